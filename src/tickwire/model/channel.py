@@ -1,0 +1,76 @@
+"""Channels: what can be subscribed to, which options each takes, and its delivery class."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tickwire.errors import InvalidInput
+
+CANDLE_INTERVALS_NS: dict[str, int] = {
+    "1s": 1_000_000_000,
+    "5s": 5_000_000_000,
+    "1m": 60_000_000_000,
+    "5m": 300_000_000_000,
+    "15m": 900_000_000_000,
+    "1h": 3_600_000_000_000,
+    "4h": 14_400_000_000_000,
+    "1d": 86_400_000_000_000,
+}
+"""Names of the candle intervals and their lengths; each is aligned to the epoch, UTC."""
+CANDLE_NAMES: dict[int, str] = {length: name for name, length in CANDLE_INTERVALS_NS.items()}
+
+BOOK_DEPTHS = (1, 5, 10, 20, 50, 100, 500, 1000)
+"""Depths that `book` can be had in. A short list, so that clients share streams."""
+BOOK_INTERVALS_MS = (100, 250, 500, 1000, 5000)
+"""Intervals that `book` can be had at; without one a variant follows every transaction of the tape."""
+
+CHANNELS = ("trades", "book", "book_l3", "quotes", "candles", "ticker", "rates", "status")
+
+
+class StreamKey(NamedTuple):
+    """Names one stream: a channel of a symbol, with the options that make it another stream.
+
+    `depth` and `interval_ms` belong to `book` (0: not set), `interval` to `candles` ("" elsewhere).
+    """
+
+    channel: str
+    symbol: str
+    depth: int = 0
+    interval_ms: int = 0
+    interval: str = ""
+
+    @property
+    def lossless(self) -> bool:
+        """True when every message counts; False when only the newest does."""
+        channel = self.channel
+        return channel in ("trades", "book_l3", "status") or (
+            channel == "book" and not self.depth and not self.interval_ms
+        )
+
+
+def stream_key(
+    channel: str, symbol: str, *, depth: int | None = None, interval_ms: int | None = None, interval: str | None = None
+) -> StreamKey:
+    """A checked `StreamKey`. The symbol is not looked up here.
+
+    Raises:
+        InvalidInput: no such channel, or an option that it does not take.
+    """
+    if channel not in CHANNELS:
+        raise InvalidInput(
+            f"no channel {channel!r}; there are {', '.join(CHANNELS)}", field="channel", code="unknown_channel"
+        )
+    if channel != "book" and (depth is not None or interval_ms is not None):
+        field = "depth" if depth is not None else "interval_ms"
+        raise InvalidInput(f"{field} belongs to the channel book, not to {channel}", field=field)
+    if depth is not None and depth not in BOOK_DEPTHS:
+        raise InvalidInput(f"depth must be one of {', '.join(map(str, BOOK_DEPTHS))}", field="depth")
+    if interval_ms is not None and interval_ms not in BOOK_INTERVALS_MS:
+        raise InvalidInput(f"interval_ms must be one of {', '.join(map(str, BOOK_INTERVALS_MS))}", field="interval_ms")
+    if channel == "candles":
+        interval = "1m" if interval is None else interval
+        if interval not in CANDLE_INTERVALS_NS:
+            raise InvalidInput(f"interval must be one of {', '.join(CANDLE_INTERVALS_NS)}", field="interval")
+    elif interval is not None:
+        raise InvalidInput(f"interval belongs to the channel candles, not to {channel}", field="interval")
+    return StreamKey(channel, symbol, depth or 0, interval_ms or 0, interval or "")

@@ -1,0 +1,138 @@
+"""Events: what the fold of a record makes public. One event is one message of one stream.
+
+`seq` counts within the stream; `ts` is the tape's time. Ticks and lots throughout; the wire form with its
+decimal strings is `tickwire.protocol.render`'s.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, TypeAlias
+
+import msgspec
+
+from tickwire.model.records import FeedState, Level, TradingState
+
+L3Action = Literal["add", "modify", "cancel", "fill"]
+
+
+class _Base(msgspec.Struct, frozen=True, gc=False):
+    symbol: str
+    seq: int
+    ts: int
+
+
+class Trade(_Base, frozen=True):
+    """A trade. `side` is the taker's, "" where unknown."""
+
+    channel: ClassVar[str] = "trades"
+    trade_id: str
+    price: int
+    size: int
+    side: str
+    ts_event: int
+    buy_order_id: str
+    sell_order_id: str
+
+
+class RecentTrades(_Base, frozen=True):
+    """The newest trades, oldest first: what a subscription to `trades` begins with."""
+
+    channel: ClassVar[str] = "trades"
+    trades: list[Trade]
+
+
+class Book(_Base, frozen=True):
+    """The book by level. An update holds only changed levels, size 0 deletes; a snapshot holds all of it."""
+
+    channel: ClassVar[str] = "book"
+    snapshot: bool
+    bids: list[Level]
+    asks: list[Level]
+    checksum: int
+
+
+class OrderChange(_Base, frozen=True):
+    """One order of the book by order changed. `size` is what remains, `filled` what just matched.
+
+    `modify` keeps the order's place; an amend that loses it is a `cancel` and an `add` of the same id.
+    """
+
+    channel: ClassVar[str] = "book_l3"
+    action: L3Action
+    order_id: str
+    side: str
+    price: int
+    size: int
+    filled: int
+    trade_id: str
+
+
+class Orders(_Base, frozen=True):
+    """The whole book by order, (order id, price, size) in priority order."""
+
+    channel: ClassVar[str] = "book_l3"
+    bids: list[tuple[str, int, int]]
+    asks: list[tuple[str, int, int]]
+
+
+class Quote(_Base, frozen=True):
+    """Best bid and ask; None where a side is empty."""
+
+    channel: ClassVar[str] = "quotes"
+    bid: int | None
+    bid_size: int
+    ask: int | None
+    ask_size: int
+    ts_event: int
+
+
+class Candle(_Base, frozen=True):
+    """One candle as it stands. `start` and `interval` are nanoseconds; `volume` in lots, `quote_volume` in
+    ticks x lots. A closed candle never changes again."""
+
+    channel: ClassVar[str] = "candles"
+    interval: int
+    start: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    quote_volume: int
+    trades: int
+    closed: bool
+
+
+class Ticker(_Base, frozen=True):
+    """Rolling 24 hours, in steps of a minute. `volume` in lots, `quote_volume` in ticks x lots."""
+
+    channel: ClassVar[str] = "ticker"
+    last: int
+    open: int
+    high: int
+    low: int
+    volume: int
+    quote_volume: int
+    trades: int
+
+
+class Rate(_Base, frozen=True):
+    """A scalar metric in tenths of a tick, so that the middle of a bid and an ask is exact."""
+
+    channel: ClassVar[str] = "rates"
+    rate: int
+    bid: int | None
+    ask: int | None
+    ts_event: int
+
+
+class Status(_Base, frozen=True):
+    """Whether the instrument trades and whether what drives it is alive."""
+
+    channel: ClassVar[str] = "status"
+    trading: TradingState
+    feed: FeedState
+    reason: str
+
+
+Event: TypeAlias = Trade | RecentTrades | Book | OrderChange | Orders | Quote | Candle | Ticker | Rate | Status

@@ -1,0 +1,60 @@
+"""Instruments: what is traded, where, and in which steps of price and size."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from tickwire.errors import InvalidInput
+from tickwire.model.units import Scale, scale
+
+AssetClass = Literal["crypto", "fx", "equity", "index", "future"]
+Kind = Literal["matched", "mirrored"]
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """One tradable thing at one venue.
+
+    Args:
+        venue: short upper-case name, `SIM`, `BINANCE`.
+        base: what one lot is a quantity of, `BTC`, `EUR`, `IBM`.
+        quote: what the price is in, `USDT`, `USD`.
+        asset_class: for grouping and for which extra streams it has (`fx` has `rates`).
+        tick_size: smallest step of the price, a decimal string.
+        lot_size: smallest step of the size, a decimal string.
+        kind: `matched` by our engine, or `mirrored` from a venue's feed.
+        feed: name of the feed that drives it; its liveness is the instrument's feed status.
+    """
+
+    venue: str
+    base: str
+    quote: str
+    asset_class: AssetClass
+    tick_size: str
+    lot_size: str
+    kind: Kind
+    feed: str = ""
+
+    def __post_init__(self) -> None:
+        for field in ("venue", "base", "quote"):
+            part = getattr(self, field)
+            if not part or not part.isascii() or not part.replace("_", "").replace(".", "").isalnum():
+                raise InvalidInput(f"{field} {part!r} must be letters, digits, '.' or '_'", field=field)
+        scale(self.tick_size)
+        scale(self.lot_size)
+
+    @property
+    def symbol(self) -> str:
+        """`VENUE:BASE-QUOTE`, the name used on the wire."""
+        return f"{self.venue}:{self.base}-{self.quote}"
+
+    @property
+    def price(self) -> Scale:
+        """Converts prices: decimal strings to ticks and back."""
+        return scale(self.tick_size)
+
+    @property
+    def size(self) -> Scale:
+        """Converts sizes: decimal strings to lots and back."""
+        return scale(self.lot_size)

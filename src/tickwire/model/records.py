@@ -1,0 +1,231 @@
+"""Records: everything that can be on the tape. They are inputs, never results.
+
+Prices are integer ticks, sizes integer lots of the record's instrument; times are integer nanoseconds since
+the Unix epoch, UTC. `ts_event` is the venue's own stamp, 0 where the venue gives none.
+
+A transaction of the tape is a `Clock` followed by the records that arrived since the one before; the clock
+is the only time that the fold knows.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from tickwire.model.instrument import Instrument
+
+Side = Literal["buy", "sell"]
+OrderType = Literal["limit", "market"]
+TimeInForce = Literal["gtc", "ioc", "fok"]
+FeedState = Literal["live", "stale", "down"]
+TradingState = Literal["open", "halted", "closed"]
+
+Level: TypeAlias = tuple[int, int]
+"""(price in ticks, size in lots)"""
+BookOrder: TypeAlias = tuple[str, int, int]
+"""(order id, price in ticks, size in lots)"""
+
+
+class _Base(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    pass
+
+
+class Clock(_Base, frozen=True, tag="clock"):
+    """Time has reached `ts`. First of every transaction; never goes back."""
+
+    ts: int
+
+
+class ListInstrument(_Base, frozen=True, tag="list"):
+    """An instrument exists from now on. Listing it again with other steps replaces it and empties it."""
+
+    instrument: Instrument
+
+
+class FeedStatus(_Base, frozen=True, tag="feed"):
+    """A feed went live, stale (silent for too long) or down; holds for every instrument it drives."""
+
+    feed: str
+    state: FeedState
+    reason: str = ""
+
+
+class TradingStatus(_Base, frozen=True, tag="trading"):
+    """An instrument opens, halts or closes."""
+
+    symbol: str
+    state: TradingState
+
+
+# ---- commands: what users and agents ask of a matched instrument --------------------------------
+
+
+class PlaceOrder(_Base, frozen=True, tag="place"):
+    """Enter an order. `price` is None for a market order."""
+
+    symbol: str
+    account: str
+    side: Side
+    size: int
+    price: int | None = None
+    type: OrderType = "limit"
+    time_in_force: TimeInForce = "gtc"
+    post_only: bool = False
+    client_order_id: str = ""
+
+
+class AmendOrder(_Base, frozen=True, tag="amend"):
+    """Change what rests of an order. Only a falling size keeps its place in the queue.
+
+    `size` is the new remaining size; None leaves price or size as it is.
+    """
+
+    symbol: str
+    account: str
+    order_id: int
+    price: int | None = None
+    size: int | None = None
+
+
+class CancelOrder(_Base, frozen=True, tag="cancel"):
+    """Take a resting order off the book."""
+
+    symbol: str
+    account: str
+    order_id: int
+
+
+# ---- a venue's own market data, for mirrored instruments -----------------------------------------
+
+
+class VenueBookSnapshot(_Base, frozen=True, tag="vbook"):
+    """The whole book by level, best first. `depth` bounds a book that the venue publishes only so deep:
+    levels pushed beyond it are dropped, as that venue's clients must."""
+
+    symbol: str
+    bids: list[Level]
+    asks: list[Level]
+    ts_event: int = 0
+    depth: int | None = None
+    checksum: int | None = None
+
+
+class VenueBookUpdate(_Base, frozen=True, tag="vlevels"):
+    """Levels that changed, new total size each; 0 deletes. Applied as one.
+
+    `checksum` is the venue's own CRC-32 over the result where it sends one.
+    """
+
+    symbol: str
+    bids: list[Level]
+    asks: list[Level]
+    ts_event: int = 0
+    checksum: int | None = None
+
+
+class VenueOrdersSnapshot(_Base, frozen=True, tag="vorders"):
+    """The whole book by order: best price first, in priority order within a price."""
+
+    symbol: str
+    bids: list[BookOrder]
+    asks: list[BookOrder]
+    ts_event: int = 0
+
+
+class VenueOrderAdd(_Base, frozen=True, tag="vadd"):
+    """An order joined the back of the queue at its price."""
+
+    symbol: str
+    order_id: str
+    side: Side
+    price: int
+    size: int
+    ts_event: int = 0
+
+
+class VenueOrderChange(_Base, frozen=True, tag="vchange"):
+    """An order's remaining size fell to `size`, which keeps its place."""
+
+    symbol: str
+    order_id: str
+    size: int
+    ts_event: int = 0
+
+
+class VenueOrderRemove(_Base, frozen=True, tag="vremove"):
+    """An order left the book. An id that is not there is no error: venues repeat themselves."""
+
+    symbol: str
+    order_id: str
+    ts_event: int = 0
+
+
+class VenueTrade(_Base, frozen=True, tag="vtrade"):
+    """A trade at the venue. `side` is the taker's, None where the venue does not tell."""
+
+    symbol: str
+    trade_id: str
+    price: int
+    size: int
+    side: Side | None = None
+    ts_event: int = 0
+    buy_order_id: str = ""
+    sell_order_id: str = ""
+
+
+class VenueQuote(_Base, frozen=True, tag="vquote"):
+    """The venue's best bid and ask. A side is None where there is none; sizes are 0 where unknown."""
+
+    symbol: str
+    bid: int | None
+    bid_size: int
+    ask: int | None
+    ask_size: int
+    ts_event: int = 0
+
+
+class VenueRate(_Base, frozen=True, tag="vrate"):
+    """A scalar metric (index, funding, fixing), in ticks."""
+
+    symbol: str
+    rate: int
+    ts_event: int = 0
+
+
+Command: TypeAlias = PlaceOrder | AmendOrder | CancelOrder
+Record: TypeAlias = (
+    Clock
+    | ListInstrument
+    | FeedStatus
+    | TradingStatus
+    | PlaceOrder
+    | AmendOrder
+    | CancelOrder
+    | VenueBookSnapshot
+    | VenueBookUpdate
+    | VenueOrdersSnapshot
+    | VenueOrderAdd
+    | VenueOrderChange
+    | VenueOrderRemove
+    | VenueTrade
+    | VenueQuote
+    | VenueRate
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Record])
+
+
+def encode_records(records: list[Record]) -> bytes:
+    """The tape's form of one transaction (MessagePack)."""
+    return _encoder.encode(records)
+
+
+def decode_records(body: bytes) -> list[Record]:
+    """Inverse of `encode_records`.
+
+    Raises:
+        msgspec.DecodeError: the bytes are not a transaction.
+    """
+    return _decoder.decode(body)

@@ -1,0 +1,74 @@
+"""Exact conversion between decimal strings (the wire) and integer ticks or lots (everywhere else)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from tickwire.errors import InvalidNumber
+
+
+class Scale:
+    """A step such as a tick size "0.01" or a lot size "0.00001", and the integers that count it.
+
+    Args:
+        step: a positive decimal string without exponent. Its trailing zeros are kept: a step of
+            "0.0100" prints with four decimals.
+
+    A value is `n * step` for an integer `n`; `n` is what the core calculates with.
+    """
+
+    __slots__ = ("decimals", "divisor", "step", "units")
+
+    def __init__(self, step: str) -> None:
+        whole, dot, fraction = step.partition(".")
+        if not (whole + fraction).isdigit() or not step.isascii() or (dot and not fraction):
+            raise InvalidNumber(f"step {step!r} is not a plain decimal such as 0.01", field="step")
+        self.step = step
+        self.decimals = len(fraction)
+        self.divisor: int = 10**self.decimals
+        self.units = int(whole + fraction)
+        """The step in units of its own last decimal: 1 for "0.01", 25 for "0.25"."""
+        if self.units == 0:
+            raise InvalidNumber("a step must be more than zero", field="step")
+
+    def parse(self, text: str, field: str = "price") -> int:
+        """The integer `n` with `n * step == text`.
+
+        Args:
+            text: a decimal string, optionally signed with "-", without exponent or spaces.
+            field: what to call it in the error.
+
+        Raises:
+            InvalidNumber: malformed, or not a whole multiple of the step.
+        """
+        negative = text.startswith("-")
+        whole, dot, fraction = (text[1:] if negative else text).partition(".")
+        digits = whole + fraction
+        if not digits.isdigit() or not digits.isascii() or not whole or (dot and not fraction):
+            raise InvalidNumber(f"{field} {text!r} is not a plain decimal number", field=field)
+        decimals = self.decimals
+        if len(fraction) > decimals:
+            if fraction[decimals:].strip("0"):
+                raise InvalidNumber(f"{field} {text} is not a multiple of {self.step}", field=field)
+            fraction = fraction[:decimals]
+        elif len(fraction) < decimals:
+            fraction += "0" * (decimals - len(fraction))
+        value = int(whole + fraction)
+        if self.units != 1:
+            value, rest = divmod(value, self.units)
+            if rest:
+                raise InvalidNumber(f"{field} {text} is not a multiple of {self.step}", field=field)
+        return -value if negative else value
+
+    def format(self, n: int) -> str:
+        """The decimal string of `n` steps, always with the step's number of decimals."""
+        if not self.decimals:
+            return str(n * self.units)
+        whole, fraction = divmod(abs(n) * self.units, self.divisor)
+        return f"{'-' if n < 0 else ''}{whole}.{fraction:0{self.decimals}d}"
+
+
+@lru_cache(maxsize=4096)
+def scale(step: str) -> Scale:
+    """The shared `Scale` of a step; the number of different steps in use is small."""
+    return Scale(step)
