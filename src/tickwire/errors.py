@@ -57,6 +57,10 @@ class TapeError(TickwireError):
     """The tape can't be opened, read or written."""
 
 
+class WriterFailed(TickwireError):
+    """The one writer can't go on (a full disk, a fault in the fold); the server stops, its log says why."""
+
+
 class FeedError(TickwireError):
     """A feed's input is not what its format promises."""
 

@@ -7,6 +7,8 @@ nearly all of it happens, touches the end of a list.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterator
+from itertools import islice
 
 CHECKSUM_DEPTH = 10
 
@@ -29,6 +31,12 @@ class BookSide:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """The levels as (price, size), best first. The side must not change meanwhile."""
+        sign, sizes = self._sign, self.sizes
+        for key in reversed(self._keys):
+            yield sign * key, sizes[sign * key]
 
     def set(self, price: int, size: int) -> None:
         """Make `size` lots rest at `price`; 0 deletes the level, and deleting what is not there is no error."""
@@ -57,9 +65,7 @@ class BookSide:
 
     def top(self, depth: int | None = None) -> list[tuple[int, int]]:
         """The best `depth` levels as (price, size), best first; all of them for None."""
-        keys = self._keys[::-1] if depth is None else self._keys[: -depth - 1 : -1]
-        sign, sizes = self._sign, self.sizes
-        return [(sign * key, sizes[sign * key]) for key in keys]
+        return list(islice(self, depth))
 
     def worst(self) -> int | None:
         """The price farthest from the top, None when the side is empty."""

@@ -11,6 +11,7 @@ from tickwire.model.units import Scale, scale
 
 AssetClass = Literal["crypto", "fx", "equity", "index", "future"]
 Kind = Literal["matched", "mirrored"]
+BookDetail = Literal["orders", "levels", "none"]
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +25,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         tick_size: smallest step of the price, a decimal string.
         lot_size: smallest step of the size, a decimal string.
         kind: `matched` by our engine, or `mirrored` from a venue's feed.
+        book: what is known of its book: every order, level totals, or nothing but quotes.
         feed: name of the feed that drives it; its liveness is the instrument's feed status.
     """
 
@@ -34,6 +36,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     tick_size: str
     lot_size: str
     kind: Kind
+    book: BookDetail = "levels"
     feed: str = ""
 
     def __post_init__(self) -> None:
@@ -43,6 +46,16 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
                 raise InvalidInput(f"{field} {part!r} must be letters, digits, '.' or '_'", field=field)
         scale(self.tick_size)
         scale(self.lot_size)
+
+        if self.kind == "matched" and self.book != "orders":
+            raise InvalidInput('a matched instrument has book "orders"', field="book")
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels that can be subscribed to for this instrument."""
+        book = {"orders": ("book", "book_l3"), "levels": ("book",), "none": ()}[self.book]
+        rates = ("rates",) if self.asset_class in ("fx", "index") else ()
+        return ("trades", *book, "quotes", "candles", "ticker", *rates, "status")
 
     @property
     def symbol(self) -> str:
@@ -58,3 +71,18 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     def size(self) -> Scale:
         """Converts sizes: decimal strings to lots and back."""
         return scale(self.lot_size)
+
+    @property
+    def notional(self) -> Scale:
+        """Formats price x size: integers in ticks x lots."""
+        price, size = self.price, self.size
+        units, decimals = price.units * size.units, price.decimals + size.decimals
+        digits = f"{units:0{decimals + 1}d}"
+        return scale(f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits)
+
+    @property
+    def rate(self) -> Scale:
+        """Formats rates: integers in tenths of a tick, so that the middle of a bid and an ask is exact."""
+        price = self.price
+        digits = f"{price.units:0{price.decimals + 2}d}"
+        return scale(f"{digits[: -price.decimals - 1]}.{digits[-price.decimals - 1 :]}")

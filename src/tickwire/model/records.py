@@ -27,7 +27,7 @@ BookOrder: TypeAlias = tuple[str, int, int]
 """(order id, price in ticks, size in lots)"""
 
 
-class _Base(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class _Base(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="record"):
     pass
 
 

@@ -24,10 +24,11 @@ class _Base(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Request(_Base, frozen=True):
-    """What a client sends. `params` stays undecoded until the method is known."""
+    """What a client sends. `params` stays undecoded until the method is known; `id` and `method` are checked
+    by the session, so that even a wrong request is answered under its id."""
 
-    id: RequestId
-    method: str
+    id: Any = None
+    method: Any = None
     params: msgspec.Raw = msgspec.Raw(b"")
 
 
@@ -199,7 +200,7 @@ class OrderChangeData(_Base, frozen=True):
 
     action: Literal["add", "modify", "cancel", "fill"]
     order_id: str
-    side: Literal["buy", "sell"]
+    side: str
     price: str
     size: str
     filled: str | None = None

@@ -1,0 +1,146 @@
+"""The blocking client, for notebooks and scripts: the asyncio client on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tickwire.client.client import REQUEST_TIMEOUT_SECONDS, Client
+from tickwire.client.subscription import Consumer
+from tickwire.protocol.client_session import Encoding
+
+if TYPE_CHECKING:
+    from typing import Self
+
+T = TypeVar("T")
+
+
+class _Loop:
+    """An event loop on a daemon thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="tickwire client", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine there and wait for it here; an interrupt of the wait cancels it."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class Blocking:
+    """Makes an object of the asyncio client blocking, by one rule and no second copy of its interface:
+
+    - what was to be awaited is simply called: `client.ping()`, `book.until(...)`;
+    - `async for` and `async with` become `for` and `with`;
+    - attributes and methods are read on the client's thread, so that a book never changes during a read;
+    - what comes back is blocking too, where it is a subscription or a live book.
+
+    Names, arguments, results and errors are those of `Client`, `Subscription`, `LiveBook` and `LiveOrders`.
+    """
+
+    def __init__(self, target: Any, loop: _Loop) -> None:
+        self._target = target
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if callable(getattr(type(self._target), name, None)):
+            return lambda *args, **kwargs: self._call(lambda: getattr(self._target, name)(*args, **kwargs))
+        return self._call(lambda: getattr(self._target, name))
+
+    def __iter__(self) -> Iterator[Any]:
+        iterator: AsyncIterator[Any] = self._target.__aiter__()
+        try:
+            while True:
+                try:
+                    yield self._call(lambda: anext(iterator))
+                except StopAsyncIteration:
+                    return
+        finally:
+            if inspect.isasyncgen(iterator):
+                self._loop.run(iterator.aclose())
+
+    def __enter__(self) -> Self:
+        self._call(self._target.__aenter__)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._call(lambda: self._target.__aexit__(kind, error, trace))
+
+    def __dir__(self) -> list[str]:
+        return [name for name in dir(self._target) if not name.startswith("_")]
+
+    def __repr__(self) -> str:
+        return f"<blocking {self._target!r}>"
+
+    def _call(self, make: Callable[[], Any]) -> Any:
+        async def on_loop() -> Any:
+            result = make()
+            return await result if inspect.isawaitable(result) else result
+
+        result = self._loop.run(on_loop())
+        return Blocking(result, self._loop) if isinstance(result, Consumer) else result
+
+
+class BlockingClient(Blocking):
+    """The blocking `Client`; its thread lives as long as its `with` block."""
+
+    def __init__(self, make: Callable[[], Client]) -> None:
+        self._make = make
+
+    def __enter__(self) -> Self:
+        super().__init__(self._make(), _Loop())
+        try:
+            return super().__enter__()
+        except BaseException:
+            self._loop.stop()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            self._loop.stop()
+
+
+def connect_blocking(
+    url: str,
+    *,
+    encoding: Encoding = "json",
+    reconnect: bool = True,
+    keep_trying: bool = False,
+    request_timeout: float = REQUEST_TIMEOUT_SECONDS,
+) -> BlockingClient:
+    """The blocking twin of `connect`: `with connect_blocking("ws://127.0.0.1:8000/ws") as client`.
+
+    Arguments as of `Client`.
+
+    Raises (on entering):
+        ConnectionLost: the first attempt failed; the message says what to check.
+    """
+    return BlockingClient(
+        lambda: Client(
+            url, encoding=encoding, reconnect=reconnect, keep_trying=keep_trying, request_timeout=request_timeout
+        )
+    )

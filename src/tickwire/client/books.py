@@ -1,0 +1,296 @@
+"""Live order books: kept in place by their streams, verified, and unreadable whenever they might be wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tickwire.book.checksum import book_checksum
+from tickwire.book.l3 import L3Book, RestingOrder
+from tickwire.book.ladder import BookSide, Ladder
+from tickwire.client.queue import Queue
+from tickwire.client.subscription import Consumer, Owner
+from tickwire.errors import BookInvalid, ConnectionLost, InvalidNumber
+from tickwire.model.channel import StreamKey
+from tickwire.model.units import Scale, scale
+from tickwire.protocol.client_outcomes import ClientStats, Notice
+from tickwire.protocol.messages import (
+    BookData,
+    Gap,
+    InstrumentInfo,
+    OrderChangeData,
+    OrderRow,
+    OrdersData,
+    PriceSize,
+    Skipped,
+    StreamMessage,
+)
+
+if TYPE_CHECKING:
+    from typing import Self
+
+Level = tuple[Decimal, Decimal]
+"""(price, size)"""
+
+
+class OrderOnBook(NamedTuple):
+    """One order of a `LiveOrders`; `size` is what remains of it."""
+
+    order_id: str
+    price: Decimal
+    size: Decimal
+
+
+class _Wrong(Exception):
+    """A message does not fit the book."""
+
+
+class Live(Consumer):
+    """What both kinds of live book offer.
+
+    Every read raises `BookInvalid`, with the reason, while the book might be wrong: before its first snapshot,
+    after a loss, and when the connection is gone. It becomes valid again by itself.
+
+    `async for change in book` yields each message after it was applied; the book may be further by then. Like
+    a subscription, an iteration must go on or end.
+    """
+
+    def __init__(self, owner: Owner, key: StreamKey, info: InstrumentInfo, stats: ClientStats) -> None:
+        super().__init__(owner, [key])
+        self.symbol = key.symbol
+        self._stats = stats
+        self._reason: str | None = "it waits for its first snapshot"
+        self._seq = 0
+        self._ts = 0
+        self._end: Exception | None = None
+        self._readers: dict[Queue[StreamMessage], None] = {}
+        self._waiters: dict[asyncio.Future[None], Callable[[Any], object]] = {}
+        self._rescale(info)
+
+    # ---- reading ---------------------------------------------------------------------------------
+
+    @property
+    def valid(self) -> bool:
+        """Whether the book can be read now."""
+        return self._reason is None
+
+    @property
+    def seq(self) -> int:
+        """The `seq` of the last message applied."""
+        self._read()
+        return self._seq
+
+    @property
+    def ts(self) -> int:
+        """The time of the last message applied, ns."""
+        self._read()
+        return self._ts
+
+    @property
+    def best_bid(self) -> Level | None:
+        """(price, size) of the best bid, None when there are no bids."""
+        return next(iter(self.bids(1)), None)
+
+    @property
+    def best_ask(self) -> Level | None:
+        """(price, size) of the best ask, None when there are no asks."""
+        return next(iter(self.asks(1)), None)
+
+    @property
+    def checksum(self) -> int:
+        """CRC-32 of the best 10 levels of both sides, as in `tickwire.book.checksum`."""
+        return book_checksum(self._read(), price_units=self._price.units, size_units=self._size.units)
+
+    def bids(self, depth: int | None = None) -> list[Level]:
+        """The best `depth` bids as (price, size), best first; all of them for None."""
+        return self._levels(self._read().bids, depth)
+
+    def asks(self, depth: int | None = None) -> list[Level]:
+        """The best `depth` asks as (price, size), best first; all of them for None."""
+        return self._levels(self._read().asks, depth)
+
+    # ---- waiting ---------------------------------------------------------------------------------
+
+    async def until(self, predicate: Callable[[Self], object]) -> None:
+        """Wait for a state: until `predicate`, called on the valid book after each message, is true.
+
+        Raises:
+            ConnectionLost: the book or its connection is closed for good; what `predicate` raises, too.
+        """
+        if self._reason is None and predicate(self):
+            return
+        if self._end is not None:
+            raise _final(self._end)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters[future] = predicate
+        try:
+            await future
+        finally:
+            del self._waiters[future]
+
+    async def __aiter__(self) -> AsyncGenerator[StreamMessage, None]:
+        queue: Queue[StreamMessage] = Queue(f"changes of the book of {self.symbol}", self._owner.flow)
+        if self._end is not None:
+            queue.end(self._end)
+        self._readers[queue] = None
+        try:
+            async for message in queue:
+                yield message
+        finally:
+            del self._readers[queue]
+            queue.discard()
+
+    # ---- what the client calls -------------------------------------------------------------------
+
+    def _rescale(self, info: InstrumentInfo) -> None:
+        """The instrument's steps, at first and after a reconnection."""
+        self._price: Scale = scale(info.tick_size)
+        self._size: Scale = scale(info.lot_size)
+
+    def _take(self, message: StreamMessage, size: int) -> str | None:
+        try:
+            self._apply(message)
+        except (_Wrong, InvalidNumber, ValueError) as error:
+            self._reason = f"{message.type} {message.seq} does not fit: {error}"
+            return self._reason
+        self._seq, self._ts, self._reason = message.seq, message.ts, None
+        for queue in tuple(self._readers):
+            queue.put(message, size)
+        for future, predicate in tuple(self._waiters.items()):
+            if not future.done():
+                try:
+                    if predicate(self):
+                        future.set_result(None)
+                except Exception as error:
+                    future.set_exception(error)
+        return None
+
+    def _notice(self, notice: Notice) -> None:
+        if not isinstance(notice, Skipped):
+            lost = f"messages {notice.from_} to {notice.to} were dropped" if isinstance(notice, Gap) else notice.reason
+            self._reason = f"{lost}; it waits for a snapshot"
+
+    def _fail(self, error: Exception) -> None:
+        if self._end is None:
+            self._end = error
+            self._reason = str(_final(error))
+            for queue in self._readers:
+                queue.end(error)
+            for future in self._waiters:
+                if not future.done():
+                    future.set_exception(_final(error))
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    @property
+    def _ladder(self) -> Ladder:
+        raise NotImplementedError
+
+    def _apply(self, message: StreamMessage) -> None:
+        raise NotImplementedError
+
+    def _read(self) -> Ladder:
+        if self._reason is not None:
+            raise BookInvalid(f"the book of {self.symbol} can't be read now: {self._reason}")
+        return self._ladder
+
+    def _levels(self, side: BookSide, depth: int | None) -> list[Level]:
+        price, size = self._price.format, self._size.format
+        return [(Decimal(price(p)), Decimal(size(s))) for p, s in side.top(depth)]
+
+    def _lots(self, text: str) -> int:
+        lots = self._size.parse(text, "size")
+        if lots < 0:
+            raise _Wrong(f"size {text} is negative")
+        return lots
+
+
+class LiveBook(Live):
+    """A book by level (L2)."""
+
+    def __init__(self, owner: Owner, key: StreamKey, info: InstrumentInfo, stats: ClientStats) -> None:
+        self._book = Ladder()
+        self._full = key.lossless  # variants are complete in every message, their checksum is of the full book
+        super().__init__(owner, key, info, stats)
+
+    @property
+    def _ladder(self) -> Ladder:
+        return self._book
+
+    def _apply(self, message: StreamMessage) -> None:
+        data: BookData | None = message.data
+        if data is None:
+            self._book.clear()
+            return
+        bids, asks = self._ticks(data.bids), self._ticks(data.asks)
+        if message.type == "snapshot" or not self._full:
+            self._book.replace(bids, asks)
+        else:
+            for side, levels in ((self._book.bids, bids), (self._book.asks, asks)):
+                for price, size in levels:
+                    side.set(price, size)
+        if self._full:
+            checksum = book_checksum(self._book, price_units=self._price.units, size_units=self._size.units)
+            if checksum != data.checksum:
+                self._stats.checksum_mismatches += 1
+                raise _Wrong(f"its checksum is {data.checksum}, the book's is {checksum}")
+
+    def _ticks(self, levels: list[PriceSize]) -> list[tuple[int, int]]:
+        return [(self._price.parse(price), self._lots(size)) for price, size in levels]
+
+
+class LiveOrders(Live):
+    """A book by order (L3), with its levels beside."""
+
+    def __init__(self, owner: Owner, key: StreamKey, info: InstrumentInfo, stats: ClientStats) -> None:
+        self._book = L3Book()
+        super().__init__(owner, key, info, stats)
+
+    def orders(self, side: str) -> list[OrderOnBook]:
+        """Every order of a side (`buy` or `sell`) in priority order: best price first, then by place in the queue."""
+        self._read()
+        price, size = self._price.format, self._size.format
+        return [
+            OrderOnBook(str(order.order_id), Decimal(price(order.price)), Decimal(size(order.size)))
+            for order in self._book.listed(side)
+        ]
+
+    @property
+    def _ladder(self) -> Ladder:
+        return self._book.ladder
+
+    def _apply(self, message: StreamMessage) -> None:
+        data: OrdersData | OrderChangeData | None = message.data
+        if isinstance(data, OrderChangeData):
+            self._change(data)
+            return
+        self._book.clear()
+        if data is not None:
+            for side, rows in (("buy", data.bids), ("sell", data.asks)):
+                for row in rows:
+                    self._add(side, row)
+
+    def _add(self, side: str, row: OrderRow) -> None:
+        order_id, price, size = row
+        lots = self._lots(size)
+        if order_id in self._book.orders or not lots:
+            raise _Wrong(f"order {order_id} is there already, or has no size")
+        self._book.add(RestingOrder(order_id, "", side, self._price.parse(price), lots))
+
+    def _change(self, data: OrderChangeData) -> None:
+        if data.action == "add":
+            self._add(data.side, (data.order_id, data.price, data.size))
+            return
+        order = self._book.orders.get(data.order_id)
+        if order is None or order.side != data.side or order.price != self._price.parse(data.price):
+            raise _Wrong(f"order {data.order_id} is not there at {data.price}")
+        if data.action == "cancel":
+            self._book.remove(order)
+        else:
+            self._book.reduce(order, order.size - self._lots(data.size))
+
+
+def _final(error: Exception) -> Exception:
+    return ConnectionLost("it is closed", code=1000) if isinstance(error, StopAsyncIteration) else error

@@ -1,0 +1,348 @@
+"""What every instrument has, matched or mirrored: its counters, trades, candles, ticker, quote and status.
+
+Lossless streams are pushed: each change appends an event to `out`. Latest-class streams are pulled: `view`
+shows a stream as it stands, for a new subscriber and for the next publication alike, so that nothing is built
+that nobody reads. Either way the counters in `seq` move with every change, whoever is subscribed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from tickwire.book.checksum import book_checksum
+from tickwire.book.l3 import L3Book
+from tickwire.limits import RECENT_TRADES_MAX
+from tickwire.market.candles import CandleSet, CandleState, OpenCandle
+from tickwire.market.window import BucketState, RollingWindow
+from tickwire.model.channel import CANDLE_INTERVALS_NS, CHANNELS, StreamKey
+from tickwire.model.events import (
+    Book,
+    Candle,
+    Event,
+    L3Action,
+    OrderChange,
+    Orders,
+    Quote,
+    Rate,
+    RecentTrades,
+    Status,
+    Ticker,
+    Trade,
+)
+from tickwire.model.instrument import Instrument
+from tickwire.model.records import BookOrder, FeedState, Level, Record, TradingState
+
+
+class ListingState(msgspec.Struct, frozen=True):
+    """A listing as a snapshot keeps it. `orders` and `levels` are bids, then asks, best first."""
+
+    instrument: Instrument
+    seq: dict[str, int]
+    trading: TradingState
+    feed: FeedState
+    feed_reason: str
+    problem: str
+    last_price: int | None
+    quote: Quote
+    rate: Rate | None
+    recent: list[Trade]
+    candles: list[CandleState]
+    window: list[BucketState]
+    levels: tuple[list[Level], list[Level]]
+    extra: bytes
+    """What only a matched or only a mirrored listing has, in its own form."""
+
+
+class Listing:
+    """One instrument in the market. `MatchedListing` and `MirroredListing` fill its book."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.symbol = instrument.symbol
+        self.book = L3Book()
+        self.ladder = self.book.ladder
+        self.seq = dict.fromkeys(CHANNELS, 0)
+        self.trading: TradingState = "open"
+        self.feed: FeedState = "down"
+        self.feed_reason = "not started"
+        self.problem = ""
+        """Why this instrument alone is stale while its feed lives; "" when it is not."""
+        self.last_price: int | None = None
+        self.quote = Quote(self.symbol, 0, 0, None, 0, None, 0, 0)
+        self.rate: Rate | None = None
+        self.recent: deque[Trade] = deque(maxlen=RECENT_TRADES_MAX)
+        self.candles = CandleSet()
+        self.window = RollingWindow()
+        self.has_rates = "rates" in instrument.channels
+        self._price_units = instrument.price.units
+        self._size_units = instrument.size.units
+
+    # ---- inputs ----------------------------------------------------------------------------------
+
+    def apply(self, record: Record, ts: int, out: list[Event]) -> None:
+        """Fold a record that names this instrument."""
+        raise NotImplementedError
+
+    def clock(self, ts: int, out: list[Event]) -> None:
+        """The tape's clock has entered a new second."""
+        for candle in self.candles.due(ts):
+            self.seq["candles"] += 1
+            out.append(self._candle(candle, ts, closed=True))
+            candle.start = -1
+        if self.window.roll(ts):
+            self.seq["ticker"] += 1
+
+    def set_trading(self, state: TradingState, ts: int, out: list[Event]) -> None:
+        """Open, halt or close the instrument."""
+        if state != self.trading:
+            self.trading = state
+            self.say_status(ts, out)
+
+    def set_feed(self, state: FeedState, reason: str, ts: int, out: list[Event]) -> None:
+        """What drives this instrument went live, stale or down."""
+        if (state, reason) != (self.feed, self.feed_reason):
+            self.feed, self.feed_reason = state, reason
+            self.say_status(ts, out)
+
+    def set_problem(self, problem: str, ts: int, out: list[Event]) -> None:
+        """Something is wrong with this instrument's own book, or ("") no longer is."""
+        if problem != self.problem:
+            self.problem = problem
+            self.say_status(ts, out)
+
+    # ---- results ---------------------------------------------------------------------------------
+
+    def say_status(self, ts: int, out: list[Event]) -> None:
+        """Publish the status as it stands."""
+        self.seq["status"] += 1
+        out.append(self._status(ts))
+
+    def say_trade(
+        self,
+        ts: int,
+        out: list[Event],
+        *,
+        trade_id: str,
+        price: int,
+        size: int,
+        side: str,
+        ts_event: int,
+        buy_order_id: str,
+        sell_order_id: str,
+    ) -> None:
+        """Publish a trade and count it in candles and ticker."""
+        seq = self.seq
+        seq["trades"] += 1
+        seq["candles"] += 1
+        seq["ticker"] += 1
+        trade = Trade(
+            self.symbol, seq["trades"], ts, trade_id, price, size, side, ts_event, buy_order_id, sell_order_id
+        )
+        out.append(trade)
+        self.recent.append(trade)
+        self.last_price = price
+        self.candles.add(ts, price, size)
+        self.window.add(ts, price, size)
+
+    def say_order(
+        self,
+        ts: int,
+        out: list[Event],
+        *,
+        action: L3Action,
+        order_id: str,
+        side: str,
+        price: int,
+        size: int,
+        filled: int = 0,
+        trade_id: str = "",
+    ) -> None:
+        """Publish a change of one order of the book."""
+        self.seq["book_l3"] += 1
+        out.append(
+            OrderChange(
+                self.symbol,
+                self.seq["book_l3"],
+                ts,
+                action,
+                order_id,
+                side,
+                price,
+                size,
+                filled,
+                trade_id,
+            )
+        )
+
+    def say_levels(self, ts: int, out: list[Event], bids: list[int], asks: list[int]) -> None:
+        """Publish the levels at these prices as they are now, and the quote if it moved."""
+        ladder = self.ladder
+        self.seq["book"] += 1
+        bid_sizes, ask_sizes = ladder.bids.sizes, ladder.asks.sizes
+        out.append(
+            Book(
+                self.symbol,
+                self.seq["book"],
+                ts,
+                False,
+                [(price, bid_sizes.get(price, 0)) for price in bids],
+                [(price, ask_sizes.get(price, 0)) for price in asks],
+                self.checksum(),
+            )
+        )
+        self.requote(ts)
+
+    def say_snapshot(self, ts: int, out: list[Event]) -> None:
+        """Publish the whole book anew: it was replaced, not changed."""
+        if self.instrument.book == "orders":
+            self.seq["book_l3"] += 1
+            out.append(self._orders(ts))
+        self.seq["book"] += 1
+        out.append(self._book(ts, None))
+        self.requote(ts)
+
+    def requote(self, ts: int) -> None:
+        """Take the quote from the top of the book."""
+        bids, asks, quote = self.ladder.bids, self.ladder.asks, self.quote
+        bid, ask = bids.best(), asks.best()
+        bid_size = bids.sizes[bid] if bid is not None else 0
+        ask_size = asks.sizes[ask] if ask is not None else 0
+        if bid != quote.bid or ask != quote.ask or bid_size != quote.bid_size or ask_size != quote.ask_size:
+            self.set_quote(ts, bid, bid_size, ask, ask_size, ts_event=0)
+
+    def set_quote(
+        self, ts: int, bid: int | None, bid_size: int, ask: int | None, ask_size: int, *, ts_event: int
+    ) -> None:
+        """The best bid and ask are these now; where the instrument has rates, so is their middle."""
+        self.seq["quotes"] += 1
+        self.quote = Quote(self.symbol, self.seq["quotes"], ts, bid, bid_size, ask, ask_size, ts_event)
+        if self.has_rates and bid is not None and ask is not None:
+            self.set_rate(ts, (bid + ask) * 5, bid, ask, ts_event=ts_event)
+
+    def set_rate(self, ts: int, rate: int, bid: int | None, ask: int | None, *, ts_event: int) -> None:
+        """The scalar metric is this now, in tenths of a tick."""
+        self.seq["rates"] += 1
+        self.rate = Rate(self.symbol, self.seq["rates"], ts, rate, bid, ask, ts_event)
+
+    def checksum(self) -> int:
+        """CRC-32 over the top of the book."""
+        return book_checksum(self.ladder, price_units=self._price_units, size_units=self._size_units)
+
+    # ---- views -----------------------------------------------------------------------------------
+
+    def view(self, key: StreamKey, ts: int) -> Event | None:
+        """The stream as it stands, with the `seq` of that state; None for what has not happened yet."""
+        match key.channel:
+            case "trades":
+                return RecentTrades(self.symbol, self.seq["trades"], ts, list(self.recent))
+            case "book":
+                return self._book(ts, key.depth or None)
+            case "book_l3":
+                return self._orders(ts)
+            case "quotes":
+                return self.quote
+            case "candles":
+                candle = self.candles.current[CANDLE_INTERVALS_NS[key.interval]]
+                return self._candle(candle, ts, closed=False) if candle.start >= 0 else None
+            case "ticker":
+                return self._ticker(ts) if self.window.trades else None
+            case "rates":
+                return self.rate
+            case "status":
+                return self._status(ts)
+        raise AssertionError(key)
+
+    def _status(self, ts: int) -> Status:
+        feed, reason = self.feed, self.feed_reason
+        if feed == "live" and self.problem:
+            feed, reason = "stale", self.problem
+        return Status(self.symbol, self.seq["status"], ts, self.trading, feed, reason)
+
+    def _book(self, ts: int, depth: int | None) -> Book:
+        ladder = self.ladder
+        return Book(
+            self.symbol, self.seq["book"], ts, True, ladder.bids.top(depth), ladder.asks.top(depth), self.checksum()
+        )
+
+    def _orders(self, ts: int) -> Orders:
+        bids, asks = (self.book_orders(side) for side in ("buy", "sell"))
+        return Orders(self.symbol, self.seq["book_l3"], ts, bids, asks)
+
+    def book_orders(self, side: str) -> list[BookOrder]:
+        """Every order of a side, best first, as (order id, price, size)."""
+        return [(str(order.order_id), order.price, order.size) for order in self.book.listed(side)]
+
+    def _candle(self, candle: OpenCandle, ts: int, *, closed: bool) -> Candle:
+        return Candle(
+            self.symbol,
+            self.seq["candles"],
+            ts,
+            candle.interval,
+            candle.start,
+            candle.open,
+            candle.high,
+            candle.low,
+            candle.close,
+            candle.volume,
+            candle.quote_volume,
+            candle.trades,
+            closed,
+        )
+
+    def _ticker(self, ts: int) -> Ticker:
+        window = self.window
+        return Ticker(
+            self.symbol,
+            self.seq["ticker"],
+            ts,
+            self.last_price or 0,
+            window.open,
+            window.high,
+            window.low,
+            window.volume,
+            window.quote_volume,
+            window.trades,
+        )
+
+    # ---- snapshots -------------------------------------------------------------------------------
+
+    def dump(self) -> ListingState:
+        """The whole state; equal states give equal bytes once encoded."""
+        return ListingState(
+            self.instrument,
+            self.seq,
+            self.trading,
+            self.feed,
+            self.feed_reason,
+            self.problem,
+            self.last_price,
+            self.quote,
+            self.rate,
+            list(self.recent),
+            self.candles.dump(),
+            self.window.dump(),
+            (self.ladder.bids.top(), self.ladder.asks.top()) if self.instrument.book == "levels" else ([], []),
+            self.dump_extra(),
+        )
+
+    def load(self, state: ListingState) -> None:
+        """Inverse of `dump`."""
+        self.seq.update(state.seq)
+        self.trading, self.feed, self.feed_reason = state.trading, state.feed, state.feed_reason
+        self.problem, self.last_price = state.problem, state.last_price
+        self.quote, self.rate = state.quote, state.rate
+        self.recent.extend(state.recent)
+        self.candles.load(state.candles)
+        self.window.load(state.window)
+        self.ladder.replace(*state.levels)
+        self.load_extra(state.extra)
+
+    def dump_extra(self) -> bytes:
+        """What the kind of listing adds to the state."""
+        raise NotImplementedError
+
+    def load_extra(self, extra: bytes) -> None:
+        """Inverse of `dump_extra`."""
+        raise NotImplementedError

@@ -1,0 +1,201 @@
+"""The market: the pure fold of the tape. Same records, same events, same state, on every machine.
+
+    market = Market()
+    for record in transaction:
+        events = market.apply(record)
+
+It reads no clock and knows no one who listens. Time is the last `Clock` record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+
+import msgspec
+
+from tickwire.book.l3 import L3Book, RestingOrder
+from tickwire.errors import TapeError, UnknownSymbol
+from tickwire.limits import INSTRUMENTS_MAX
+from tickwire.market.listing import Listing, ListingState
+from tickwire.market.matched import MatchedListing
+from tickwire.market.mirrored import MirroredListing
+from tickwire.model.channel import StreamKey
+from tickwire.model.events import Event
+from tickwire.model.instrument import Instrument
+from tickwire.model.records import Clock, FeedState, FeedStatus, ListInstrument, PlaceOrder, Record, TradingStatus
+
+SECOND_NS = 1_000_000_000
+_VERSION = 1
+
+
+class _MarketState(msgspec.Struct, frozen=True):
+    version: int
+    now: int
+    next_order_id: int
+    feeds: dict[str, tuple[FeedState, str]]
+    listings: list[ListingState]
+
+
+class Market:
+    """All instruments of a server.
+
+    Attributes:
+        now: the tape's time, nanoseconds.
+        changed: symbols that a record has touched since whoever publishes last cleared it.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.changed: set[str] = set()
+        self._next_order_id = 1
+        self._listings: dict[str, Listing] = {}
+        self._feeds: dict[str, tuple[FeedState, str]] = {}
+
+    def apply(self, record: Record) -> list[Event]:
+        """Fold one record and return what it makes public, in order.
+
+        A record that makes no sense (an unknown symbol, an order that is gone) changes nothing: the tape
+        holds what was asked, the market decides.
+        """
+        out: list[Event] = []
+        if isinstance(record, Clock):
+            self._clock(record.ts, out)
+        elif isinstance(record, ListInstrument):
+            self._list(record.instrument, out)
+        elif isinstance(record, FeedStatus):
+            self._feeds[record.feed] = (record.state, record.reason)
+            for listing in self._listings.values():
+                if listing.instrument.feed == record.feed:
+                    listing.set_feed(record.state, record.reason, self.now, out)
+        else:
+            listing = self._listings.get(record.symbol)  # type: ignore[assignment]
+            if listing is None:
+                return out
+            self.changed.add(record.symbol)
+            if isinstance(record, PlaceOrder):
+                if isinstance(listing, MatchedListing):
+                    order_id = self._next_order_id
+                    self._next_order_id += 1
+                    listing.place(record, order_id, self.now, out)
+            elif isinstance(record, TradingStatus):
+                listing.set_trading(record.state, self.now, out)
+            else:
+                listing.apply(record, self.now, out)
+        return out
+
+    def _clock(self, ts: int, out: list[Event]) -> None:
+        if ts <= self.now:
+            return
+        new_second = ts // SECOND_NS != self.now // SECOND_NS
+        self.now = ts
+        if new_second:
+            for symbol, listing in self._listings.items():
+                before = listing.seq["ticker"]
+                listing.clock(ts, out)
+                if listing.seq["ticker"] != before:
+                    self.changed.add(symbol)
+
+    def _list(self, instrument: Instrument, out: list[Event]) -> None:
+        symbol = instrument.symbol
+        known = self._listings.get(symbol)
+        if known is not None and known.instrument == instrument:
+            return
+        if known is None and len(self._listings) >= INSTRUMENTS_MAX:
+            return
+        listing = (MatchedListing if instrument.kind == "matched" else MirroredListing)(instrument)
+        if known is not None:
+            listing.seq = known.seq
+        self._listings[symbol] = listing
+        self.changed.add(symbol)
+        listing.feed, listing.feed_reason = self._feeds.get(instrument.feed, ("down", "not started"))
+        listing.say_status(self.now, out)
+        if known is not None and instrument.book != "none":
+            listing.say_snapshot(self.now, out)
+
+    # ---- reading ---------------------------------------------------------------------------------
+
+    @property
+    def instruments(self) -> list[Instrument]:
+        """Every instrument, in the order of listing."""
+        return [listing.instrument for listing in self._listings.values()]
+
+    @property
+    def feeds(self) -> Mapping[str, tuple[FeedState, str]]:
+        """Every feed ever heard of: its state and the reason."""
+        return self._feeds
+
+    def listing(self, symbol: str) -> Listing:
+        """The state of one instrument.
+
+        Raises:
+            UnknownSymbol: there is none.
+        """
+        listing = self._listings.get(symbol)
+        if listing is None:
+            raise UnknownSymbol(symbol)
+        return listing
+
+    def view(self, key: StreamKey) -> Event | None:
+        """A stream as it stands now; None for what has not happened yet.
+
+        Raises:
+            UnknownSymbol: there is no such instrument.
+        """
+        return self.listing(key.symbol).view(key, self.now)
+
+    def seq(self, key: StreamKey) -> int:
+        """The number of the last change of a stream."""
+        return self.listing(key.symbol).seq[key.channel]
+
+    def book(self, symbol: str) -> L3Book:
+        """The book of an instrument, live: it changes with the next record."""
+        return self.listing(symbol).book
+
+    def open_orders(self, symbol: str, account: str) -> Mapping[int, RestingOrder]:
+        """An account's resting orders by id, live."""
+        listing = self.listing(symbol)
+        return listing.open_orders(account) if isinstance(listing, MatchedListing) else {}
+
+    def last_price(self, symbol: str) -> int | None:
+        """Ticks of the last trade, None before the first."""
+        return self.listing(symbol).last_price
+
+    # ---- snapshots -------------------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """The whole state. Equal states give equal bytes."""
+        state = _MarketState(
+            _VERSION,
+            self.now,
+            self._next_order_id,
+            self._feeds,
+            [listing.dump() for listing in self._listings.values()],
+        )
+        return msgspec.msgpack.encode(state)
+
+    @classmethod
+    def restore(cls, snapshot: bytes) -> Market:
+        """The market that `snapshot` was taken of.
+
+        Raises:
+            TapeError: the bytes are not a snapshot of this version.
+        """
+        try:
+            state = msgspec.msgpack.decode(snapshot, type=_MarketState)
+        except msgspec.DecodeError as error:
+            raise TapeError(f"the snapshot is not one that this version can read: {error}") from error
+        if state.version != _VERSION:
+            raise TapeError(f"the snapshot has version {state.version}, this tickwire reads {_VERSION}")
+        market = cls()
+        market.now, market._next_order_id = state.now, state.next_order_id
+        market._feeds = dict(state.feeds)
+        for row in state.listings:
+            kind = MatchedListing if row.instrument.kind == "matched" else MirroredListing
+            listing = market._listings[row.instrument.symbol] = kind(row.instrument)
+            listing.load(row)
+        return market
+
+    def digest(self) -> str:
+        """A hash of the whole state: two markets are equal when their digests are."""
+        return blake2b(self.snapshot(), digest_size=16).hexdigest()

@@ -1,0 +1,93 @@
+"""What a message of the server can come to at the client's end of the native protocol. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from tickwire.errors import RequestRefused
+from tickwire.model.channel import StreamKey
+from tickwire.protocol.messages import Gap, Heartbeat, Hello, Skipped, StreamMessage
+
+
+class Lost(msgspec.Struct, frozen=True, tag_field="type", tag="lost", omit_defaults=True):
+    """What came after message `after` of a stream is missing, found out on this side; a snapshot follows.
+
+    Never on the wire; shaped like `Gap` and `Skipped`, which the server says, so that all three read alike.
+    """
+
+    channel: str
+    symbol: str
+    after: int
+    reason: str
+    depth: int = 0
+    interval_ms: int = 0
+    interval: str = ""
+
+
+Notice: TypeAlias = Gap | Skipped | Lost
+
+
+class Delivered(NamedTuple):
+    """The next message of a stream, `data` typed. `size` is its length on the wire in bytes."""
+
+    key: StreamKey
+    message: StreamMessage
+    size: int
+
+
+class Noticed(NamedTuple):
+    """Something of a stream was left out."""
+
+    key: StreamKey
+    notice: Notice
+
+
+class Answered(NamedTuple):
+    """A request's result, not decoded yet: see `ClientSession.decode`."""
+
+    id: int
+    result: msgspec.Raw
+
+
+class Refused(NamedTuple):
+    """A request's error."""
+
+    id: int
+    error: RequestRefused
+
+
+class Ended(NamedTuple):
+    """A stream can't be had any more: the server refused to resume it."""
+
+    key: StreamKey
+    error: RequestRefused
+
+
+class Broken(NamedTuple):
+    """The server broke the protocol: close with this code, then connect anew."""
+
+    close_code: int
+    reason: str
+
+
+Outcome: TypeAlias = Hello | Heartbeat | Delivered | Noticed | Answered | Refused | Ended | Broken
+
+
+@dataclass(slots=True)
+class ClientStats:
+    """Counters of a client over all its connections."""
+
+    messages: int = 0
+    lost: int = 0
+    gaps: int = 0
+    skipped: int = 0
+    checksum_mismatches: int = 0
+    unknown: int = 0
+    """messages of a type or channel that this version does not know; ignored"""
+    unexpected: int = 0
+    """messages of streams not (or no longer) subscribed to, and replies to nothing in flight; ignored"""
+    malformed: int = 0
+    connections: int = 0

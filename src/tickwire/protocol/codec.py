@@ -1,0 +1,81 @@
+"""The two encodings of the native protocol: the same types as JSON in text frames and MessagePack in binary ones."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from tickwire.model.channel import StreamKey
+from tickwire.model.events import Event
+from tickwire.protocol.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, Gap, Skipped
+from tickwire.protocol.render import Renderer
+
+T = TypeVar("T")
+
+TEXT, BINARY = 0x1, 0x2
+
+
+class Encoding:
+    """One encoding of the wire.
+
+    Attributes:
+        name: the WebSocket subprotocol that stands for it.
+        opcode: of the frames that carry it (RFC 6455, section 5.2).
+    """
+
+    def __init__(self, name: str, opcode: int) -> None:
+        self.name = name
+        self.opcode = opcode
+        self._module: Any = msgspec.json if opcode == TEXT else msgspec.msgpack
+        self.encode = (msgspec.json.Encoder() if opcode == TEXT else msgspec.msgpack.Encoder()).encode
+
+    def decode(self, data: bytes, as_type: type[T]) -> T:
+        """A typed message.
+
+        Raises:
+            msgspec.DecodeError: malformed, or (ValidationError) not of the type; the message names the field.
+        """
+        result: T = self._module.decode(data, type=as_type)
+        return result
+
+    def frame(self, message: Any) -> bytes:
+        """A message as one whole unmasked frame, as servers send."""
+        return frame(self.opcode, self.encode(message))
+
+
+JSON = Encoding(SUBPROTOCOL_JSON, TEXT)
+MSGPACK = Encoding(SUBPROTOCOL_MSGPACK, BINARY)
+ENCODINGS: dict[str, Encoding] = {encoding.name: encoding for encoding in (JSON, MSGPACK)}
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """One final, unmasked frame (RFC 6455, section 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x80 | opcode, size)) + payload
+    if size < 65_536:
+        return bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big") + payload
+
+
+class NativeCodec:
+    """Makes the native protocol's frames for the hub."""
+
+    def __init__(self, encoding: Encoding, renderer: Renderer) -> None:
+        self._encoding = encoding
+        self._renderer = renderer
+
+    def message(
+        self, key: StreamKey, event: Event | None, *, kind: Literal["snapshot", "update"], seq: int, ts: int
+    ) -> bytes:
+        """A stream message as a frame."""
+        return self._encoding.frame(self._renderer.message(key, event, kind=kind, seq=seq, ts=ts))
+
+    def dropped(self, key: StreamKey, first: int, last: int) -> bytes:
+        """`gap` for a lossless stream, `skipped` for one of the latest class."""
+        if key.lossless:
+            return self._encoding.frame(Gap(key.channel, key.symbol, first, last))
+        return self._encoding.frame(
+            Skipped(key.channel, key.symbol, first, last, key.depth, key.interval_ms, key.interval)
+        )

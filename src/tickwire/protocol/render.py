@@ -1,0 +1,199 @@
+"""The wire form of events: integers become decimal strings in the steps of the instrument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from tickwire.model.channel import CANDLE_NAMES, StreamKey
+from tickwire.model.events import (
+    Book,
+    Candle,
+    Event,
+    OrderChange,
+    Orders,
+    Quote,
+    Rate,
+    RecentTrades,
+    Status,
+    Ticker,
+    Trade,
+)
+from tickwire.model.instrument import Instrument
+from tickwire.protocol.messages import (
+    BookData,
+    CandleData,
+    InstrumentInfo,
+    OrderChangeData,
+    OrdersData,
+    QuoteData,
+    RateData,
+    StatusData,
+    StreamData,
+    StreamMessage,
+    StreamState,
+    TickerData,
+    TradeData,
+    TradesSnapshot,
+)
+
+
+class Renderer:
+    """Renders events.
+
+    Args:
+        instrument_of: the instrument of a symbol.
+    """
+
+    def __init__(self, instrument_of: Callable[[str], Instrument]) -> None:
+        self._instrument_of = instrument_of
+        self._methods: dict[type, Callable[[Any, Instrument], StreamData]] = {
+            Trade: _trade,
+            RecentTrades: lambda event, i: TradesSnapshot([_trade(trade, i) for trade in event.trades]),
+            Book: _book,
+            OrderChange: _order_change,
+            Orders: _orders,
+            Quote: _quote,
+            Candle: _candle,
+            Ticker: _ticker,
+            Rate: _rate,
+            Status: lambda event, _: status_data(event),
+        }
+
+    def data(self, event: Event) -> StreamData:
+        """The `data` of an event's message."""
+        return self._methods[type(event)](event, self._instrument_of(event.symbol))
+
+    def message(
+        self, key: StreamKey, event: Event | None, *, kind: Literal["snapshot", "update"], seq: int, ts: int
+    ) -> StreamMessage:
+        """An event's message in the stream `key`."""
+        data = None if event is None else self.data(event)
+        return StreamMessage(key.channel, key.symbol, kind, seq, ts, data, key.depth, key.interval_ms, key.interval)
+
+
+def stream_state(key: StreamKey, seq: int) -> StreamState:
+    """How a stream is named in replies and heartbeats."""
+    return StreamState(key.channel, key.symbol, seq, key.depth, key.interval_ms, key.interval)
+
+
+def status_data(event: Status) -> StatusData:
+    """The `data` of a status."""
+    return StatusData(event.trading, event.feed, event.reason)
+
+
+def instrument_info(instrument: Instrument, status: Status) -> InstrumentInfo:
+    """The row of `instruments`."""
+    i = instrument
+    channels = list(i.channels)
+    return InstrumentInfo(
+        i.symbol,
+        i.venue,
+        i.base,
+        i.quote,
+        i.asset_class,
+        i.kind,
+        i.tick_size,
+        i.lot_size,
+        channels,
+        status_data(status),
+    )
+
+
+def _trade(event: Trade, i: Instrument) -> TradeData:
+    return TradeData(
+        event.trade_id,
+        i.price.format(event.price),
+        i.size.format(event.size),
+        event.side or None,
+        event.ts_event,
+        event.buy_order_id or None,
+        event.sell_order_id or None,
+    )
+
+
+def _book(event: Book, i: Instrument) -> BookData:
+    price, size = i.price.format, i.size.format
+    return BookData(
+        [(price(p), size(s) if s else "0") for p, s in event.bids],
+        [(price(p), size(s) if s else "0") for p, s in event.asks],
+        event.checksum,
+    )
+
+
+def _orders(event: Orders, i: Instrument) -> OrdersData:
+    price, size = i.price.format, i.size.format
+    return OrdersData(
+        [(order_id, price(p), size(s)) for order_id, p, s in event.bids],
+        [(order_id, price(p), size(s)) for order_id, p, s in event.asks],
+    )
+
+
+def _order_change(event: OrderChange, i: Instrument) -> OrderChangeData:
+    size = i.size.format
+    fill = event.action == "fill"
+    return OrderChangeData(
+        event.action,
+        event.order_id,
+        event.side,
+        i.price.format(event.price),
+        size(event.size) if event.size else "0",
+        size(event.filled) if fill else None,
+        event.trade_id if fill else None,
+    )
+
+
+def _quote(event: Quote, i: Instrument) -> QuoteData:
+    price, size = i.price.format, i.size.format
+    return QuoteData(
+        None if event.bid is None else price(event.bid),
+        None if event.bid is None else size(event.bid_size),
+        None if event.ask is None else price(event.ask),
+        None if event.ask is None else size(event.ask_size),
+        event.ts_event,
+    )
+
+
+def _candle(event: Candle, i: Instrument) -> CandleData:
+    price = i.price.format
+    return CandleData(
+        CANDLE_NAMES[event.interval],
+        event.start,
+        price(event.open),
+        price(event.high),
+        price(event.low),
+        price(event.close),
+        i.size.format(event.volume),
+        i.notional.format(event.quote_volume),
+        event.trades,
+        event.closed,
+    )
+
+
+def _ticker(event: Ticker, i: Instrument) -> TickerData:
+    price = i.price.format
+    change = event.last - event.open
+    # hundredths of a percent, rounded half away from zero
+    basis_points = (abs(change) * 20_000 + event.open) // (2 * event.open) if event.open else 0
+    sign = "-" if change < 0 and basis_points else ""
+    return TickerData(
+        price(event.last),
+        price(event.open),
+        price(event.high),
+        price(event.low),
+        i.size.format(event.volume),
+        i.notional.format(event.quote_volume),
+        price(change),
+        f"{sign}{basis_points // 100}.{basis_points % 100:02d}",
+        event.trades,
+    )
+
+
+def _rate(event: Rate, i: Instrument) -> RateData:
+    price = i.price.format
+    return RateData(
+        i.rate.format(event.rate),
+        None if event.bid is None else price(event.bid),
+        None if event.ask is None else price(event.ask),
+        event.ts_event,
+    )

@@ -1,0 +1,200 @@
+"""The wiring of a server: tape, market, hub, pipeline, gateway, feeds, HTTP, on one port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import uvicorn
+
+from tickwire.clock import NowNs, wall_clock_ns
+from tickwire.config import SIMULATED, FeedSpec, ServerSettings
+from tickwire.errors import ConfigError
+from tickwire.feeds.base import Feed
+from tickwire.feeds.recorded import RecordedFeed
+from tickwire.feeds.runner import FeedRunner
+from tickwire.feeds.simulated import SimulatedFeed
+from tickwire.market.market import Market
+from tickwire.model.records import FeedStatus, Record
+from tickwire.protocol.codec import ENCODINGS, NativeCodec
+from tickwire.protocol.render import Renderer
+from tickwire.server.gateway import Gateway
+from tickwire.server.http import http_app
+from tickwire.server.pipeline import Pipeline, restore
+from tickwire.server.socket import Connection
+from tickwire.streams.hub import Hub
+from tickwire.streams.log import Retention
+from tickwire.tape.base import Tape
+from tickwire.tape.open import open_tape
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS_MAX = 10
+
+
+class Server:
+    """A tickwire server, from its tape to its port.
+
+        server = Server(ServerSettings(port=0))
+        async with server.running():
+            print(server.url)
+
+    `running` is for embedding and tests; `serve` runs until the process is told to stop.
+
+    Raises:
+        ConfigError: the port is taken, a feed's path does not exist, and the like.
+        TapeError: the data folder can't be used.
+    """
+
+    def __init__(self, settings: ServerSettings, *, now: NowNs = wall_clock_ns) -> None:
+        self.settings = settings
+        self._now = now
+        self._socket = _listen(settings.host, settings.port)
+        try:
+            self.tape: Tape = open_tape(settings.data_dir, settings.durability)
+        except BaseException:
+            self._socket.close()
+            raise
+        if self.tape.repaired:
+            log.warning("the tape was repaired: %s", self.tape.repaired)
+        self.market: Market = restore(self.tape)
+        renderer = Renderer(lambda symbol: self.market.listing(symbol).instrument)
+        codecs = {name: NativeCodec(encoding, renderer) for name, encoding in ENCODINGS.items()}
+        self.hub = Hub(self.market, codecs, Retention(settings.retained_bytes_max))
+        self._renderer = renderer
+        self._ready = False
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        host = self.settings.host
+        return f"ws://{f'[{host}]' if ':' in host else host}:{self.port}/ws"
+
+    async def serve(self) -> None:
+        """Run until SIGINT or SIGTERM.
+
+        Raises:
+            TickwireError: the pipeline failed.
+        """
+        async with self._parts() as (web, pipeline):
+            serving = asyncio.ensure_future(web.serve(sockets=[self._socket]))
+            await asyncio.wait({serving, pipeline.failed}, return_when=asyncio.FIRST_COMPLETED)
+            web.should_exit = True
+            await serving
+            if pipeline.failed.done():
+                pipeline.failed.result()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Server]:
+        """Serve inside a running program; the server has stopped when the block ends."""
+        async with self._parts() as (web, _):
+            serving = asyncio.ensure_future(web._serve(sockets=[self._socket]))
+            await web.listening.wait()
+            try:
+                yield self
+            finally:
+                web.should_exit = True
+                await serving
+
+    @contextlib.asynccontextmanager
+    async def _parts(self) -> AsyncIterator[tuple[_Web, Pipeline]]:
+        """Everything that runs, started and, in the reverse order, stopped."""
+        settings = self.settings
+        pipeline = Pipeline(
+            self.tape,
+            self.market,
+            self.hub,
+            now=self._now,
+            tape_bytes_max=settings.tape_bytes_max,
+            tape_hours_max=settings.tape_hours_max,
+            snapshot_every=settings.snapshot_every,
+        )
+        gateway = Gateway(
+            market=self.market, hub=self.hub, renderer=self._renderer, epoch=self.tape.epoch, now=self._now
+        )
+        feeds = [self._feed(spec) for spec in settings.feeds]
+        gone: list[Record] = [
+            FeedStatus(name, "down", "not running")
+            for name in self.market.feeds
+            if name not in {feed.name for feed in feeds}
+        ]
+        tasks = [asyncio.ensure_future(pipeline.run_clock())]
+        try:
+            if gone:
+                await pipeline.put(gone)
+            for spec, feed in zip(settings.feeds, feeds, strict=True):
+                simulated = spec.kind == SIMULATED
+                runner = FeedRunner(
+                    feed,
+                    pipeline,
+                    now=self._now,
+                    speed=1.0 if simulated else settings.speed,
+                    repeat=settings.loop,
+                    start=gateway.first_subscriber if settings.wait_for_subscriber and not simulated else None,
+                )
+                tasks.append(asyncio.ensure_future(runner.run()))
+            yield self._web(gateway), pipeline
+        finally:
+            self._ready = False
+            for task in tasks:
+                task.cancel()
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, Exception):
+                    log.error("a task of the server failed: %s", result, exc_info=result)
+            if not pipeline.failed.done():
+                pipeline.save_snapshot()
+            self.tape.close()
+            self._socket.close()
+
+    def _web(self, gateway: Gateway) -> _Web:
+        def connection(*, config: Any, server_state: Any, app_state: Any) -> Connection:
+            return Connection(gateway, server_state.connections)
+
+        self._ready = True
+        config = uvicorn.Config(
+            http_app(self.market, lambda: self._ready),
+            ws=connection,  # type: ignore[arg-type]
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS_MAX,
+        )
+        return _Web(config)
+
+    def _feed(self, spec: FeedSpec) -> Feed:
+        if spec.kind == SIMULATED:
+            # another seed after a restart, or the agents would repeat what they did after the first start
+            return SimulatedFeed(self.market, seed=self.settings.seed + self.tape.last_seq)
+        same = [other for other in self.settings.feeds if other.format == spec.format]
+        name = f"recorded:{spec.format}" + (f":{spec.path.name}" if len(same) > 1 else "")
+        return RecordedFeed(spec.format, spec.path, name=name)
+
+
+class _Web(uvicorn.Server):
+    """uvicorn, which says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.listening.set()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigError(f"can't listen on {host}:{port}: {error.strerror}; choose another with --port") from error

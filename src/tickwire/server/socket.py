@@ -1,0 +1,213 @@
+"""One WebSocket connection: the `websockets` sans-I/O core below, a native session above.
+
+uvicorn makes one for every upgrade (its `ws=` takes a class) and hands over the transport. RFC 6455 is the
+library's job: the handshake, frames from the client, pings and closes. What goes out is ready frames: replies
+are written at once, stream segments gathered into one `writelines` a turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from websockets.datastructures import Headers
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from tickwire.limits import (
+    HEARTBEAT_MS,
+    MESSAGE_BYTES_MAX,
+    PING_INTERVAL_SECONDS,
+    SEND_BUFFER_HIGH_BYTES,
+    SEND_BUFFER_LOW_BYTES,
+    SEND_BUFFER_MAX_BYTES,
+)
+from tickwire.protocol.codec import ENCODINGS, JSON
+from tickwire.protocol.session import Session
+from tickwire.streams.log import Cursor
+
+if TYPE_CHECKING:
+    from tickwire.server.gateway import Gateway
+
+_SUBPROTOCOLS = [Subprotocol(name) for name in ENCODINGS]
+_BEATS_PER_PING = max(1, PING_INTERVAL_SECONDS * 1000 // HEARTBEAT_MS)
+
+
+def _select_subprotocol(_: ServerProtocol, offered: Any) -> Subprotocol | None:
+    """The first offered one that is ours; none, which means JSON, when there is none."""
+    return next((name for name in offered if name in ENCODINGS), None)
+
+
+class Connection(asyncio.Protocol):
+    """A client's socket, and the `Sink` that the hub hands segments to."""
+
+    def __init__(self, gateway: Gateway, uvicorn_connections: set[Any]) -> None:
+        self._gateway = gateway
+        self._uvicorn_connections = uvicorn_connections
+        self._ws = ServerProtocol(
+            subprotocols=_SUBPROTOCOLS, select_subprotocol=_select_subprotocol, max_size=MESSAGE_BYTES_MAX
+        )
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]
+        self._session: Session | None = None
+        self._fragments: list[bytes] = []
+        self._paused = False
+        self._beat: asyncio.TimerHandle | None = None
+        self._beats_unanswered = 0
+        # what the hub reads and writes: see tickwire.streams.log.Sink
+        self.encoding = JSON.name
+        self.ready = True
+        self.out: list[bytes] = []
+        self.lagging: dict[Cursor, None] = {}
+
+    # ---- the transport calls ---------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is ours; the request comes next."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=SEND_BUFFER_HIGH_BYTES, low=SEND_BUFFER_LOW_BYTES)
+        self._uvicorn_connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        self._beats_unanswered = 0
+        ws = self._ws
+        ws.receive_data(data)
+        for event in ws.events_received():
+            if isinstance(event, Frame):
+                self._frame(event)
+            elif isinstance(event, Request):
+                self._upgrade(event)
+        self._send_pending()
+
+    def eof_received(self) -> None:
+        """The client will send no more."""
+        self._ws.receive_eof()
+        self._send_pending()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        self._uvicorn_connections.discard(self)
+        self._gateway.connections.discard(self)
+        if self._beat is not None:
+            self._beat.cancel()
+        if self._session is not None:
+            self._session.closed()
+        self.ready = False
+        self.out.clear()
+
+    def pause_writing(self) -> None:
+        """The socket is full: from now on only cursors stay behind."""
+        self._paused = True
+        self.ready = False
+
+    def resume_writing(self) -> None:
+        """The socket has room again."""
+        self._paused = False
+        self._catch_up()
+
+    def shutdown(self) -> None:
+        """The server stops (called by uvicorn)."""
+        if self._ws.state is State.OPEN:
+            self._ws.send_close(CloseCode.SERVICE_RESTART, "the server restarts: reconnect")
+            self._send_pending()
+        self._transport.close()
+
+    # ---- the hub calls ---------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Write what the hub handed over in this turn."""
+        out = self.out
+        if len(out) == 1:
+            self._transport.write(out[0])
+        else:
+            self._transport.writelines(out)
+        out.clear()
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    def _upgrade(self, request: Request) -> None:
+        response = self._gateway.refusal(request.path)
+        if response is None:
+            accepted = self._ws.accept(request)
+        else:
+            status, text = response
+            body = text.encode()
+            headers = Headers([("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))])
+            accepted = Response(status, "", headers, body)
+        self._ws.send_response(accepted)
+        self._send_pending()
+        if accepted.status_code != 101:
+            self._transport.close()
+            return
+        self.encoding = self._ws.subprotocol or JSON.name
+        self._session = self._gateway.new_session(self)
+        self._gateway.connections.add(self)
+        self._transport.write(self._session.opened())
+        self._schedule_beat()
+
+    def _frame(self, frame: Frame) -> None:
+        """Put messages together from frames; control frames the library has answered already."""
+        opcode = frame.opcode
+        if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+            if frame.fin:
+                self._message(bytes(frame.data))
+            else:
+                self._fragments = [bytes(frame.data)]
+        elif opcode is Opcode.CONT:
+            self._fragments.append(bytes(frame.data))
+            if frame.fin:
+                message = b"".join(self._fragments)
+                self._fragments = []
+                self._message(message)
+
+    def _message(self, data: bytes) -> None:
+        if self._session is None or self._ws.state is not State.OPEN:
+            return
+        for reply in self._session.received(data):
+            self._transport.write(reply)
+        self._gateway.heard()
+        if self._transport.get_write_buffer_size() > SEND_BUFFER_MAX_BYTES:
+            self._ws.send_close(4001, "slow consumer: reconnect and resume")
+            self._send_pending()
+            self._transport.abort()
+
+    def _send_pending(self) -> None:
+        """Write what the library has to say: handshake, pongs, closes; an empty piece means end of stream."""
+        transport = self._transport
+        for data in self._ws.data_to_send():
+            if transport.is_closing():
+                return
+            if data:
+                transport.write(data)
+            else:
+                transport.close()
+
+    def _catch_up(self) -> None:
+        if self._paused or self._transport.is_closing():
+            return
+        self._gateway.hub.catch_up(self)
+        if self.lagging and not self._paused:
+            asyncio.get_running_loop().call_soon(self._catch_up)
+
+    def _schedule_beat(self) -> None:
+        self._beat = asyncio.get_running_loop().call_later(HEARTBEAT_MS / 1000, self._on_beat)
+
+    def _on_beat(self) -> None:
+        """Heartbeat; and now and then a ping, for a peer that sends nothing may be gone."""
+        assert self._session is not None
+        self._beats_unanswered += 1
+        if self._beats_unanswered > 2 * _BEATS_PER_PING:
+            self._transport.abort()
+            return
+        if self._ws.state is State.OPEN:
+            if self._beats_unanswered % _BEATS_PER_PING == 0:
+                self._ws.send_ping(secrets.token_bytes(4))
+                self._send_pending()
+            if self.ready:  # to one that lags a heartbeat would name messages that are still to come
+                self._transport.write(self._session.heartbeat())
+        self._schedule_beat()

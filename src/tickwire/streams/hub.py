@@ -1,0 +1,285 @@
+"""The hub: from the market's events to every subscriber's bytes, once per transaction of the tape.
+
+    for record in transaction:
+        hub.publish(market.apply(record))
+    hub.flush()
+
+Lossless streams take each pushed event. Latest-class streams are pulled from the market's views when the
+transaction is over, so that however much happened, one message shows how things stand. An event is encoded
+only for encodings that somebody reads, once each, and all subscribers are handed the same bytes.
+
+The producer never waits. A sink that is full keeps cursors; `catch_up` serves it when it has room again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, Protocol
+
+from tickwire.limits import CATCH_UP_BYTES_MAX
+from tickwire.market.market import Market
+from tickwire.model.channel import CANDLE_NAMES, StreamKey
+from tickwire.model.events import Book, Candle, Event, Orders
+from tickwire.streams.log import Cursor, Log, Retention, Segment, Sink
+
+
+class Codec(Protocol):
+    """Turns events and notices into complete frames of one encoding."""
+
+    def message(
+        self, key: StreamKey, event: Event | None, *, kind: Literal["snapshot", "update"], seq: int, ts: int
+    ) -> bytes:
+        """A stream message; `event` is None for a snapshot of what has not happened yet."""
+        ...
+
+    def dropped(self, key: StreamKey, first: int, last: int) -> bytes:
+        """Says that messages `first` to `last` are not coming: `gap` or `skipped`, by the stream's class."""
+        ...
+
+
+class _Stream:
+    """A stream that has subscribers."""
+
+    __slots__ = ("key", "last_seq", "logs", "pending", "shown", "slot")
+
+    def __init__(self, key: StreamKey, seq: int, shown: Event | None) -> None:
+        self.key = key
+        self.last_seq = seq
+        self.logs: dict[str, Log] = {}
+        self.pending: list[Event] = []
+        self.shown = shown
+        """What was last published."""
+        self.slot = -1
+        """Which interval the last publication fell into (book at an interval only)."""
+
+
+class Hub:
+    """All streams of a market that somebody reads."""
+
+    def __init__(self, market: Market, codecs: Mapping[str, Codec], retention: Retention | None = None) -> None:
+        self._market = market
+        self._codecs = codecs
+        self._retention = retention or Retention()
+        self._pushed: dict[tuple[str, str, str], _Stream] = {}  # (channel, symbol, candle interval)
+        self._pulled: dict[str, dict[StreamKey, _Stream]] = {}  # symbol -> latest-class streams
+        self._dirty: dict[_Stream, None] = {}
+        self._waiting: dict[_Stream, None] = {}
+        self.subscriptions_made = 0
+        """How often somebody has subscribed, ever."""
+
+    # ---- subscribers -----------------------------------------------------------------------------
+
+    def subscribe(self, key: StreamKey, sink: Sink) -> tuple[Cursor, bytes]:
+        """Let a sink read a stream, from its next message on.
+
+        The caller must send the returned snapshot before the next `flush`. Subscribing a sink again gives it
+        a fresh snapshot and drops what it had not been given.
+
+        Raises:
+            UnknownSymbol: there is no such instrument.
+        """
+        stream = self._stream(key)
+        self.subscriptions_made += 1
+        log = stream.logs.get(sink.encoding)
+        if log is None:
+            log = stream.logs[sink.encoding] = Log(key, sink.encoding, stream.last_seq)
+            self._retention.logs += 1
+        cursor = log.cursors.get(sink)
+        if cursor is None:
+            cursor = log.cursors[sink] = Cursor(log, sink)
+        cursor.index = -1
+        sink.lagging.pop(cursor, None)
+        return cursor, self._snapshot(stream, log)
+
+    def unsubscribe(self, cursor: Cursor) -> None:
+        """Stop. A stream without subscribers costs nothing."""
+        log = cursor.log
+        log.cursors.pop(cursor.sink, None)
+        cursor.sink.lagging.pop(cursor, None)
+        if log.cursors:
+            return
+        stream = self._find(log.key)
+        if stream is not None and stream.logs.get(log.encoding) is log:
+            del stream.logs[log.encoding]
+            self._retention.logs -= 1
+            if not stream.logs:
+                self._drop(stream)
+
+    def last_seq(self, key: StreamKey) -> int:
+        """The last `seq` published on a stream that has subscribers, or the state's where it has none."""
+        stream = self._find(key)
+        return stream.last_seq if stream is not None else self._market.seq(key)
+
+    def snapshot(self, key: StreamKey) -> Event | None:
+        """A stream's state as a new subscriber would be shown it."""
+        stream = self._find(key)
+        return stream.shown if stream is not None and not key.lossless else self._market.view(key)
+
+    # ---- publication -----------------------------------------------------------------------------
+
+    def publish(self, events: Iterable[Event]) -> None:
+        """Take the events of one record."""
+        for event in events:
+            interval = CANDLE_NAMES[event.interval] if isinstance(event, Candle) else ""
+            stream = self._pushed.get((event.channel, event.symbol, interval))
+            if stream is not None:
+                stream.pending.append(event)
+                stream.shown = event
+                self._dirty[stream] = None
+
+    def flush(self) -> None:
+        """The transaction is over: hand every dirty stream's segment to its subscribers."""
+        self._pull()
+        touched: dict[Sink, None] = {}
+        for stream in self._dirty:
+            first, last = stream.pending[0].seq, stream.pending[-1].seq
+            for log in stream.logs.values():
+                data = self._encode(stream, log.encoding)
+                segment = Segment(first, last, data)
+                for sink, cursor in log.cursors.items():
+                    if sink.ready:
+                        if not sink.out:
+                            touched[sink] = None
+                        sink.out.append(data)
+                    elif cursor.index < 0:
+                        cursor.index, cursor.seq = log.next_index, log.last_seq
+                        sink.lagging[cursor] = None
+                log.last_seq = last
+                self._retention.add(log, segment)
+            stream.last_seq = last
+            stream.pending = []
+        self._dirty.clear()
+        for sink in touched:
+            sink.flush()
+
+    def catch_up(self, sink: Sink) -> None:
+        """Serve a sink that has room again: what its cursors missed, a bounded amount at a time."""
+        budget = CATCH_UP_BYTES_MAX
+        for cursor in list(sink.lagging):
+            budget -= self._advance(cursor, budget)
+            if budget <= 0:
+                break
+        sink.ready = not sink.lagging
+        if sink.out:
+            sink.flush()
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    def _find(self, key: StreamKey) -> _Stream | None:
+        if key.lossless:
+            return self._pushed.get((key.channel, key.symbol, ""))
+        return self._pulled.get(key.symbol, {}).get(key)
+
+    def _stream(self, key: StreamKey) -> _Stream:
+        stream = self._find(key)
+        if stream is None:
+            shown = self._market.view(key)
+            stream = _Stream(key, shown.seq if shown is not None else self._market.seq(key), shown)
+            if not key.lossless:
+                self._pulled.setdefault(key.symbol, {})[key] = stream
+                stream.slot = self._slot(key)
+            if key.lossless or key.channel == "candles":
+                self._pushed[key.channel, key.symbol, key.interval] = stream
+        return stream
+
+    def _drop(self, stream: _Stream) -> None:
+        key = stream.key
+        self._dirty.pop(stream, None)
+        self._waiting.pop(stream, None)
+        if key.lossless or key.channel == "candles":
+            del self._pushed[key.channel, key.symbol, key.interval]
+        if not key.lossless:
+            del self._pulled[key.symbol][key]
+            if not self._pulled[key.symbol]:
+                del self._pulled[key.symbol]
+
+    def _slot(self, key: StreamKey) -> int:
+        return self._market.now // (key.interval_ms * 1_000_000) if key.interval_ms else -1
+
+    def _pull(self) -> None:
+        """Collect the latest-class streams whose state has moved and whose time has come."""
+        changed = self._market.changed
+        candidates = dict(self._waiting)
+        for symbol in changed:
+            for stream in self._pulled.get(symbol, {}).values():
+                candidates[stream] = None
+        changed.clear()
+        for stream in candidates:
+            key = stream.key
+            if key.interval_ms:
+                slot = self._slot(key)
+                if slot == stream.slot:
+                    self._waiting[stream] = None
+                    continue
+                self._waiting.pop(stream, None)
+            event = self._market.view(key)
+            if event is None or event.seq <= stream.last_seq or _same_levels(event, stream.shown):
+                continue
+            if key.interval_ms:
+                stream.slot = slot
+            stream.shown = event
+            stream.pending.append(event)
+            self._dirty[stream] = None
+
+    def _encode(self, stream: _Stream, encoding: str) -> bytes:
+        codec, key = self._codecs[encoding], stream.key
+        pending = stream.pending
+        if len(pending) == 1:
+            event = pending[0]
+            return codec.message(key, event, kind=_kind(key, event), seq=event.seq, ts=event.ts)
+        return b"".join(
+            [codec.message(key, event, kind=_kind(key, event), seq=event.seq, ts=event.ts) for event in pending]
+        )
+
+    def _snapshot(self, stream: _Stream, log: Log) -> bytes:
+        seq, frame = log.snapshot
+        if seq != stream.last_seq:
+            key, market = stream.key, self._market
+            event = market.view(key) if key.lossless else stream.shown
+            ts = event.ts if event is not None else market.now
+            frame = self._codecs[log.encoding].message(key, event, kind="snapshot", seq=stream.last_seq, ts=ts)
+            log.snapshot = (stream.last_seq, frame)
+        return frame
+
+    def _advance(self, cursor: Cursor, budget: int) -> int:
+        """Hand a lagging cursor's next segments to its sink; returns the bytes."""
+        log, sink = cursor.log, cursor.sink
+        given = 0
+        if cursor.index < log.first_index:
+            stream = self._find(log.key)
+            assert stream is not None
+            codec = self._codecs[log.encoding]
+            if log.key.lossless:
+                sink.out.append(codec.dropped(log.key, cursor.seq + 1, stream.last_seq))
+                sink.out.append(self._snapshot(stream, log))
+                cursor.index = log.next_index
+                given = len(sink.out[-1])
+            else:
+                newest = log.segments[-1]
+                if newest.first > cursor.seq + 1:
+                    sink.out.append(codec.dropped(log.key, cursor.seq + 1, newest.first - 1))
+                cursor.index = log.first_index
+        while given < budget:
+            segment = log.since(cursor.index)
+            if segment is None:
+                break
+            sink.out.append(segment.data)
+            given += len(segment.data)
+            cursor.index += 1
+            cursor.seq = segment.last
+        if cursor.index >= log.next_index:
+            cursor.index = -1
+            del sink.lagging[cursor]
+        return given
+
+
+def _kind(key: StreamKey, event: Event) -> Literal["snapshot", "update"]:
+    """A pushed book that was replaced whole is a snapshot in mid-stream; all else that is published, an update."""
+    if not key.lossless:
+        return "update"
+    replaced = event.snapshot if isinstance(event, Book) else isinstance(event, Orders)
+    return "snapshot" if replaced else "update"
+
+
+def _same_levels(event: Event, shown: Event | None) -> bool:
+    return isinstance(event, Book) and isinstance(shown, Book) and event.bids == shown.bids and event.asks == shown.asks

@@ -1,0 +1,111 @@
+"""The log of one stream in one encoding, and the cursors that read it.
+
+A *segment* is what one transaction of the tape added to the stream: its messages as ready frames, joined. A
+subscriber that keeps up is handed each segment as it is made and owns nothing. One that lags keeps a cursor:
+the number of the first segment it has not been given.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple, Protocol
+
+from tickwire.limits import RETAINED_BYTES_MAX, RETAINED_BYTES_PER_STREAM_MAX
+from tickwire.model.channel import StreamKey
+
+
+class Sink(Protocol):
+    """Where a subscriber's bytes go: a connection.
+
+    Attributes:
+        encoding: name of the codec it reads.
+        ready: False while its socket is full; then its cursors stay where they are.
+        out: segments handed over in this turn; `flush` writes and clears them.
+        lagging: its cursors that are behind.
+    """
+
+    encoding: str
+    ready: bool
+    out: list[bytes]
+    lagging: dict[Cursor, None]
+
+    def flush(self) -> None:
+        """Write `out` to the socket in one gathered call and clear it. Clears `ready` when the socket is full."""
+        ...
+
+
+class Cursor:
+    """One subscription: a sink's place in a log.
+
+    `index` is the number of the next segment to hand over, -1 while the sink has been given everything;
+    `seq` is then the last message it was given (known only while it lags).
+    """
+
+    __slots__ = ("index", "log", "seq", "sink")
+
+    def __init__(self, log: Log, sink: Sink) -> None:
+        self.log = log
+        self.sink = sink
+        self.index = -1
+        self.seq = 0
+
+
+class Segment(NamedTuple):
+    """Messages `first` to `last` of a stream, as one piece of ready bytes."""
+
+    first: int
+    last: int
+    data: bytes
+
+
+class Log:
+    """The newest segments of a stream in one encoding; segment numbers only rise."""
+
+    __slots__ = ("cursors", "encoding", "key", "last_seq", "next_index", "retained_bytes", "segments", "snapshot")
+
+    def __init__(self, key: StreamKey, encoding: str, last_seq: int) -> None:
+        self.key = key
+        self.encoding = encoding
+        self.segments: deque[Segment] = deque()
+        self.next_index = 0
+        self.last_seq = last_seq
+        self.retained_bytes = 0
+        self.cursors: dict[Sink, Cursor] = {}
+        self.snapshot: tuple[int, bytes] = (-1, b"")
+        """(seq, frame) of the last snapshot sent: subscribers of the same moment share it"""
+
+    @property
+    def first_index(self) -> int:
+        """Number of the oldest segment still held."""
+        return self.next_index - len(self.segments)
+
+    def since(self, index: int) -> Segment | None:
+        """The segment of this number, None when it is not there (gone, or yet to come)."""
+        offset = index - self.first_index
+        return self.segments[offset] if 0 <= offset < len(self.segments) else None
+
+
+class Retention:
+    """Keeps every log within its share of the bytes; a log's oldest segment goes first.
+
+    The share is equal among the logs that are read, and bounded for each. A latest-class log holds only its
+    newest segment.
+    """
+
+    def __init__(
+        self, bytes_max: int = RETAINED_BYTES_MAX, bytes_per_stream_max: int = RETAINED_BYTES_PER_STREAM_MAX
+    ) -> None:
+        self._bytes_max = bytes_max
+        self._bytes_per_stream_max = bytes_per_stream_max
+        self.logs = 0
+        """How many logs share the bytes."""
+
+    def add(self, log: Log, segment: Segment) -> None:
+        """Append a segment to its log, and let old ones go. The newest always stays, whatever its size."""
+        segments = log.segments
+        segments.append(segment)
+        log.next_index += 1
+        log.retained_bytes += len(segment.data)
+        share = min(self._bytes_per_stream_max, self._bytes_max // max(1, self.logs)) if log.key.lossless else 0
+        while log.retained_bytes > share and len(segments) > 1:
+            log.retained_bytes -= len(segments.popleft().data)
