@@ -75,7 +75,8 @@ def mixed(count: int) -> tuple[list[Command], Matcher]:
         side = random.choice(SIDES)
         away = -1 if side == "buy" else 1
         middle += random.choice((-1, 0, 0, 0, 0, 0, 1))
-        recent = order_id - random.randrange(1, 2_000)
+        tried = random.sample(range(order_id - 3_000, order_id), 20)
+        recent = [known for known in tried if known in shadow.book.orders]
         kind = random.random()
         command: Command
         if kind < 0.48:
@@ -83,12 +84,12 @@ def mixed(count: int) -> tuple[list[Command], Matcher]:
             command = PlaceOrder("S", "a", side, random.randint(1, 50), middle + away * behind)
         elif kind < 0.58:
             command = PlaceOrder("S", "a", side, random.randint(1, 80), middle - away * 2, "limit", "ioc")
-        elif recent not in shadow.book.orders:
+        elif not recent:
             continue
         elif kind < 0.96:
-            command = CancelOrder("S", "a", recent)
+            command = CancelOrder("S", "a", recent[0])
         else:
-            command = AmendOrder("S", "a", recent, size=random.randint(1, 50))
+            command = AmendOrder("S", "a", recent[0], size=random.randint(1, 50))
         commands.append(command)
         apply(shadow, order_id, command)
         order_id += isinstance(command, PlaceOrder)
@@ -106,7 +107,7 @@ def long_queue(length: int) -> tuple[list[Command], Answers]:
 def main(argv: list[str]) -> int:
     """Run both workloads, print what they measured, and return 1 if an answer was wrong."""
     parser = argparse.ArgumentParser(description="operations per second of the matching engine")
-    parser.add_argument("--commands", type=int, default=50_000, metavar="N", help="commands per workload (%(default)s)")
+    parser.add_argument("--commands", type=int, default=20_000, metavar="N", help="commands per workload (%(default)s)")
     count = max(2, parser.parse_args(argv).commands)
 
     commands, shadow = mixed(count)
@@ -124,7 +125,7 @@ def main(argv: list[str]) -> int:
     print(f"  matcher    {fast:>12,.0f} operations/s")
 
     right = answers == expected and queue_answers[count // 2 :] == trades
-    print("every event as expected" if right else "WRONG: the events are not those expected", file=sys.stderr)
+    print("every event as expected" if right else "WRONG: the events are not those expected")
     return 0 if right else 1
 
 

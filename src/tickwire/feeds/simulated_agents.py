@@ -43,7 +43,7 @@ MOVES_MAX = 3
 
 _YEAR_S = 365.25 * 86_400
 _REVERSION_PER_S = 22 / _YEAR_S
-"""Pull of the fundamental to its home: half of a gap in 12 days. Its spread around home is 0.15 of a year's volatility."""
+"""Pull of the fundamental to its home: half of a gap in 12 days. It strays by 0.15 of a year's volatility."""
 _LAG_S = 1.0
 """How far the crowd's fair price lags the fundamental. It makes prices move in small steps, not in jumps."""
 _MOOD_S, _MOOD_STD = 30.0, 0.4

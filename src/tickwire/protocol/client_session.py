@@ -189,8 +189,9 @@ class ClientSession:
     def resume(self, keys: Iterable[StreamKey]) -> None:
         """Take up, on a new connection, what an earlier one was subscribed to."""
         for key in keys:
-            self._streams[key] = _Stream(key)
-            self._ask[key] = None
+            if key not in self._streams:
+                self._streams[key] = _Stream(key)
+                self._ask[key] = None
 
     def to_send(self) -> list[bytes]:
         """Messages that the session wants sent by itself, in order."""

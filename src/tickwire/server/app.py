@@ -29,7 +29,7 @@ from tickwire.server.socket import Connection
 from tickwire.streams.hub import Hub
 from tickwire.streams.log import Retention
 from tickwire.tape.base import Tape
-from tickwire.tape.open import open_tape
+from tickwire.tape.sqlite import open_tape
 
 log = logging.getLogger(__name__)
 

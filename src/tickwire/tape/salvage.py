@@ -2,7 +2,8 @@
 
 SQLite refuses a file that lost its first page, and reads a tree only from its root down, so that one lost
 inner page hides rows that are still there. So `RawTape` reads the files without it: every leaf page by itself,
-and each row proves itself by its CRC. Rows never change once written, so any copy of a row that passes is the row, wherever it lies.
+and each row proves itself by its CRC. Rows never change once written, so any copy of a row that passes is
+the row, wherever it lies.
 
 The format is from https://www.sqlite.org/fileformat2.html (sections 1.6 for leaf pages and overflow chains,
 2.1 for records, 4 for the WAL).
@@ -13,8 +14,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
@@ -38,6 +40,7 @@ _PAGE_COUNT_AT = 28
 _LEAF = 0x0D
 _WAL_HEADER = struct.Struct(">8I")
 _WAL_FRAME = struct.Struct(">6I")
+WAL_FRAME_BYTES = _WAL_FRAME.size + PAGE_BYTES
 _CRC_HEAD = struct.Struct(">qqq")
 _INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
 """Bytes of an integer by its serial type; the types 8 and 9 are the constants 0 and 1."""
@@ -88,36 +91,30 @@ class Wal(NamedTuple):
     Attributes:
         pages: page number -> where in the file its newest committed image begins.
         page_count: pages of the database as of the last commit; 0 without a commit.
-        commits: whole commits.
         torn: it ends in an unfinished one, as after a kill in the middle of an append.
         damaged: something was committed behind the first frame that fails.
     """
 
     pages: dict[int, int]
     page_count: int = 0
-    commits: int = 0
     torn: bool = False
     damaged: bool = False
 
 
-def read_wal(path: Path) -> Wal:
-    """Check a write-ahead log frame by frame, as SQLite does when it recovers one. A missing file is empty."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        data = b""
+def read_wal(data: bytes) -> Wal:
+    """Check a write-ahead log frame by frame, as SQLite does when it recovers one."""
     if len(data) < _WAL_HEADER.size:
         return Wal({}, torn=bool(data))
     magic, _, page_bytes, _, *salts, sum_0, sum_1 = _WAL_HEADER.unpack_from(data)
     words = struct.Struct(">II" if magic & 1 else "<II")
     sums = _checksum(words, data[:24], (0, 0))
-    if magic >> 1 != 0x377F0682 >> 1 or page_bytes != PAGE_BYTES or sums != (sum_0, sum_1):
+    if magic not in (0x377F0682, 0x377F0683) or page_bytes != PAGE_BYTES or sums != (sum_0, sum_1):
         return Wal({}, damaged=True)
 
     pages: dict[int, int] = {}
     pending: dict[int, int] = {}
-    page_count = commits = 0
-    step = _WAL_FRAME.size + PAGE_BYTES
+    page_count = 0
+    step = WAL_FRAME_BYTES
     at = _WAL_HEADER.size
     while at + step <= len(data):
         page, commit, *salt, sum_0, sum_1 = _WAL_FRAME.unpack_from(data, at)
@@ -131,15 +128,16 @@ def read_wal(path: Path) -> Wal:
         if commit:
             pages |= pending
             pending = {}
-            page_count, commits = commit, commits + 1
+            page_count = commit
         at += step
 
-    # What lies behind may be left from before the log was last rewound: its salts are others, and never zero.
-    # A frame with our salts behind one that fails was written after it, and is proof that it was whole once.
+    # What lies behind may be left from before the log was last rewound: then its salts are others, never zero.
+    # A frame of ours behind one that fails was written later than that, which must have been whole then.
     rest = [list(_WAL_FRAME.unpack_from(data, i)[2:4]) for i in range(at, len(data) - _WAL_FRAME.size + 1, step)]
-    partial = (len(data) - at) % step != 0
-    torn = bool(pending) or partial or at == _WAL_HEADER.size == len(data) or rest[:1] in ([salts], [[0, 0]])
-    return Wal(pages, page_count, commits, torn, damaged=salts in rest[1:])
+    left = len(data) - at
+    partial = 0 < left < step or at == _WAL_HEADER.size == len(data)
+    torn = bool(pending) or partial or rest[:1] in ([salts], [[0, 0]])
+    return Wal(pages, page_count, torn, damaged=salts in rest[1:])
 
 
 def _checksum(words: struct.Struct, data: bytes, sums: tuple[int, int]) -> tuple[int, int]:
@@ -158,26 +156,31 @@ class RawTape:
     """
 
     def __init__(self, path: Path) -> None:
-        self.wal = read_wal(Path(f"{path}-wal"))
-        self._main = _open(path)
-        self._wal = _open(Path(f"{path}-wal"))
-        self._main_bytes = os.fstat(self._main.fileno()).st_size if self._main else 0
+        wal_path = Path(f"{path}-wal")
+        self._log = wal_path.read_bytes() if wal_path.exists() else b""
+        self.wal = read_wal(self._log)
+        self._main: BinaryIO = path.open("rb") if path.exists() else BytesIO()
+        self._main_bytes = self._main.seek(0, os.SEEK_END)
         self._payload_max = self._main_bytes + len(self.wal.pages) * PAGE_BYTES
 
     def __enter__(self) -> RawTape:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        for file in (self._main, self._wal):
-            if file:
-                file.close()
+        self._main.close()
 
     def page(self, number: int) -> bytes | None:
         """The newest committed image of a page; None when it isn't there whole."""
         at = self.wal.pages.get(number)
         if at is not None:
-            return _read(self._wal, at)
-        return _read(self._main, (number - 1) * PAGE_BYTES)
+            return self._log[at : at + PAGE_BYTES]
+        return self._main_page(number)
+
+    def _main_page(self, number: int) -> bytes | None:
+        if not 0 < number <= self._main_bytes // PAGE_BYTES:
+            return None
+        self._main.seek((number - 1) * PAGE_BYTES)
+        return self._main.read(PAGE_BYTES)
 
     def problem(self) -> str:
         """What is wrong with the files as far as sizes, headers and the log can tell, in words; "" if nothing.
@@ -201,10 +204,10 @@ class RawTape:
 
     def rows(self) -> Iterator[Row]:
         """Every row whose CRC holds, in no particular order, some more than once."""
-        for at in range(0, self._main_bytes - PAGE_BYTES + 1, PAGE_BYTES):
-            yield from self._leaf(_read(self._main, at))
-        for at in self.wal.pages.values():
-            yield from self._leaf(_read(self._wal, at))
+        for number in range(1, self._main_bytes // PAGE_BYTES + 1):
+            yield from self._leaf(self._main_page(number))
+        for number in self.wal.pages:
+            yield from self._leaf(self.page(number))
 
     def _leaf(self, image: bytes | None) -> Iterator[Row]:
         if image is None or image[0] != _LEAF:
@@ -242,21 +245,6 @@ class RawTape:
             left -= usable - 4
             overflow = int.from_bytes(following[:4], "big")
         return b"".join(parts)
-
-
-def _open(path: Path) -> BinaryIO | None:
-    try:
-        return path.open("rb")
-    except FileNotFoundError:
-        return None
-
-
-def _read(file: BinaryIO | None, at: int) -> bytes | None:
-    if file is None or at < 0:
-        return None
-    file.seek(at)
-    data = file.read(PAGE_BYTES)
-    return data if len(data) == PAGE_BYTES else None
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -368,21 +356,12 @@ def rebuild(path: Path, problem: str, snapshots: list[tuple[int, str]], epoch: s
     Raises:
         TapeError: there are rows, but neither the first one nor a snapshot to begin with.
     """
-    titles: list[Row] = []
-
-    def transactions(rows: Iterable[Row]) -> Iterator[Row]:
-        for row in rows:
-            if row.seq:
-                yield row
-            else:
-                titles.append(row)
-
     with RawTape(path) as raw, closing(create(path)) as db:
-        db.executemany(INSERT.replace("INSERT", "INSERT OR IGNORE"), transactions(raw.rows()))
-        epochs = epochs_in(titles[0]) if titles else [epoch for _, epoch in snapshots if epoch]
-        anchor = anchor_of(snapshots, epochs)
-        first, last = _run(db, anchor)
-        total, oldest = db.execute("SELECT count(*), min(seq) FROM tape").fetchone()
+        db.executemany(INSERT.replace("INSERT", "INSERT OR IGNORE"), raw.rows())
+        title = db.execute("SELECT * FROM tape WHERE seq = 0").fetchone()
+        epochs = epochs_in(Row(*title)) if title else [name for _, name in snapshots if name]
+        first, last = _run(db, anchor_of(snapshots, epochs))
+        total, oldest = db.execute("SELECT count(*), min(seq) FROM tape WHERE seq > 0").fetchone()
         if total and not last:
             raise start_missing(path.parent, 1, oldest - 1)
         db.execute("DELETE FROM tape WHERE seq NOT BETWEEN ? AND ?", (first, last))
@@ -396,7 +375,7 @@ def rebuild(path: Path, problem: str, snapshots: list[tuple[int, str]], epoch: s
     else:
         outcome = "no transaction was recovered"
     if total > count:
-        outcome += f"; {total - count} more are cut off by a gap"
+        outcome += f"; {total - count} more can be read, but are cut off by a gap"
     if aside:
         outcome += f"; what was there is kept as {aside}"
     return f"{path} was damaged ({problem}): {outcome}"
@@ -422,7 +401,7 @@ def _run(db: sqlite3.Connection, anchor: int) -> tuple[int, int]:
         if seq != last + 1:
             break
         last = seq
-    for (seq,) in db.execute("SELECT seq FROM tape WHERE seq <= ? ORDER BY seq DESC", (anchor,)):
+    for (seq,) in db.execute("SELECT seq FROM tape WHERE seq BETWEEN 1 AND ? ORDER BY seq DESC", (anchor,)):
         if seq != first - 1:
             break
         first = seq

@@ -34,24 +34,10 @@ import msgspec
 
 from tickwire.errors import ConfigError, TapeError
 from tickwire.model.records import Record, decode_records, encode_records
+from tickwire.tape import salvage
 from tickwire.tape.base import Durability, Tape
 from tickwire.tape.memory import MemoryTape, check_snapshot, clock_of, dropped, new_epoch
-from tickwire.tape.salvage import (
-    INSERT,
-    PAGE_BYTES,
-    RawTape,
-    Row,
-    anchor_of,
-    create,
-    epochs_in,
-    finish,
-    install,
-    is_sound,
-    rebuild,
-    row_crc,
-    start_missing,
-    sync_folder,
-)
+from tickwire.tape.salvage import WAL_FRAME_BYTES, RawTape, Row
 
 RETAIN_ROWS_MAX = 5_000
 """Transactions that one call of `retain` drops at most: a few milliseconds, so that nobody waits for it."""
@@ -130,7 +116,7 @@ class SqliteTape:
         body = encode_records(records)
         seq, start = self.last_seq + 1, self._end
         try:
-            db.execute(INSERT, (seq, ts, start, row_crc(seq, ts, start, body), body))
+            db.execute(salvage.INSERT, (seq, ts, start, salvage.row_crc(seq, ts, start, body), body))
         except sqlite3.Error as error:
             raise self._failed(error, f"transaction {seq} was not stored") from error
         self.last_seq, self._last_ts, self._end = seq, ts, start + len(body)
@@ -158,8 +144,7 @@ class SqliteTape:
             except sqlite3.Error as error:
                 raise self._failed(error, f"transaction {after + 1} can't be read") from error
             if not rows:
-                self._suspect.touch()
-                raise TapeError(f"transaction {after + 1} is damaged; {self._path} is rebuilt at the next start")
+                raise self._damaged(f"transaction {after + 1} is damaged")
             for row in rows:
                 after = row.seq
                 try:
@@ -224,24 +209,26 @@ class SqliteTape:
             self._db = None
 
     def _failed(self, error: sqlite3.Error, what: str) -> TapeError:
-        """The error to raise for one of SQLite's. Damage is noted down for the next start."""
-        advice = ""
+        """The error to raise for one of SQLite's."""
         if _code(error) in _DAMAGE:
-            with suppress(OSError):
-                self._suspect.touch()
-            advice = f"; {self._path} is rebuilt at the next start"
-        elif _code(error) == sqlite3.SQLITE_FULL:
-            advice = f"; make room on the disk of {self._folder}"
+            return self._damaged(f"{what}: {error}")
+        advice = f"; make room on the disk of {self._folder}" if _code(error) == sqlite3.SQLITE_FULL else ""
         return TapeError(f"{what}: {error}{advice}")
+
+    def _damaged(self, what: str) -> TapeError:
+        """The error to raise for damage, which is noted down for the next start: that can't see it by itself."""
+        with suppress(OSError):
+            self._suspect.touch()
+        return TapeError(f"{what}; {self._path} is rebuilt when it is opened again")
 
     # ---- opening ----------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        install(self._path)
+        salvage.install(self._path)
         found = _snapshots(self._folder)
         if not found and not self._path.exists() and not Path(f"{self._path}-wal").exists():
-            with closing(create(self._path)) as db:
-                finish(db, self._path, [new_epoch()])
+            with closing(salvage.create(self._path)) as db:
+                salvage.finish(db, self._path, [new_epoch()])
         with RawTape(self._path) as raw:
             problem = "it was found so in use" if self._suspect.exists() else raw.problem()
             torn = raw.wal.torn
@@ -249,7 +236,7 @@ class SqliteTape:
         notes = []
         if problem:
             self._disconnect()
-            notes.append(rebuild(self._path, problem, found, new_epoch()))
+            notes.append(salvage.rebuild(self._path, problem, found, new_epoch()))
             problem = self._connect([(seq, epoch) for seq, epoch in found if epoch])
             if problem:
                 raise TapeError(f"{self._path} can't be repaired: {problem}")
@@ -269,7 +256,8 @@ class SqliteTape:
             db.execute(f"PRAGMA synchronous = {'FULL' if self._durability == 'power' else 'NORMAL'}")
             db.execute("PRAGMA fullfsync = ON")
             db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
-            db.execute(f"PRAGMA journal_size_limit = {WAL_PAGES * PAGE_BYTES}")
+            # A huge transaction's WAL is cut back to this; between frames, so that it does not look torn.
+            db.execute(f"PRAGMA journal_size_limit = {32 + 4 * WAL_PAGES * WAL_FRAME_BYTES}")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             return self._take_stock(db, found)
         except sqlite3.Error as error:
@@ -281,29 +269,30 @@ class SqliteTape:
         title = _rows(db, -1, 1)
         if not title:
             return "its title is damaged"
-        epochs = epochs_in(title[0])
-        anchor = anchor_of(found, epochs)
+        epochs = salvage.epochs_in(title[0])
+        anchor = salvage.anchor_of(found, epochs)
         reached = max((seq for seq, epoch in found if epoch in ("", *epochs)), default=0)
         ends = "SELECT (SELECT min(seq) FROM tape WHERE seq > 0), (SELECT max(seq) FROM tape)"
         first, last = db.execute(ends).fetchone()
         if not last:
             first, last = reached + 1, reached
         if first > anchor + 1:
-            raise start_missing(self._folder, anchor + 1, first - 1)
+            raise salvage.start_missing(self._folder, anchor + 1, first - 1)
         if last < reached:
             return f"it ends at transaction {last}, and there is a snapshot of {reached}"
-        after = max(anchor, first - 1)
+        self._last_ts = self._end = self.bytes_held = 0
+        after = max(first - 1, min(anchor, last - 1))
         while after < last:
             rows = _rows(db, after)
             if not rows:
                 return f"transaction {after + 1} is damaged"
-            after = rows[-1].seq
+            newest = rows[-1]
+            after, self._last_ts, self._end = newest.seq, newest.ts, newest.start + len(newest.body)
+        if first <= last:
+            (start,) = db.execute("SELECT start FROM tape WHERE seq = ?", (first,)).fetchone()
+            self.bytes_held = self._end - start
         self.epoch, self._epochs = epochs[-1], epochs
         self.first_seq, self.last_seq, self._covered = first, last, anchor
-        if first <= last:
-            newest, oldest = _rows(db, last - 1)[0], _rows(db, first - 1, 1)[0]
-            self._last_ts, self._end = newest.ts, newest.start + len(newest.body)
-            self.bytes_held = self._end - oldest.start
         return ""
 
 
@@ -312,7 +301,7 @@ def _rows(db: sqlite3.Connection, after: int, count: int = READ_ROWS) -> list[Ro
     rows = []
     for values in db.execute(_SELECT, (after, count)):
         row = Row._make(values)
-        if row.seq != after + 1 or not is_sound(row):
+        if row.seq != after + 1 or not salvage.is_sound(row):
             break
         rows.append(row)
         after += 1
@@ -387,7 +376,7 @@ def _write_snapshot(folder: Path, seq: int, epoch: str, body: bytes) -> None:
     except OSError:
         unfinished.unlink(missing_ok=True)
         raise
-    sync_folder(folder)
+    salvage.sync_folder(folder)
 
 
 def _read_snapshot(folder: Path, seq: int) -> tuple[str, bytes]:

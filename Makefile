@@ -1,0 +1,69 @@
+# The few commands of the project. Each sets up what it needs in .venv; on a fresh machine only Python 3.11+,
+# make and a package index are wanted.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo test check recorded bench bench-fanout bench-fold bench-latency bench-tape bench-matcher soak format lock clean
+
+demo: $(VENV)/.run  ## a server with the built-in market on port 8000
+	$(BIN)/tickwire serve --data-dir data
+
+test: $(VENV)/.dev  ## every test
+	$(PYTEST) -n 2
+
+check: $(VENV)/.dev  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+recorded: $(VENV)/.dev  ## recorded data of real venues through the whole system; TICKWIRE_DATA names its folder
+	$(PYTEST) tests/recorded -n 2 -rs
+
+bench: bench-matcher bench-tape bench-fold bench-latency bench-fanout  ## every benchmark
+
+bench-fanout: $(VENV)/.dev  ## delivered messages a second beside websockets.broadcast and uWebSockets
+	$(BIN)/python benchmarks/fanout.py
+
+bench-fold: $(VENV)/.dev  ## inputs a second through tape, fold and streams
+	$(BIN)/python benchmarks/bench_fold.py
+
+bench-latency: $(VENV)/.dev  ## tape to client at 10,000 messages a second, 200 clients
+	$(BIN)/python benchmarks/bench_latency.py
+
+bench-tape: $(VENV)/.dev  ## commits a second beside a bare file
+	$(BIN)/python benchmarks/bench_tape.py
+
+bench-matcher: $(VENV)/.dev  ## matcher operations a second beside the reference
+	$(BIN)/python benchmarks/bench_matcher.py
+
+soak: $(VENV)/.dev  ## 50 clients on the built-in market with small bounds: memory and tape stay within them
+	$(BIN)/python benchmarks/soak.py
+
+format: $(VENV)/.dev  ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(VENV)/.dev  ## pin the newest versions that pyproject.toml allows, with hashes
+	$(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --generate-hashes --strip-extras --upgrade \
+	    -o requirements/run.txt pyproject.toml
+	$(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --generate-hashes --strip-extras --upgrade \
+	    -c requirements/run.txt -o requirements/dev.txt --extra dev --allow-unsafe pyproject.toml
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# ---- environments: one stamp for each set of requirements -------------------------------------------
+
+$(VENV)/bin/python:
+	python3 -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@

@@ -1,0 +1,94 @@
+"""Our server of the fan-out benchmark: uvicorn, the gateway, sessions and the hub as in production.
+
+Only the codec is a stand-in: it returns ready frames, for the other contestants are given ready payloads too. A
+turn of the producer is one transaction: each message is published, then the hub flushes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+import uvicorn
+import uvloop
+
+from benchmarks.fanout_workload import arguments, frame, listening_socket, pin, serve
+from tickwire.clock import wall_clock_ns
+from tickwire.market.market import Market
+from tickwire.model.channel import StreamKey
+from tickwire.model.events import Event, Trade
+from tickwire.model.instrument import Instrument
+from tickwire.model.records import ListInstrument
+from tickwire.protocol.codec import JSON, NativeCodec
+from tickwire.protocol.render import Renderer
+from tickwire.server.gateway import Gateway
+from tickwire.server.http import http_app
+from tickwire.server.socket import Connection
+from tickwire.streams.hub import Hub
+
+INSTRUMENT = Instrument(
+    venue="SIM",
+    base="BTC",
+    quote="USDT",
+    asset_class="crypto",
+    tick_size="0.01",
+    lot_size="0.01",
+    kind="matched",
+    book="orders",
+)
+
+
+class ReadyFrames(NativeCodec):
+    """The native codec, but for updates: those are ready."""
+
+    def __init__(self, renderer: Renderer, frames: list[bytes]) -> None:
+        super().__init__(JSON, renderer)
+        self._frames = frames
+
+    def message(
+        self, key: StreamKey, event: Event | None, *, kind: Literal["snapshot", "update"], seq: int, ts: int
+    ) -> bytes:
+        """The frame of this `seq`."""
+        if kind == "update":
+            return self._frames[seq - 1]
+        return super().message(key, event, kind=kind, seq=seq, ts=ts)
+
+
+async def main() -> None:
+    """Serve until stdin ends."""
+    given = arguments()
+    market = Market()
+    market.apply(ListInstrument(INSTRUMENT))
+    renderer = Renderer(lambda symbol: market.listing(symbol).instrument)
+    hub = Hub(market, {JSON.name: ReadyFrames(renderer, [frame(n) for n in range(given.messages)])})
+    gateway = Gateway(market=market, hub=hub, renderer=renderer, epoch="benchmark", now=wall_clock_ns)
+    trades = [Trade(INSTRUMENT.symbol, n + 1, 0, "", 0, 0, "", 0, "", "") for n in range(given.messages)]
+
+    def publish(numbers: list[int]) -> None:
+        for n in numbers:
+            hub.publish([trades[n]])
+        hub.flush()
+
+    def connection(*, config: Any, server_state: Any, app_state: Any) -> Connection:
+        return Connection(gateway, server_state.connections)
+
+    app = http_app(market, lambda: True)
+    web = uvicorn.Server(uvicorn.Config(app, ws=connection, log_config=None, access_log=False, lifespan="off"))  # type: ignore[arg-type]
+    listening = listening_socket()
+    serving = asyncio.create_task(web.serve(sockets=[listening]))
+    port = listening.getsockname()[1]
+    await serve(
+        port,
+        given,
+        publish=publish,
+        clients=lambda: gateway.connections,
+        is_full=lambda connection: not connection.ready,
+    )
+    web.should_exit = True
+    await serving
+
+
+if __name__ == "__main__":
+    pin(0)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())

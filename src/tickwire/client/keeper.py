@@ -1,0 +1,275 @@
+"""Keeps a client connected, and whatever it is subscribed to going, over one connection after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from tickwire.client.backoff import backoff_seconds
+from tickwire.client.books import Live
+from tickwire.client.connection import Connection
+from tickwire.client.link import Dial
+from tickwire.client.queue import Queue
+from tickwire.client.subscription import Consumer
+from tickwire.errors import ClientError, ConnectionLost, RequestRefused, UnknownSymbol
+from tickwire.model.channel import StreamKey
+from tickwire.protocol.client_outcomes import ClientStats, Notice
+from tickwire.protocol.client_session import Encoding
+from tickwire.protocol.messages import Hello, InstrumentInfo, InstrumentsParams, StreamMessage
+
+T = TypeVar("T")
+C = TypeVar("C", bound=Consumer)
+
+
+class Settings(NamedTuple):
+    """What a client was told; see `Client`."""
+
+    url: str
+    encoding: Encoding
+    reconnect: bool
+    keep_trying: bool
+    request_timeout: float
+    dial: Dial
+    sleep: Callable[[float], Awaitable[object]]
+    random: Callable[[], float]
+
+
+class _Instruments(msgspec.Struct, frozen=True):
+    instruments: list[InstrumentInfo]
+
+
+class Keeper:
+    """The connection of a client and its consumers (subscriptions and live books).
+
+    Attributes:
+        stats: counters over all connections.
+        hello: what the server said first on the newest one.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.stats = ClientStats()
+        self.hello: Hello | None = None
+        self._settings = settings
+        self._attempt = 0
+        self._connection: Connection | None = None
+        self._end: ConnectionLost | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._instruments: dict[str, InstrumentInfo] = {}  # as the current connection lists them
+        self._consumers: dict[StreamKey, tuple[Consumer, ...]] = {}
+        self._full: dict[Queue[Any], None] = {}
+        self._room = asyncio.Event()
+        self._room.set()
+
+    # ---- from the first connection to the last -----------------------------------------------------
+
+    async def start(self) -> None:
+        """Connect, and stay connected.
+
+        Raises:
+            ConnectionLost: the first attempt failed (unless told to keep trying).
+        """
+        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._run(first), name=f"tickwire {self._settings.url}")
+        await first
+
+    async def stop(self) -> None:
+        """Close the connection and end all consumers. Stopping twice is no error."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+        self._finish(ConnectionLost("the client is closed", code=1000), StopAsyncIteration())
+        if self._connection is not None:
+            await self._connection.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._connection is not None and not self._connection.lost.done()
+
+    def connection(self) -> Connection:
+        """The connection.
+
+        Raises:
+            ConnectionLost: there is none now.
+        """
+        if self._end is not None:
+            raise ConnectionLost(str(self._end), code=self._end.code)
+        if self._connection is None or self._connection.lost.done():
+            raise ConnectionLost(f"not connected to {self._settings.url} now; nothing was sent")
+        return self._connection
+
+    async def _run(self, first: asyncio.Future[None]) -> None:
+        try:
+            error = await self._keep_connected(first)
+        except Exception as defect:
+            error = ConnectionLost(f"the client failed: {defect!r}")
+            error.__cause__ = defect
+        self._finish(error, error)
+        if not first.done():
+            first.set_exception(error)
+
+    async def _keep_connected(self, first: asyncio.Future[None]) -> ConnectionLost:
+        """Connect, and again whenever the connection is lost; returns the loss that ends it."""
+        settings = self._settings
+        while True:
+            await self._room.wait()  # with a full queue a new connection could not be read anyway
+            error = await self._connect(first)
+            again = settings.reconnect if first.done() else settings.keep_trying
+            if not again or 4400 <= error.code <= 4499:
+                return error
+            await settings.sleep(backoff_seconds(self._attempt, settings.random))
+            self._attempt += 1
+
+    async def _connect(self, first: asyncio.Future[None]) -> ConnectionLost:
+        """One connection, from its dialling to its loss."""
+        settings = self._settings
+        connection = Connection(settings.encoding, self, self.stats, settings.request_timeout)
+        try:
+            self.hello = await connection.open(settings.dial, settings.url, settings.encoding)
+        except ConnectionLost as error:
+            return error
+        self._connection = connection
+        self._instruments = {}
+        self.stats.connections += 1
+        try:
+            await self._restore(connection)
+        except ClientError as error:
+            connection.fail(1000, f"the subscriptions could not be resumed: {error}")
+        if not first.done():
+            first.set_result(None)
+        lost = await connection.lost
+        await connection.close()
+        return lost
+
+    async def _restore(self, connection: Connection) -> None:
+        """Take up what the last connection was subscribed to."""
+        books = [live for consumers in self._consumers.values() for live in consumers if isinstance(live, Live)]
+        if books:
+            await self.list_instruments()
+            for book in books:
+                if book.symbol in self._instruments:
+                    book._rescale(self._instruments[book.symbol])
+        connection.resume_streams(list(self._consumers))
+
+    def _finish(self, error: ConnectionLost, told: Exception) -> None:
+        """It is over: tell everyone."""
+        if self._end is None:
+            self._end = error
+        consumers = {consumer: None for group in self._consumers.values() for consumer in group}
+        self._consumers = {}
+        for consumer in consumers:
+            consumer._fail(told)
+
+    # ---- requests --------------------------------------------------------------------------------
+
+    async def request(self, method: str, params: object, kind: type[T]) -> T:
+        """A request's result as what it should be. Errors as of `Client.request`."""
+        connection = self.connection()
+        return connection.session.decode(await connection.request(method, params), kind)
+
+    async def list_instruments(self, venue: str | None = None, asset_class: str | None = None) -> list[InstrumentInfo]:
+        """The server's instruments; remembered when the list is whole. Errors as of `Client.request`."""
+        params = InstrumentsParams(venue, asset_class)
+        rows = (await self.request("instruments", params, _Instruments)).instruments
+        if venue is None and asset_class is None:
+            self._instruments = {row.symbol: row for row in rows}
+        return rows
+
+    async def instrument(self, symbol: str) -> InstrumentInfo:
+        """One instrument.
+
+        Raises:
+            UnknownSymbol: there is none of this name. Other errors as of `Client.request`.
+        """
+        if symbol not in self._instruments:
+            await self.list_instruments()
+        info = self._instruments.get(symbol)
+        if info is None:
+            raise UnknownSymbol(symbol)
+        return info
+
+    # ---- consumers -------------------------------------------------------------------------------
+
+    async def join(self, consumer: C) -> C:
+        """Subscribe to a consumer's streams. Errors as of `Client.request`."""
+        connection = self.connection()
+        for key in consumer.keys:
+            self._consumers[key] = (*self._consumers.get(key, ()), consumer)
+        try:
+            await connection.subscribe(list(consumer.keys))
+        except RequestRefused:
+            connection.session.untrack(self._remove(consumer))
+            raise
+        except BaseException:
+            self.leave(consumer)
+            raise
+        return consumer
+
+    def leave(self, consumer: Consumer) -> None:
+        """End a consumer's streams, unless another one has them too."""
+        unwanted = self._remove(consumer)
+        if unwanted and self._connection is not None:
+            self._connection.unsubscribe(unwanted)
+
+    def _remove(self, consumer: Consumer) -> list[StreamKey]:
+        """Forget a consumer; returns the streams that nobody wants now."""
+        unwanted = []
+        for key in consumer.keys:
+            others = tuple(other for other in self._consumers.pop(key, ()) if other is not consumer)
+            if others:
+                self._consumers[key] = others
+            else:
+                unwanted.append(key)
+        return unwanted
+
+    def flow(self, queue: Queue[Any], full: bool) -> None:
+        """Stop reading while any queue is full."""
+        if full:
+            self._full[queue] = None
+            self._room.clear()
+            if self._connection is not None:
+                self._connection.pause(self._why_paused)
+        else:
+            self._full.pop(queue, None)
+            if not self._full:
+                self._room.set()
+                asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._full and self._connection is not None:
+            self._connection.resume()
+
+    def _why_paused(self) -> str:
+        names = ", ".join(queue.name for queue in self._full)
+        return f"the client reads nothing while these wait to be read: {names}"
+
+    # ---- what the connection calls ---------------------------------------------------------------
+
+    def delivered(self, key: StreamKey, message: StreamMessage, size: int) -> None:
+        """The next message of a stream."""
+        for consumer in self._consumers.get(key, ()):
+            problem = consumer._take(message, size)
+            if problem is not None and self._connection is not None:
+                if message.type == "snapshot":
+                    # not even a fresh one fits: perhaps the instrument's steps are others now, so begin anew
+                    self._connection.fail(1002, f"{key.channel} of {key.symbol}: {problem}")
+                else:
+                    self._connection.lose(key, problem)
+
+    def noticed(self, key: StreamKey, notice: Notice) -> None:
+        """Something of a stream was left out."""
+        for consumer in self._consumers.get(key, ()):
+            consumer._notice(notice)
+
+    def ended(self, key: StreamKey, error: ClientError) -> None:
+        """A stream can't be had any more."""
+        for consumer in self._consumers.get(key, ()):
+            consumer._fail(error)
+            self.leave(consumer)
+
+    def heartbeat(self) -> None:
+        """The connection has proved good: the next loss is a first one again."""
+        self._attempt = 0
