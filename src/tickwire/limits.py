@@ -10,9 +10,6 @@ RECENT_TRADES_MAX = 100
 INSTRUMENTS_MAX = 10_000
 """Instruments of one server. Beyond it a listing is refused: each costs a few KiB and a turn a second."""
 
-ORDER_SIZE_MAX = 10**15
-"""Lots of one order. Keeps sums of whole books inside 64 bits for the encodings that need it."""
-
 # ---- streams --------------------------------------------------------------------------------------
 
 RETAINED_BYTES_MAX = 256 * 1024 * 1024

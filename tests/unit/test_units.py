@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickwire.errors import InvalidNumber
-from tickwire.model.units import Scale, scale
+from tickwire.model.units import DIGITS_MAX, UNITS_MAX, Scale, scale
 
 STEPS = ("0.01", "0.25", "0.0100", "0.00000001", "0.5", "1", "5", "100", "12.5")
 PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -33,7 +33,7 @@ def test_format_is_exact_and_parse_is_its_inverse(step: str, n: int) -> None:
 @given(steps, st.text("0123456789.-+eE_ \n٣²", max_size=8) | st.from_regex(PLAIN_DECIMAL, fullmatch=True))
 def test_parse_is_exact_or_refuses(step: str, text: str) -> None:
     expected = Fraction(text) / Fraction(step) if PLAIN_DECIMAL.fullmatch(text) and text.isascii() else None
-    if expected is None or expected.denominator != 1:
+    if expected is None or expected.denominator != 1 or abs(expected) > UNITS_MAX or len(text) > DIGITS_MAX:
         with pytest.raises(InvalidNumber):
             scale(step).parse(text)
     else:
@@ -110,3 +110,14 @@ def test_bad_steps(step: str) -> None:
     with pytest.raises(InvalidNumber) as caught:
         Scale(step)
     assert caught.value.field == "step"
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "1" + "0" * 30, "10000000000000000.01"])
+def test_a_number_too_large_for_the_tape_is_refused(text: str) -> None:
+    with pytest.raises(InvalidNumber, match="size") as caught:
+        Scale("0.01").parse(text, "size")
+    assert caught.value.field == "size"
+
+
+def test_the_largest_number_is_accepted() -> None:
+    assert Scale("0.01").parse("10000000000000000.00") == 10**18

@@ -7,14 +7,11 @@ import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from tickwire.client.client import REQUEST_TIMEOUT_SECONDS, Client
 from tickwire.client.subscription import Consumer
 from tickwire.protocol.client_session import Encoding
-
-if TYPE_CHECKING:
-    from typing import Self
 
 T = TypeVar("T")
 

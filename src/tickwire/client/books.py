@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tickwire.book.checksum import book_checksum
 from tickwire.book.l3 import L3Book, RestingOrder
@@ -27,9 +27,6 @@ from tickwire.protocol.messages import (
     Skipped,
     StreamMessage,
 )
-
-if TYPE_CHECKING:
-    from typing import Self
 
 Level = tuple[Decimal, Decimal]
 """(price, size)"""

@@ -7,13 +7,14 @@ import random as random_module
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter_ns
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import msgspec
 
 from tickwire.client.books import Live, LiveBook, LiveOrders
+from tickwire.client.keeper import Keeper, Settings
 from tickwire.client.link import Dial, open_link
-from tickwire.client.subscription import Consumer, Subscription
+from tickwire.client.subscription import Subscription
 from tickwire.errors import ClientError, ConnectionLost, InvalidInput
 from tickwire.model.channel import stream_key
 from tickwire.protocol.client_outcomes import ClientStats
@@ -26,12 +27,7 @@ from tickwire.protocol.messages import (
     StreamState,
 )
 
-if TYPE_CHECKING:
-    from typing import Self
-
-T = TypeVar("T")
 L = TypeVar("L", bound=Live)
-C = TypeVar("C", bound=Consumer)
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 """How long a reply may take: twice the default heartbeat, so that a dead connection is noticed first or nearly."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, Self
 
 from tickwire.client.queue import Queue
 from tickwire.model.channel import StreamKey
 from tickwire.protocol.client_outcomes import Notice
 from tickwire.protocol.messages import StreamMessage
-
-if TYPE_CHECKING:
-    from typing import Self
 
 
 class Owner(Protocol):

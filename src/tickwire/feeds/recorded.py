@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 from zlib import error as ZlibError
 
-from tickwire.errors import ConfigError, FeedError, InvalidInput
+from tickwire.errors import ConfigError, FeedError
 from tickwire.feeds.base import Due
 from tickwire.feeds.formats import FORMATS
 from tickwire.feeds.formats.base import Format, Line
@@ -93,13 +93,13 @@ class RecordedFeed:
         """A fresh parser that knows the instruments."""
         try:
             parser = self._format(self.name, [source.name for source in self._sources])
-        except InvalidInput as error:
-            raise ConfigError(f"a file's name makes no symbol: {error}; expected {self._format.holds}") from None
+        except FeedError as error:  # by a file's name
+            raise ConfigError(f"{error}; expected {self._format.holds}") from None
         for line in self._lines():
             try:
                 if parser.learn(line):
                     break
-            except (FeedError, InvalidInput) as error:
+            except FeedError as error:
                 raise _located(error, line.source, line.number) from None
         return parser
 

@@ -51,7 +51,7 @@ class ListingState(msgspec.Struct, frozen=True):
     candles: list[CandleState]
     window: list[BucketState]
     levels: tuple[list[Level], list[Level]]
-    extra: bytes
+    extra: msgspec.Raw
     """What only a matched or only a mirrored listing has, in its own form."""
 
 
@@ -339,10 +339,10 @@ class Listing:
         self.ladder.replace(*state.levels)
         self.load_extra(state.extra)
 
-    def dump_extra(self) -> bytes:
+    def dump_extra(self) -> msgspec.Raw:
         """What the kind of listing adds to the state."""
         raise NotImplementedError
 
-    def load_extra(self, extra: bytes) -> None:
+    def load_extra(self, extra: msgspec.Raw) -> None:
         """Inverse of `dump_extra`."""
         raise NotImplementedError

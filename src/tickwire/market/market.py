@@ -164,7 +164,7 @@ class Market:
     # ---- snapshots -------------------------------------------------------------------------------
 
     def snapshot(self) -> bytes:
-        """The whole state. Equal states give equal bytes."""
+        """The whole state as JSON, which has integers of any size. Equal states give equal bytes."""
         state = _MarketState(
             _VERSION,
             self.now,
@@ -172,7 +172,7 @@ class Market:
             self._feeds,
             [listing.dump() for listing in self._listings.values()],
         )
-        return msgspec.msgpack.encode(state)
+        return msgspec.json.encode(state)
 
     @classmethod
     def restore(cls, snapshot: bytes) -> Market:
@@ -182,7 +182,7 @@ class Market:
             TapeError: the bytes are not a snapshot of this version.
         """
         try:
-            state = msgspec.msgpack.decode(snapshot, type=_MarketState)
+            state = msgspec.json.decode(snapshot, type=_MarketState)
         except msgspec.DecodeError as error:
             raise TapeError(f"the snapshot is not one that this version can read: {error}") from error
         if state.version != _VERSION:

@@ -138,18 +138,18 @@ class MatchedListing(Listing):
         if not orders:
             del self._open[account]
 
-    def dump_extra(self) -> bytes:
+    def dump_extra(self) -> msgspec.Raw:
         """The orders and the next trade's id."""
         orders = [
             _OrderState(int(o.order_id), o.account, o.side, o.price, o.size)
             for side in ("buy", "sell")
             for o in self.book.listed(side)
         ]
-        return msgspec.msgpack.encode(_MatchedState(self.matcher.next_trade_id, orders))
+        return msgspec.Raw(msgspec.json.encode(_MatchedState(self.matcher.next_trade_id, orders)))
 
-    def load_extra(self, extra: bytes) -> None:
+    def load_extra(self, extra: msgspec.Raw) -> None:
         """Inverse of `dump_extra`."""
-        state = msgspec.msgpack.decode(extra, type=_MatchedState)
+        state = msgspec.json.decode(extra, type=_MatchedState)
         self.matcher.next_trade_id = state.next_trade_id
         for o in state.orders:
             self.book.add(RestingOrder(o.order_id, o.account, o.side, o.price, o.size))

@@ -240,7 +240,7 @@ class MirroredListing(Listing):
         elif not self._held_since:
             self._held_since = ts
 
-    def dump_extra(self) -> bytes:
+    def dump_extra(self) -> msgspec.Raw:
         """What is held, the depth bound, and the orders where there are any."""
         held = self._held
         l3 = ([], []) if self.instrument.book != "orders" else (self.book_orders("buy"), self.book_orders("sell"))
@@ -253,11 +253,11 @@ class MirroredListing(Listing):
             self._venue_quotes,
             l3,
         )
-        return msgspec.msgpack.encode(state)
+        return msgspec.Raw(msgspec.json.encode(state))
 
-    def load_extra(self, extra: bytes) -> None:
+    def load_extra(self, extra: msgspec.Raw) -> None:
         """Inverse of `dump_extra`."""
-        state = msgspec.msgpack.decode(extra, type=_HeldState)
+        state = msgspec.json.decode(extra, type=_HeldState)
         self._held["buy"].update(state.bids)
         self._held["sell"].update(state.asks)
         self._held_orders.update((record.order_id, record) for record in state.orders)

@@ -6,6 +6,12 @@ from functools import lru_cache
 
 from tickwire.errors import InvalidNumber
 
+DIGITS_MAX = 40
+"""Digits of a number from outside: twice what any price or size needs, and cheap to convert."""
+
+UNITS_MAX = 10**18
+"""Steps of one price or size: what fits the 64 bits of the tape's encoding."""
+
 
 class Scale:
     """A step such as a tick size "0.01" or a lot size "0.00001", and the integers that count it.
@@ -21,7 +27,7 @@ class Scale:
 
     def __init__(self, step: str) -> None:
         whole, dot, fraction = step.partition(".")
-        if not (whole + fraction).isdigit() or not step.isascii() or (dot and not fraction):
+        if not (whole + fraction).isdigit() or not step.isascii() or not whole or (dot and not fraction):
             raise InvalidNumber(f"step {step!r} is not a plain decimal such as 0.01", field="step")
         self.step = step
         self.decimals = len(fraction)
@@ -39,7 +45,7 @@ class Scale:
             field: what to call it in the error.
 
         Raises:
-            InvalidNumber: malformed, or not a whole multiple of the step.
+            InvalidNumber: malformed, not a whole multiple of the step, or more than `UNITS_MAX` steps.
         """
         negative = text.startswith("-")
         whole, dot, fraction = (text[1:] if negative else text).partition(".")
@@ -53,11 +59,15 @@ class Scale:
             fraction = fraction[:decimals]
         elif len(fraction) < decimals:
             fraction += "0" * (decimals - len(fraction))
+        if len(digits) > DIGITS_MAX:
+            raise InvalidNumber(f"{field} has more than {DIGITS_MAX} digits", field=field)
         value = int(whole + fraction)
         if self.units != 1:
             value, rest = divmod(value, self.units)
             if rest:
                 raise InvalidNumber(f"{field} {text} is not a multiple of {self.step}", field=field)
+        if value > UNITS_MAX:
+            raise InvalidNumber(f"{field} {text} is more than {self.format(UNITS_MAX)}", field=field)
         return -value if negative else value
 
     def format(self, n: int) -> str:

@@ -73,7 +73,7 @@ class _Incoming(msgspec.Struct, gc=False):
     symbol: str = ""
     seq: int = 0
     ts: int = 0
-    data: msgspec.Raw = msgspec.Raw(b"")
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     depth: int = 0
     interval_ms: int = 0
     interval: str = ""
@@ -284,13 +284,16 @@ class ClientSession:
         return request_id
 
     def _typed(self, incoming: _Incoming) -> StreamMessage:
+        data = incoming.data
+        if data is msgspec.UNSET:
+            raise msgspec.ValidationError("`data` is missing")
         return StreamMessage(
             incoming.channel,
             incoming.symbol,
             incoming.type,  # type: ignore[arg-type]
             incoming.seq,
             incoming.ts,
-            self._data[incoming.channel, incoming.type](incoming.data),
+            self._data[incoming.channel, incoming.type](data),
             incoming.depth,
             incoming.interval_ms,
             incoming.interval,

@@ -47,10 +47,11 @@ def _is_request_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
 
 
-def _field_of(message: str) -> str | None:
-    """The field that one of msgspec's messages is about."""
-    found = re.search(r"`\$\.([^`]+)`|field `([^`]+)`", message)
-    return (found[1] or found[2]) if found else "params"
+def _field_of(message: str) -> str:
+    """The field that one of msgspec's messages is about, with the path to it."""
+    path = re.search(r"`\$\.([^`]+)`", message)
+    name = re.search(r"field `([^`]+)`", message)
+    return ".".join(found[1] for found in (path, name) if found) or "params"
 
 
 class _TokenBucket:

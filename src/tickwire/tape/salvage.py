@@ -227,13 +227,11 @@ class RawTape:
         """A cell's payload: what is in the leaf itself, then its overflow pages. Short where pages are gone."""
         if length > self._payload_max:
             return b""
-        usable = PAGE_BYTES
-        if length <= usable - 35:
+        if length <= PAGE_BYTES - 35:
             return image[at : at + length]
-        least = (usable - 12) * 32 // 255 - 23
-        local = least + (length - least) % (usable - 4)
-        if local > usable - 35:
-            local = least
+        least = (PAGE_BYTES - 12) * 32 // 255 - 23
+        local = least + (length - least) % (PAGE_BYTES - 4)
+        local = local if local <= PAGE_BYTES - 35 else least
         parts = [image[at : at + local]]
         (overflow,) = struct.unpack_from(">I", image, at + local)
         left = length - local
@@ -242,7 +240,7 @@ class RawTape:
             if following is None:
                 return b""
             parts.append(following[4 : 4 + left])
-            left -= usable - 4
+            left -= PAGE_BYTES - 4
             overflow = int.from_bytes(following[:4], "big")
         return b"".join(parts)
 
@@ -356,16 +354,19 @@ def rebuild(path: Path, problem: str, snapshots: list[tuple[int, str]], epoch: s
     Raises:
         TapeError: there are rows, but neither the first one nor a snapshot to begin with.
     """
-    with RawTape(path) as raw, closing(create(path)) as db:
-        db.executemany(INSERT.replace("INSERT", "INSERT OR IGNORE"), raw.rows())
-        title = db.execute("SELECT * FROM tape WHERE seq = 0").fetchone()
-        epochs = epochs_in(Row(*title)) if title else [name for _, name in snapshots if name]
-        first, last = _run(db, anchor_of(snapshots, epochs))
-        total, oldest = db.execute("SELECT count(*), min(seq) FROM tape WHERE seq > 0").fetchone()
-        if total and not last:
-            raise start_missing(path.parent, 1, oldest - 1)
-        db.execute("DELETE FROM tape WHERE seq NOT BETWEEN ? AND ?", (first, last))
-        aside = finish(db, path, [*(name for _, name in snapshots if name in epochs), epoch])
+    try:
+        with RawTape(path) as raw, closing(create(path)) as db:
+            db.executemany(INSERT.replace("INSERT", "INSERT OR IGNORE"), raw.rows())
+            title = db.execute("SELECT * FROM tape WHERE seq = 0").fetchone()
+            epochs = epochs_in(Row(*title)) if title else [name for _, name in snapshots if name]
+            first, last = _run(db, anchor_of(snapshots, epochs))
+            total, oldest = db.execute("SELECT count(*), min(seq) FROM tape WHERE seq > 0").fetchone()
+            if total and not last:
+                raise start_missing(path.parent, 1, oldest - 1)
+            db.execute("DELETE FROM tape WHERE seq NOT BETWEEN ? AND ?", (first, last))
+            aside = finish(db, path, [*(name for _, name in snapshots if name in epochs), epoch])
+    finally:
+        Path(f"{path}.new").unlink(missing_ok=True)
 
     count = last - first + 1
     if count:

@@ -14,8 +14,8 @@ from typing import Annotated, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
-from tickwire.errors import FeedError, InvalidNumber
-from tickwire.model.instrument import Instrument
+from tickwire.errors import FeedError, InvalidInput, InvalidNumber
+from tickwire.model.instrument import AssetClass, BookDetail, Instrument
 from tickwire.model.records import Level, Record
 from tickwire.model.units import Scale
 
@@ -60,7 +60,7 @@ class Format(ABC):
         sources: names of all files, as in `Line.source`.
 
     Raises:
-        ConfigError: a file's name does not tell what the format needs from it.
+        FeedError: a file's name does not tell what the format needs from it.
 
     Every method raises FeedError, without saying where, for a line that is not what the format promises.
     """
@@ -90,6 +90,46 @@ class Format(ABC):
     @abstractmethod
     def records(self, line: Line) -> list[Record]:
         """The records that a line stands for; none for one that only serves the connection."""
+
+
+def mirrored(
+    feed: str,
+    venue: str,
+    base: str,
+    quote: str,
+    *,
+    tick_size: str,
+    lot_size: str,
+    asset_class: AssetClass = "crypto",
+    book: BookDetail = "levels",
+) -> Instrument:
+    """An instrument with names and steps from a recording. Arguments as those of `Instrument`.
+
+    Raises:
+        FeedError: one of them can't be.
+    """
+    for step in (tick_size, lot_size):
+        if len(step) > DIGITS_MAX:
+            raise FeedError(f"expected a step of at most {DIGITS_MAX} digits, got {len(step)}")
+    try:
+        return Instrument(
+            venue=venue,
+            base=base,
+            quote=quote,
+            asset_class=asset_class,
+            tick_size=tick_size,
+            lot_size=lot_size,
+            kind="mirrored",
+            book=book,
+            feed=feed,
+        )
+    except InvalidInput as error:
+        raise FeedError(f"expected an instrument's names and steps: {error}") from None
+
+
+def step_of(decimals: int) -> str:
+    """The step of a number with so many decimals: "0.001" for 3."""
+    return f"0.{'1'.rjust(decimals, '0')}" if decimals else "1"
 
 
 class Steps:

@@ -12,8 +12,18 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tickwire.errors import ConfigError, FeedError
-from tickwire.feeds.formats.base import INT64_MAX, Count, Format, LevelText, Line, Milliseconds, Steps, decoded
+from tickwire.errors import FeedError
+from tickwire.feeds.formats.base import (
+    INT64_MAX,
+    Count,
+    Format,
+    LevelText,
+    Line,
+    Milliseconds,
+    Steps,
+    decoded,
+    mirrored,
+)
 from tickwire.model.instrument import Instrument
 from tickwire.model.records import Record, VenueBookSnapshot, VenueBookUpdate, VenueQuote, VenueTrade
 
@@ -135,17 +145,15 @@ def _venue_symbol(source: str) -> str:
 def _instrument(symbol: str, feed: str) -> Instrument:
     for quote in _QUOTES:
         if symbol.endswith(quote) and symbol != quote:
-            return Instrument(
-                venue="BINANCE",
-                base=symbol.removesuffix(quote),
-                quote=quote,
-                asset_class="crypto",
+            return mirrored(
+                feed,
+                "BINANCE",
+                symbol.removesuffix(quote),
+                quote,
                 tick_size=_TICK_SIZES.get(symbol, _ALL_DECIMALS),
                 lot_size=_ALL_DECIMALS,
-                kind="mirrored",
-                feed=feed,
             )
-    raise ConfigError(
+    raise FeedError(
         f"a recording of Binance is named for its symbol, e.g. btcusdt_20240808.gz; {symbol!r} is none: "
         f"it must end in one of {', '.join(_QUOTES)}"
     )

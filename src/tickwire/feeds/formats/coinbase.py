@@ -12,8 +12,7 @@ import msgspec
 
 from tickwire.errors import FeedError
 from tickwire.feeds.formats import cryptofeed
-from tickwire.feeds.formats.base import Count, Format, LevelText, Line, Steps, decoded, iso_ns
-from tickwire.model.instrument import Instrument
+from tickwire.feeds.formats.base import Count, Format, LevelText, Line, Steps, decoded, iso_ns, mirrored
 from tickwire.model.records import Record, VenueBookSnapshot, VenueBookUpdate, VenueTrade
 
 
@@ -88,15 +87,13 @@ class Coinbase(Format):
             product = self._products.get(product_id)
             if product is None:
                 raise FeedError(f"expected {product_id} in the product list, as it is in the configuration")
-            instrument = Instrument(
-                venue="COINBASE",
-                base=product.base_currency,
-                quote=product.quote_currency,
-                asset_class="crypto",
+            instrument = mirrored(
+                self.feed,
+                "COINBASE",
+                product.base_currency,
+                product.quote_currency,
                 tick_size=product.quote_increment,
                 lot_size=product.base_increment,
-                kind="mirrored",
-                feed=self.feed,
             )
             self.instruments.append(instrument)
             self._steps[product_id] = Steps(instrument)

@@ -19,7 +19,18 @@ import msgspec
 
 from tickwire.errors import FeedError
 from tickwire.feeds.formats import cryptofeed
-from tickwire.feeds.formats.base import DIGITS_MAX, Count, Format, Line, Milliseconds, Steps, decoded, iso_ns
+from tickwire.feeds.formats.base import (
+    DIGITS_MAX,
+    Count,
+    Format,
+    Line,
+    Milliseconds,
+    Steps,
+    decoded,
+    iso_ns,
+    mirrored,
+    step_of,
+)
 from tickwire.model.instrument import Instrument
 from tickwire.model.records import (
     BookOrder,
@@ -112,7 +123,10 @@ class _Pair:
 
 
 class IndependentReserve(Format):
-    """`Format` of Independent Reserve. A pair is listed when its snapshot is in the recording."""
+    """`Format` of Independent Reserve. A pair is listed when its snapshot is in the recording.
+
+    Only the book: the trades of the `ticker` channels are passed over.
+    """
 
     holds = "Independent Reserve orders (L3) by cryptofeed (a folder with INDEPENDENT_RESERVE.0, .http.* and .ws.*)"
     files = ("INDEPENDENT_RESERVE.*",)
@@ -209,16 +223,14 @@ def _instrument(answer: _Orders, feed: str) -> Instrument:
     """The pair's prices in the decimals that its orders use; a finer price later is an error."""
     prices = [order.Price for order in (*answer.BuyOrders, *answer.SellOrders)]
     decimals = max((len(_plain(price).partition(".")[2]) for price in prices), default=0)
-    return Instrument(
-        venue="INDEPENDENT_RESERVE",
-        base=answer.PrimaryCurrencyCode.upper(),
-        quote=answer.SecondaryCurrencyCode.upper(),
-        asset_class="crypto",
-        tick_size=f"0.{'1'.rjust(max(decimals, _DECIMALS_MIN), '0')}",
+    return mirrored(
+        feed,
+        "INDEPENDENT_RESERVE",
+        answer.PrimaryCurrencyCode.upper(),
+        answer.SecondaryCurrencyCode.upper(),
+        tick_size=step_of(max(decimals, _DECIMALS_MIN)),
         lot_size=_LOT_SIZE,
-        kind="mirrored",
         book="orders",
-        feed=feed,
     )
 
 

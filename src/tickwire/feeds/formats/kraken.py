@@ -14,8 +14,7 @@ import msgspec
 
 from tickwire.errors import FeedError
 from tickwire.feeds.formats import cryptofeed
-from tickwire.feeds.formats.base import Format, Line, Steps, decoded, seconds_ns
-from tickwire.model.instrument import Instrument
+from tickwire.feeds.formats.base import Format, Line, Steps, decoded, mirrored, seconds_ns, step_of
 from tickwire.model.records import Record, VenueBookSnapshot, VenueBookUpdate, VenueTrade
 
 _LOT_SIZE = "0.00000001"
@@ -95,17 +94,8 @@ class Kraken(Format):
         base, slash, quote = pair.partition("/")
         if not slash:
             raise FeedError(f"expected a pair such as XBT/USD, got {pair!r}")
-        decimals = len(price.partition(".")[2])
-        instrument = Instrument(
-            venue="KRAKEN",
-            base=base,
-            quote=quote,
-            asset_class="crypto",
-            tick_size=f"0.{'1'.rjust(decimals, '0')}" if decimals else "1",
-            lot_size=_LOT_SIZE,
-            kind="mirrored",
-            feed=self.feed,
-        )
+        tick_size = step_of(len(price.partition(".")[2]))
+        instrument = mirrored(self.feed, "KRAKEN", base, quote, tick_size=tick_size, lot_size=_LOT_SIZE)
         self.instruments.append(instrument)
         self._steps[pair] = Steps(instrument)
 

@@ -7,7 +7,7 @@ milliseconds since midnight, UTC for FX and New York for equities.
     equity quote   ms, bid, bid size, ask, ask size, exchange, condition, suspicious     prices x 10,000
     equity trade   ms, price, size, exchange, condition, suspicious                      prices x 10,000
 
-Source: the readme.md files beside LEAN's sample data.
+Source: QuantConnect, LEAN Engine, "Data Format".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tickwire.errors import ConfigError, FeedError
-from tickwire.feeds.formats.base import Format, Line, Steps
+from tickwire.feeds.formats.base import Format, Line, Steps, mirrored
 from tickwire.model.instrument import Instrument
 from tickwire.model.records import Record, VenueQuote, VenueTrade
 
@@ -47,7 +47,7 @@ def _file(source: str, zone_name: str) -> _File:
         midnight = None
     kind = {"quote_tick": "quote", "tick_quote": "quote", "trade_tick": "trade", "tick_trade": "trade"}.get(kind, "")
     if midnight is None or not 1970 < midnight.year < 2262 or not ticker or not kind:
-        raise ConfigError(
+        raise FeedError(
             f"{source}: a LEAN tick file is named for its day, symbol and kind, e.g. 20131008_ibm_Quote_Tick.csv"
         )
     return _File(ticker, kind, int(midnight.timestamp()) * 1_000_000_000)
@@ -82,18 +82,17 @@ class Fx(Format):
             file = _file(source, "UTC")
             pair = file.ticker.upper()
             if len(pair) != 6 or file.kind != "quote":
-                raise ConfigError(f"{source}: expected quotes of a pair, e.g. 20140508_eurusd_tick_quote.csv")
+                raise FeedError(f"{source}: expected quotes of a pair, e.g. 20140508_eurusd_tick_quote.csv")
             if pair not in steps:
-                instrument = Instrument(
-                    venue="FXCM",
-                    base=pair[:3],
-                    quote=pair[3:],
-                    asset_class="fx",
+                instrument = mirrored(
+                    feed,
+                    "FXCM",
+                    pair[:3],
+                    pair[3:],
                     tick_size="0.00001",
                     lot_size="1",
-                    kind="mirrored",
+                    asset_class="fx",
                     book="none",
-                    feed=feed,
                 )
                 self.instruments.append(instrument)
                 steps[pair] = Steps(instrument)
@@ -132,16 +131,8 @@ class Equity(Format):
         instruments: dict[str, Instrument] = {}
         for source in sources:
             ticker = _file(source, _NEW_YORK).ticker.upper()
-            instruments[ticker] = Instrument(
-                venue="NYSE",
-                base=ticker,
-                quote="USD",
-                asset_class="equity",
-                tick_size="0.0001",
-                lot_size="1",
-                kind="mirrored",
-                book="none",
-                feed=feed,
+            instruments[ticker] = mirrored(
+                feed, "NYSE", ticker, "USD", tick_size="0.0001", lot_size="1", asset_class="equity", book="none"
             )
         self.instruments = list(instruments.values())
         self._symbols = {source: instruments[_file(source, _NEW_YORK).ticker.upper()].symbol for source in sources}
@@ -153,6 +144,9 @@ class Equity(Format):
     def records(self, line: Line) -> list[Record]:
         symbol = self._symbols[line.source]
         fields = line.body.split(b",")
+        # suspicious ones (LEAN leaves them out of its bars) are part of the recording like any other
+        if fields[-1] not in (b"0", b"1"):
+            raise FeedError("expected 0 or 1 (suspicious) as the last field")
         if _file(line.source, _NEW_YORK).kind == "quote":
             if len(fields) != 7:
                 raise FeedError("expected ms, bid, bid size, ask, ask size, exchange, condition, suspicious")

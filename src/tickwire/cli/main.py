@@ -1,0 +1,134 @@
+"""The command `tickwire`: one file per command; here what holds for all of them.
+
+A setting is taken from its flag, else from its environment variable, else from the configuration file, else it
+has its default. What goes wrong is one line on stderr. Exit codes: 2 when what was asked is wrong, 1 when it can't
+be done, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tickwire import __version__
+from tickwire.cli.instruments import instruments
+from tickwire.cli.record import record
+from tickwire.cli.replay import replay
+from tickwire.cli.serve import serve
+from tickwire.cli.tail import tail
+from tickwire.cli.watch import watch
+from tickwire.errors import ConfigError, InvalidInput, TickwireError
+
+CONFIG_FILE = Path("tickwire.toml")
+"""Read from the working directory when no other file is named."""
+
+
+class _Commands(TyperGroup):
+    """Ends every command that fails with one line on stderr and its exit code."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        try:
+            code = super().main(*args, standalone_mode=False, **extra)
+        except typer.TyperException as error:
+            context = getattr(error, "ctx", None)
+            hint = f"; see {context.command_path} --help" if context is not None else ""
+            _say(error.format_message().rstrip(".") + hint)
+            code = error.exit_code
+        except (InvalidInput, ConfigError) as error:
+            _say(str(error))
+            code = 2
+        except (TickwireError, OSError) as error:
+            _say(str(error))
+            code = 1
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str) -> None:
+    """One line on stderr, whatever the message holds."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    typer.echo(f"tickwire: {line}", err=True)
+
+
+app = typer.Typer(cls=_Commands, rich_markup_mode="rich", pretty_exceptions_enable=False)
+for command in (serve, watch, instruments, tail, record, replay):
+    app.command()(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tickwire {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def tickwire(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="TICKWIRE_CONFIG",
+            help=f"Settings: a TOML file with a table per command. Without it, {CONFIG_FILE} where there is one.",
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A self-hosted, real-time WebSocket API for financial markets.
+
+    \b
+    Examples:
+      tickwire serve                        a server with the built-in market
+      tickwire watch SIM:BTC-USDT           its order book and trades, live
+      tickwire tail trades SIM:BTC-USDT     every trade, a line of JSON each
+
+    \b
+    A file with settings has the long names of the flags:
+      [serve]
+      port = 9000
+      [watch]
+      url = "ws://127.0.0.1:9000/ws"
+
+    A flag wins over its environment variable, that over the file.
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)
+        raise typer.Exit
+    if config is not None or CONFIG_FILE.exists():
+        context.default_map = _settings(config or CONFIG_FILE, _keys(context))
+
+
+def _keys(context: typer.Context) -> dict[str, set[str]]:
+    """The settings of every command."""
+    group = context.command
+    assert isinstance(group, TyperGroup)
+    return {name: {param.name for param in command.params if param.name} for name, command in group.commands.items()}
+
+
+def _settings(path: Path, keys: Mapping[str, set[str]]) -> dict[str, dict[str, Any]]:
+    """The tables of a configuration file, checked against the settings that each command has.
+
+    Raises:
+        ConfigError: it can't be read, or a name in it is unknown.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read: {error}") from None
+    settings: dict[str, dict[str, Any]] = {}
+    for table, values in content.items():
+        if table not in keys or not isinstance(values, dict):
+            raise ConfigError(f"{path}: no table [{table}]; there are {', '.join(f'[{name}]' for name in keys)}")
+        settings[table] = {key.replace("-", "_"): value for key, value in values.items()}
+        for key in settings[table]:
+            if key not in keys[table]:
+                raise ConfigError(f"{path}: no setting {key!r} in [{table}]; there are {', '.join(sorted(keys[table]))}")
+    return settings

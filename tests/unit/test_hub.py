@@ -1,0 +1,252 @@
+"""The hub: who is handed what, when, and what a client that lags is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support import BTC, START_NS, ListSink, World, decoded, order
+from tickwire.model.channel import StreamKey
+from tickwire.model.records import FeedStatus
+from tickwire.protocol.codec import JSON, MSGPACK
+from tickwire.streams.log import Retention
+
+SYMBOL = BTC.symbol
+BOOK = StreamKey("book", SYMBOL)
+TRADES = StreamKey("trades", SYMBOL)
+QUOTES = StreamKey("quotes", SYMBOL)
+TOP = StreamKey("book", SYMBOL, depth=1)
+SLOW_TOP = StreamKey("book", SYMBOL, depth=1, interval_ms=100)
+CANDLES = StreamKey("candles", SYMBOL, interval="1s")
+
+
+def seqs(messages: list[Any]) -> list[int]:
+    return [message["seq"] for message in messages]
+
+
+def test_a_subscription_begins_with_a_snapshot_and_goes_on_with_the_next_seq() -> None:
+    world, sink = World(), ListSink()
+    world.do(order("buy", 100, 5), order("sell", 103, 7))
+    _, snapshot = world.hub.subscribe(BOOK, sink)
+    world.do(order("buy", 101, 2))
+    (first,) = decoded(snapshot)
+    assert (first["type"], first["seq"]) == ("snapshot", 2)
+    assert first["data"]["bids"] == [["1.00", "0.005"]]
+    assert first["data"]["asks"] == [["1.03", "0.007"]]
+    (update,) = sink.messages()
+    assert (update["type"], update["seq"], update["data"]["bids"]) == ("update", 3, [["1.01", "0.002"]])
+
+
+def test_all_sinks_of_an_encoding_are_handed_the_same_bytes() -> None:
+    world = World()
+    sinks = [ListSink() for _ in range(3)]
+    for sink in sinks:
+        world.hub.subscribe(BOOK, sink)
+    world.do(order("buy", 100, 5))
+    pieces = [sink.writes[0][0] for sink in sinks]
+    assert pieces[0] is pieces[1] is pieces[2]
+
+
+def test_a_transaction_is_one_segment_and_a_sink_is_written_once() -> None:
+    world, sink = World(), ListSink()
+    for key in (BOOK, TRADES):
+        world.hub.subscribe(key, sink)
+    world.do(order("buy", 100, 5), order("sell", 100, 2), order("sell", 100, 3))
+    assert len(sink.writes) == 1
+    assert len(sink.writes[0]) == 2  # one segment a stream
+    messages = sink.messages()
+    assert seqs([m for m in messages if m["channel"] == "book"]) == [1, 2, 3]
+    assert [m["data"]["size"] for m in messages if m["channel"] == "trades"] == ["0.002", "0.003"]
+
+
+def test_both_encodings_carry_the_same_message() -> None:
+    world, json_sink, msgpack_sink = World(), ListSink(JSON.name), ListSink(MSGPACK.name)
+    world.hub.subscribe(BOOK, json_sink)
+    world.hub.subscribe(BOOK, msgpack_sink)
+    world.do(order("buy", 100, 5))
+    assert json_sink.messages() == msgpack_sink.messages()
+
+
+def test_seq_does_not_depend_on_who_is_subscribed() -> None:
+    watched, alone = World(), World()
+    first, late = ListSink(), ListSink()
+    watched.hub.subscribe(BOOK, first)
+    watched.hub.subscribe(QUOTES, first)
+    for world in (watched, alone):
+        world.do(order("buy", 100, 5))
+        world.do(order("buy", 101, 5), order("buy", 102, 5))
+    alone.hub.subscribe(BOOK, late)
+    alone.hub.subscribe(QUOTES, late)
+    for world in (watched, alone):
+        world.do(order("buy", 103, 5))
+    assert first.messages()[-2:] == late.messages()
+
+
+def test_latest_class_shows_one_state_a_transaction() -> None:
+    world, sink = World(), ListSink()
+    world.hub.subscribe(QUOTES, sink)
+    world.do(order("buy", 100, 5), order("buy", 101, 5), order("buy", 102, 5))
+    (quote,) = sink.messages()
+    assert (quote["seq"], quote["data"]["bid"], quote["data"]["ask"]) == (3, "1.02", None)
+
+
+def test_a_depth_variant_is_quiet_while_its_levels_stay() -> None:
+    world, sink = World(), ListSink()
+    world.do(order("buy", 100, 5))
+    world.hub.subscribe(TOP, sink)
+    world.do(order("buy", 99, 5))
+    assert sink.messages() == []
+    world.do(order("buy", 100, 1))
+    (message,) = sink.messages()
+    assert (message["seq"], message["depth"], message["data"]["bids"]) == (3, 1, [["1.00", "0.006"]])
+
+
+def test_an_interval_variant_publishes_at_most_once_an_interval_of_the_tapes_clock() -> None:
+    world, sink = World(), ListSink()
+    world.hub.subscribe(SLOW_TOP, sink)
+    world.do(order("buy", 100, 1), ms=50)  # START is a whole second: 51 ms
+    assert sink.messages() == []
+    world.do(order("buy", 100, 1), ms=48)  # 99 ms
+    assert sink.messages() == []
+    world.do(ms=1)  # the clock alone: 100 ms
+    (message,) = sink.messages()
+    assert (message["seq"], message["ts"], message["interval_ms"]) == (2, START_NS + 100_000_000, 100)
+    world.do(ms=100)
+    assert sink.messages() == []  # nothing has changed
+
+
+def test_a_new_subscriber_of_an_interval_variant_joins_at_the_state_last_published() -> None:
+    world, early, late = World(), ListSink(), ListSink()
+    world.hub.subscribe(SLOW_TOP, early)
+    world.do(order("buy", 100, 1), ms=100)
+    world.do(order("buy", 101, 1), ms=10)
+    _, snapshot = world.hub.subscribe(SLOW_TOP, late)
+    (shown,) = decoded(snapshot)
+    assert (shown["seq"], shown["data"]["bids"]) == (1, [["1.00", "0.001"]])
+    world.do(ms=100)
+    assert late.messages() == early.messages()[1:]
+
+
+def test_a_closed_candle_is_not_conflated_away() -> None:
+    world, sink = World(), ListSink()
+    world.do(order("sell", 100, 9))
+    world.hub.subscribe(CANDLES, sink)
+    world.do(order("buy", 100, 1))
+    world.do(order("buy", 100, 2), ms=1000)  # closes the candle and begins the next in one transaction
+    rows = [(m["data"]["closed"], m["data"]["volume"]) for m in sink.messages()]
+    assert rows == [(False, "0.001"), (True, "0.001"), (False, "0.002")]
+
+
+def test_a_snapshot_of_what_has_not_happened_is_null() -> None:
+    world = World()
+    _, snapshot = world.hub.subscribe(CANDLES, ListSink())
+    (message,) = decoded(snapshot)
+    assert (message["type"], message["seq"], message["data"], message["interval"]) == ("snapshot", 0, None, "1s")
+
+
+def test_a_lagging_sink_gets_every_message_when_it_has_room_again() -> None:
+    world, sink, steady = World(), ListSink(), ListSink()
+    world.hub.subscribe(BOOK, sink)
+    world.hub.subscribe(BOOK, steady)
+    world.do(order("buy", 100, 1))
+    sink.fill()
+    for price in (101, 102, 103):
+        world.do(order("buy", price, 1))
+    assert seqs(sink.messages()) == [1]
+    world.hub.catch_up(sink)
+    assert sink.ready
+    world.do(order("buy", 104, 1))
+    assert [1, *seqs(sink.messages())] == seqs(steady.messages()) == [1, 2, 3, 4, 5]
+
+
+def test_catching_up_is_bounded_a_turn() -> None:
+    world, sink = World(), ListSink()
+    world.hub.subscribe(BOOK, sink)
+    sink.fill()
+    for _ in range(3000):
+        world.do(order("buy", 100, 1))
+    turns = 0
+    seen: list[int] = []
+    while not sink.ready:
+        world.hub.catch_up(sink)
+        turns += 1
+        assert sum(len(piece) for write in sink.writes for piece in write) < 300_000
+        seen += seqs(sink.messages())
+    assert seen == list(range(1, 3001))
+    assert turns > 1
+
+
+def test_a_lossless_stream_that_fell_off_the_ring_is_told_the_gap_and_shown_the_state() -> None:
+    world, sink = World(Retention(bytes_max=1000)), ListSink()
+    world.hub.subscribe(BOOK, sink)
+    world.do(order("buy", 100, 1))
+    sink.messages()
+    sink.fill()
+    for price in range(101, 121):
+        world.do(order("buy", price, 1))
+    world.hub.catch_up(sink)
+    gap, snapshot = sink.messages()
+    assert gap == {"type": "gap", "channel": "book", "symbol": SYMBOL, "from": 2, "to": 21}
+    assert (snapshot["type"], snapshot["seq"], len(snapshot["data"]["bids"])) == ("snapshot", 21, 21)
+    world.do(order("buy", 121, 1))
+    assert seqs(sink.messages()) == [22]
+
+
+def test_a_latest_class_stream_skips_to_the_newest_and_says_so() -> None:
+    world, sink = World(), ListSink()
+    world.hub.subscribe(QUOTES, sink)
+    sink.fill()
+    for price in (100, 101, 102):
+        world.do(order("buy", price, 1))
+    world.hub.catch_up(sink)
+    skipped, newest = sink.messages()
+    assert skipped == {"type": "skipped", "channel": "quotes", "symbol": SYMBOL, "from": 1, "to": 2}
+    assert (newest["seq"], newest["data"]["bid"]) == (3, "1.02")
+    assert sink.ready
+
+
+def test_retention_keeps_every_log_to_its_share() -> None:
+    retention = Retention(bytes_max=4000, bytes_per_stream_max=3000)
+    world, sink = World(retention), ListSink()
+    cursors = [world.hub.subscribe(key, sink)[0] for key in (BOOK, TRADES)]
+    for _ in range(50):
+        world.do(order("buy", 100, 1))
+        world.do(order("sell", 100, 1))
+    assert retention.logs == 2
+    for cursor in cursors:
+        log = cursor.log
+        assert 1500 < log.retained_bytes <= 2000
+        assert log.retained_bytes == sum(len(segment.data) for segment in log.segments)
+    for cursor in cursors:
+        world.hub.unsubscribe(cursor)
+    assert retention.logs == 0
+
+
+def test_nothing_is_encoded_for_nobody() -> None:
+    world, sink = World(), ListSink()
+    cursor, _ = world.hub.subscribe(BOOK, sink)
+    world.hub.unsubscribe(cursor)
+    world.do(order("buy", 100, 1))
+    assert sink.writes == []
+    assert cursor.log.segments.__len__() == 0
+
+
+def test_subscribing_again_gives_a_fresh_snapshot_in_place_of_what_was_missed() -> None:
+    world, sink = World(), ListSink()
+    world.hub.subscribe(BOOK, sink)
+    sink.fill()
+    world.do(order("buy", 100, 1))
+    _, snapshot = world.hub.subscribe(BOOK, sink)
+    assert seqs(decoded(snapshot)) == [1]
+    world.hub.catch_up(sink)
+    assert sink.messages() == []
+
+
+def test_a_feeds_state_reaches_the_status_stream() -> None:
+    world, sink = World(), ListSink()
+    world.hub.subscribe(StreamKey("status", SYMBOL), sink)
+    world.do(FeedStatus("test", "live"))
+    world.do(FeedStatus("test", "stale", "nothing for 10 seconds"))
+    assert [message["data"] for message in sink.messages()] == [
+        {"instrument": "open", "feed": "live", "reason": ""},
+        {"instrument": "open", "feed": "stale", "reason": "nothing for 10 seconds"},
+    ]
