@@ -65,7 +65,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         host, port: where to listen; port 0 takes a free one.
         data_dir: folder of the tape; None keeps it in memory, and nothing survives the process.
-        durability: what a record on the tape survives.
+        durability: what a record on the tape survives; None means `process` with a data_dir, else `none`.
         feeds: what drives the market.
         speed: of recorded feeds, None for as fast as they go.
         loop: begin a recording again when it ends.
@@ -79,7 +79,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     data_dir: Path | None = None
-    durability: Durability = "process"
+    durability: Durability | None = None
     feeds: tuple[FeedSpec, ...] = (FeedSpec(SIMULATED),)
     speed: float | None = 1.0
     loop: bool = False

@@ -30,7 +30,8 @@ RECORDINGS: list[tuple[str, str, list[bytes]]] = [
             b'"quote_increment":"0.01","base_increment":"0.1"}]',
             b'configuration: {"l2_book":["A-B"]}',
             b'2.5: {"type":"snapshot","product_id":"A-B","bids":[["1.00","2.5"]],"asks":[["1.01","0.5"]]}',
-            b'2.6: {"type":"l2update","product_id":"A-B","changes":[["buy","1.00","0"]],"time":"2021-04-17T16:43:37.1Z"}',
+            b'2.6: {"type":"l2update","product_id":"A-B","changes":[["buy","1.00","0"]],'
+            b'"time":"2021-04-17T16:43:37.1Z"}',
             b'2.7: {"type":"match","product_id":"A-B","trade_id":1,"maker_order_id":"m","taker_order_id":"t",'
             b'"side":"buy","price":"1.00","size":"0.5","time":"2021-04-17T16:43:37.2Z"}',
         ],
@@ -70,23 +71,10 @@ RECORDINGS: list[tuple[str, str, list[bytes]]] = [
 PIECES = st.one_of(
     st.binary(max_size=6),
     st.sampled_from(
-        [
-            b"-",
-            b"0",
-            b"9" * 25,
-            b"9" * 400,
-            b"1e9",
-            b"null",
-            b"true",
-            b'""',
-            b"[]",
-            b"{}",
-            b",",
-            b'"',
-            b"\xff",
-            b'"\\udc00"',
-        ]
-        + [b'"NaN"', b"1E-400", b"1E400", b'"0.00"', "²".encode(), b": ", b" -> ", b"[" * 2_000]
+        [b"-", b"0", b"9" * 25, b"9" * 400, b"1e9", b"1E-400", b"1E400", b'"0.00"', b'"NaN"', "²".encode()]
+    ),
+    st.sampled_from(
+        [b"null", b"true", b'""', b"[]", b"{}", b",", b'"', b"\xff", b'"\\udc00"', b": ", b" -> ", b"[" * 2_000]
     ),
 )
 
@@ -116,8 +104,7 @@ def run(name: str, source: str, lines: list[bytes]) -> int:
         for number, raw in enumerate(filter(None, lines), 1):
             try:
                 result = step(made.open_line(source, number, raw))
-            except FeedError as error:
-                assert str(error)
+            except FeedError:
                 continue
             if result is True:
                 break

@@ -60,7 +60,13 @@ def table(rows: list[InstrumentInfo]) -> Table:
     result.add_column("state")
     for row in rows:
         result.add_row(
-            row.symbol, row.asset_class, row.kind, row.tick_size, row.lot_size, " ".join(row.channels), _state(row.status)
+            row.symbol,
+            row.asset_class,
+            row.kind,
+            row.tick_size,
+            row.lot_size,
+            " ".join(row.channels),
+            _state(row.status),
         )
     return result
 

@@ -130,5 +130,7 @@ def _settings(path: Path, keys: Mapping[str, set[str]]) -> dict[str, dict[str, A
         settings[table] = {key.replace("-", "_"): value for key, value in values.items()}
         for key in settings[table]:
             if key not in keys[table]:
-                raise ConfigError(f"{path}: no setting {key!r} in [{table}]; there are {', '.join(sorted(keys[table]))}")
+                raise ConfigError(
+                    f"{path}: no setting {key!r} in [{table}]; there are {', '.join(sorted(keys[table]))}"
+                )
     return settings

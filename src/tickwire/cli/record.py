@@ -72,7 +72,9 @@ async def _record(
         plan = [msgspec.structs.replace(info, channels=_channels(info, channels)) for info in wanted]
         for info, planned in zip(wanted, plan, strict=True):
             if not planned.channels and list(symbols) != [ALL]:
-                raise InvalidInput(f"{info.symbol} has none of these; it has {', '.join(info.channels)}", field="channel")
+                raise InvalidInput(
+                    f"{info.symbol} has none of these; it has {', '.join(info.channels)}", field="channel"
+                )
         plan = [info for info in plan if info.channels]
         if not plan:
             raise InvalidInput("no instrument has any of these channels", field="channel")

@@ -12,7 +12,9 @@ from tickwire.config import FeedSpec, ServerSettings, parse_speed
 
 
 def replay(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A recording, or a folder of files that belong together.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A recording, or a folder of files that belong together.")
+    ],
     format_name: Annotated[
         str, typer.Option("--format", help="What the file holds: tickwire (of `tickwire record`), or a venue's own.")
     ] = "tickwire",

@@ -44,12 +44,13 @@ def serve(
         ),
     ] = None,
     durability: Annotated[
-        str,
+        Durability | None,
         typer.Option(
-            help="What a record on the tape survives: `process` (kill -9), `power` (a power cut) or `none`.",
+            help="What a record on the tape survives: a killed process or a power cut.  [default: process with "
+            "--data-dir, else none]",
             envvar="TICKWIRE_DURABILITY",
         ),
-    ] = "process",
+    ] = None,
     tape_mb: Annotated[
         int, typer.Option(help="Size that the tape is kept to, MiB.", envvar="TICKWIRE_TAPE_MB")
     ] = TAPE_BYTES_MAX // MEGABYTE,
@@ -79,7 +80,7 @@ def serve(
             host=host,
             port=port,
             data_dir=data_dir,
-            durability=_durability(durability),
+            durability=durability,
             feeds=tuple(parse_feed(text) for text in feed or ["simulated"]),
             speed=parse_speed(speed),
             loop=loop,
@@ -112,12 +113,6 @@ def run_server(settings: ServerSettings) -> None:
         await server.serve()
 
     uvloop.run(main())
-
-
-def _durability(text: str) -> Durability:
-    if text not in ("none", "process", "power"):
-        raise ConfigError(f"durability {text!r}: give `none`, `process` or `power`")
-    return text  # type: ignore[return-value]
 
 
 def _log_to_stderr(level: str) -> None:

@@ -55,7 +55,8 @@ class Server:
         self._now = now
         self._socket = _listen(settings.host, settings.port)
         try:
-            self.tape: Tape = open_tape(settings.data_dir, settings.durability)
+            durability = settings.durability or ("process" if settings.data_dir else "none")
+            self.tape: Tape = open_tape(settings.data_dir, durability)
         except BaseException:
             self._socket.close()
             raise

@@ -8,6 +8,7 @@ from tickwire.feeds.formats.coinbase import Coinbase
 from tickwire.feeds.formats.independent_reserve import IndependentReserve
 from tickwire.feeds.formats.kraken import Kraken
 from tickwire.feeds.formats.lean import Equity, Fx
+from tickwire.feeds.formats.tickwire import Tickwire
 
 FORMATS: dict[str, type[Format]] = {
     "binance": Binance,
@@ -16,4 +17,5 @@ FORMATS: dict[str, type[Format]] = {
     "fx": Fx,
     "independent_reserve": IndependentReserve,
     "kraken": Kraken,
+    "tickwire": Tickwire,
 }

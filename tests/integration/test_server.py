@@ -1,0 +1,202 @@
+"""A whole server on a real socket, spoken to by another library's client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Opcode
+from websockets.typing import Subprotocol
+
+from tickwire.config import ServerSettings
+from tickwire.errors import ConfigError
+from tickwire.limits import MESSAGE_BYTES_MAX
+from tickwire.protocol.codec import JSON, MSGPACK
+from tickwire.server.app import Server
+from tickwire.server.pipeline import restore
+from tickwire.tape.sqlite import open_tape
+
+BTC = "SIM:BTC-USDT"
+Message = dict[str, Any]
+
+
+@asynccontextmanager
+async def serving(**settings: Any) -> AsyncIterator[Server]:
+    async with Server(ServerSettings(port=0, **settings)).running() as server:
+        yield server
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving() as running:
+        yield running
+
+
+async def until(ws: ClientConnection, wanted: Callable[[Message], bool]) -> Message:
+    """The first message that is wanted; the others are passed over."""
+    async with asyncio.timeout(20):
+        while True:
+            message: Message = json.loads(await ws.recv())
+            if wanted(message):
+                return message
+
+
+async def call(ws: ClientConnection, method: str, **params: Any) -> Message:
+    await ws.send(json.dumps({"id": method, "method": method, "params": params}))
+    return await until(ws, lambda message: message.get("id") == method)
+
+
+async def test_the_server_speaks_first_and_streams_a_book(server: Server) -> None:
+    async with connect(server.url) as ws:
+        hello = json.loads(await ws.recv())
+        assert (hello["type"], hello["epoch"]) == ("hello", server.tape.epoch)
+        reply = await call(ws, "subscribe", channel="book", symbols=[BTC])
+        snapshot = json.loads(await ws.recv())
+        assert (snapshot["type"], snapshot["seq"]) == ("snapshot", reply["result"]["streams"][0]["seq"])
+        book = {side: dict(snapshot["data"][side]) for side in ("bids", "asks")}
+        for seq in range(snapshot["seq"] + 1, snapshot["seq"] + 50):
+            update = json.loads(await ws.recv())
+            assert (update["type"], update["seq"]) == ("update", seq)
+            for side in ("bids", "asks"):
+                book[side] |= dict(update["data"][side])
+                book[side] = {price: size for price, size in book[side].items() if size != "0"}
+            assert max(map(float, book["bids"])) < min(map(float, book["asks"]))
+
+
+async def test_the_subprotocol_chooses_the_encoding(server: Server) -> None:
+    async with connect(server.url, subprotocols=[Subprotocol("other"), Subprotocol(MSGPACK.name)]) as ws:
+        assert ws.subprotocol == MSGPACK.name
+        hello = msgspec.msgpack.decode(await ws.recv(decode=False))
+        assert hello["type"] == "hello"
+        await ws.send(MSGPACK.encode({"id": 1, "method": "time"}))
+        reply = await ws.recv()
+        assert isinstance(reply, bytes)
+        assert msgspec.msgpack.decode(reply)["id"] == 1
+    async with connect(server.url, subprotocols=[Subprotocol("other")]) as ws:
+        assert ws.subprotocol is None
+        assert isinstance(await ws.recv(), str)
+    async with connect(server.url, subprotocols=[Subprotocol(JSON.name)]) as ws:
+        assert ws.subprotocol == JSON.name
+
+
+async def test_a_bad_request_costs_nothing_but_its_answer(server: Server) -> None:
+    async with connect(server.url) as ws, connect(server.url) as other:
+        await call(other, "subscribe", channel="book", symbols=[BTC])
+        await ws.send("{")
+        answer = await until(ws, lambda message: "error" in message)
+        assert (answer["id"], answer["error"]["code"]) == (None, "invalid_json")
+        assert (await call(ws, "time"))["result"]["time"] > 0
+        await until(other, lambda message: message.get("type") == "update")
+
+
+async def test_a_fragmented_message_is_put_together(server: Server) -> None:
+    async with connect(server.url) as ws:
+        await ws.recv()
+        await ws.send(['{"id":1,', '"method":', '"ping"}'])
+        assert json.loads(await ws.recv())["result"] == {}
+
+
+async def test_a_ping_is_answered(server: Server) -> None:
+    async with connect(server.url) as ws, asyncio.timeout(10):
+        await (await ws.ping(b"are you there"))
+
+
+async def test_a_message_too_big_closes_1009(server: Server) -> None:
+    async with connect(server.url) as ws:
+        await ws.recv()
+        await ws.send("x" * (MESSAGE_BYTES_MAX + 1))
+        with pytest.raises(ConnectionClosed):
+            await until(ws, lambda _: False)
+        assert ws.close_code == 1009
+
+
+async def test_a_broken_frame_closes_1002(server: Server) -> None:
+    async with connect(server.url) as ws:
+        await ws.recv()
+        ws.transport.write(bytes([0x80 | 0x3, 0x80, 0, 0, 0, 0]))  # opcode 3 is reserved
+        with pytest.raises(ConnectionClosed):
+            await until(ws, lambda _: False)
+        assert ws.close_code == 1002
+    assert Opcode.TEXT == 1
+
+
+async def test_another_path_is_not_a_socket(server: Server) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(server.url.removesuffix("/ws") + "/stream"):
+            pass
+    assert refused.value.response.status_code == 404
+    assert b"/ws" in refused.value.response.body
+
+
+async def test_a_client_that_vanishes_leaves_nothing_behind(server: Server) -> None:
+    async with connect(server.url) as ws:
+        await call(ws, "subscribe", channel="book", symbols=[BTC])
+        ws.transport.abort()
+    async with connect(server.url) as ws:
+        await call(ws, "ping")
+        assert len(server.hub._pushed) == 0
+
+
+async def test_heartbeats_name_the_streams(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tickwire.server.socket.HEARTBEAT_MS", 20)
+    async with connect(server.url) as ws:
+        await call(ws, "subscribe", channel="status", symbols=[BTC])
+        beat = await until(ws, lambda message: message.get("type") == "heartbeat" and message["streams"] != [])
+        assert beat["streams"][0]["channel"] == "status"
+
+
+async def test_a_stopping_server_says_so(server: Server) -> None:
+    async with serving() as stopping:
+        ws = await connect(stopping.url)
+        await ws.recv()
+    with pytest.raises(ConnectionClosed):
+        await until(ws, lambda _: False)
+    assert ws.close_code == 1012
+
+
+async def http_get(server: Server, path: str) -> tuple[int, str]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: here:{server.port}\r\nConnection: close\r\n\r\n".encode())
+    response = (await reader.read()).decode()
+    writer.close()
+    head, _, body = response.partition("\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+async def test_http_on_the_same_port(server: Server) -> None:
+    status, page = await http_get(server, "/")
+    assert (status, f"ws://here:{server.port}/ws" in page, BTC in page) == (200, True, True)
+    assert await http_get(server, "/healthz") == (200, '{"status":"ok"}')
+    assert await http_get(server, "/readyz") == (200, '{"ready":true}')
+    assert (await http_get(server, "/nothing"))[0] == 404
+
+
+async def test_a_taken_port_is_said(server: Server) -> None:
+    with pytest.raises(ConfigError, match=f"{server.port}.*--port"):
+        Server(ServerSettings(port=server.port))
+
+
+async def test_the_market_goes_on_from_its_tape(tmp_path: Path) -> None:
+    async with serving(data_dir=tmp_path) as first:
+        epoch = first.tape.epoch
+        async with connect(first.url) as ws:
+            await call(ws, "subscribe", channel="book", symbols=[BTC])
+            await until(ws, lambda message: message.get("seq", 0) > 100 and message.get("channel") == "book")
+    stopped_at = first.market.digest()
+    tape = open_tape(tmp_path, "process")
+    assert restore(tape).digest() == stopped_at
+    tape.close()
+    async with serving(data_dir=tmp_path) as second:
+        assert second.tape.epoch == epoch
+        async with connect(second.url) as ws:
+            reply = await call(ws, "subscribe", channel="book", symbols=[BTC])
+            assert reply["result"]["streams"][0]["seq"] >= first.market.listing(BTC).seq["book"]
+            await until(ws, lambda message: message.get("type") == "update")
