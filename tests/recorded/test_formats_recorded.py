@@ -80,6 +80,8 @@ def fold(
     symbol = record.symbol
     if isinstance(record, VenueBookSnapshot):
         books[symbol] = ({}, {})
+        assert record.bids == sorted(record.bids, reverse=True)
+        assert record.asks == sorted(record.asks)
     for side, levels in zip(books[symbol], (record.bids, record.asks), strict=True):
         for price, size in levels:
             if size:

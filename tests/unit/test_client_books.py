@@ -104,7 +104,6 @@ def test_prices_and_sizes_read_with_the_decimals_of_the_wire(book: LiveBook) -> 
 
 
 def test_an_update_changes_adds_and_deletes_levels(book: LiveBook) -> None:
-    after = checksum([("99.75", "0.250")], [("99.80", "1"), ("100.00", "2.000")])
     after = checksum([("99.75", "0.250")], [("100.00", "2.000"), ("100.25", "3.000")])
     update = BookData([("99.50", "0"), ("99.75", "0.250")], [("100.25", "3.000")], after)
     assert book._take(message(FULL, "update", 8, update), 100) is None
@@ -352,7 +351,7 @@ def snapshot(seq: int) -> StreamMessage:
 
 async def started(waiting: Any) -> asyncio.Task[Any]:
     """A task that has come to its first wait."""
-    task = asyncio.ensure_future(waiting)
+    task: asyncio.Task[Any] = asyncio.ensure_future(waiting)
     await asyncio.sleep(0)
     return task
 
@@ -418,8 +417,9 @@ async def test_an_iteration_that_ends_early_leaves_no_queue_behind(book: LiveBoo
     assert len(book._readers) == 1
     book._take(snapshot(8), 1)
     assert await task == 8
-    while book._readers:  # the generator is finalized by the loop
+    for _ in range(5):  # the generator is finalized by the loop, soon
         await asyncio.sleep(0)
+    assert book._readers == {}
 
 
 async def test_a_refusal_ends_iteration_and_waits_with_it(book: LiveBook) -> None:

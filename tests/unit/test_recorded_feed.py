@@ -46,7 +46,7 @@ def zipped(path: Path, **members: bytes) -> Path:
 
 
 def test_every_row_of_the_table_is_described() -> None:
-    assert list(FORMATS) == ["binance", "coinbase", "equity", "fx", "independent_reserve", "kraken"]
+    assert {"binance", "coinbase", "equity", "fx", "independent_reserve", "kraken"} <= FORMATS.keys()
     for row in FORMATS.values():
         assert row.holds
         assert row.files

@@ -235,7 +235,9 @@ def test_a_wrong_id_is_answered_with_null(client: Client, request_id: object) ->
     assert client.error("ping", request_id=request_id) == ("invalid_request", "id", None)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"nonsense", b'{"id":1}x', b"\xff\xfe", b'{"id":"\xff"}', b'{"params":' + b"[" * 60_000])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"nonsense", b'{"id":1}x', b"\xff\xfe", b'{"id":"\xff"}', b'{"params":' + b"[" * 60_000]
+)
 def test_what_is_not_json_is_answered_with_null(data: bytes) -> None:
     (reply,) = Client().send(data)
     assert (reply["id"], reply["error"]["code"]) == (None, "invalid_json")

@@ -16,6 +16,7 @@ import pytest
 from tickwire.errors import ConfigError, TapeError
 from tickwire.model.records import Clock, PlaceOrder, Record, encode_records
 from tickwire.tape import salvage
+from tickwire.tape.base import Durability
 from tickwire.tape.memory import MemoryTape
 from tickwire.tape.salvage import WAL_FRAME_BYTES, RawTape
 from tickwire.tape.sqlite import READ_ROWS, RETAIN_ROWS_MAX, WAL_PAGES, SqliteTape, open_tape
@@ -64,7 +65,8 @@ def test_open_tape_picks_by_durability(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ConfigError, match='durability "power" needs a data folder'):
         open_tape(None, "power")
-    for durability, level in (("process", 1), ("power", 2)):  # NORMAL, FULL
+    levels: list[tuple[Durability, int]] = [("process", 1), ("power", 2)]  # NORMAL, FULL
+    for durability, level in levels:
         tape = open_tape(tmp_path / "deep" / durability, durability)
         assert isinstance(tape, SqliteTape)
         assert tape._db is not None
@@ -87,12 +89,13 @@ def test_a_tape_goes_on_where_it_was_closed(tmp_path: Path) -> None:
 
 def test_an_emptied_tape_goes_on_where_it_was_closed(tmp_path: Path) -> None:
     made(tmp_path, 3, 3)
-    for _ in range(2):
+    for dropped in (3, 1):  # the last one is only dropped for good once another has followed
         with closing(SqliteTape(tmp_path)) as tape:
-            tape.retain(bytes_max=0, newer_than_ns=0)
+            assert tape.retain(bytes_max=0, newer_than_ns=0) == dropped
             assert (tape.first_seq, tape.last_seq, tape.bytes_held, tape.repaired) == (4, 3, 0, "")
     with closing(SqliteTape(tmp_path)) as tape:
         assert tape.append(transaction(4)) == 4
+        assert tape.retain(bytes_max=0, newer_than_ns=0) == 1
     with closing(SqliteTape(tmp_path)) as tape:
         assert (tape.first_seq, tape.last_seq, tape.bytes_held) == (4, 4, SIZE)
 
@@ -109,13 +112,13 @@ def test_a_tape_is_held_by_one(tmp_path: Path) -> None:
 
 def test_a_folder_that_can_not_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TapeError, match="the data folder .* can't be used"):
+    with pytest.raises(TapeError, match=r"the data folder .* can't be used"):
         SqliteTape(tmp_path / "file")
 
 
 def test_a_tape_of_another_version_is_left_alone(tmp_path: Path) -> None:
     with closing(salvage.create(tmp_path / "tape.db")) as db:
-        body = b"tickwire-tape 2 0123456789abcdef"
+        body = b"tickwire-tape 2 0 0123456789abcdef"
         db.execute(salvage.INSERT, (0, 0, 0, salvage.row_crc(0, 0, 0, body), body))
         db.execute("COMMIT")
         db.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -381,7 +384,7 @@ def test_damage_met_by_sqlite_in_use_is_repaired_at_the_next_start(tmp_path: Pat
     (tmp_path / "tape.db").write_bytes(data)
     with closing(SqliteTape(tmp_path)) as tape:
         assert tape.repaired == ""
-        with pytest.raises(TapeError, match="malformed; .* is rebuilt when it is opened again"):
+        with pytest.raises(TapeError, match=r"malformed; .* is rebuilt when it is opened again"):
             list(tape.read())
     with closing(SqliteTape(tmp_path)) as tape:
         assert "it was found so in use" in tape.repaired
@@ -395,23 +398,23 @@ def test_a_tape_whose_end_is_lost_goes_on_after_its_snapshot(tmp_path: Path) -> 
     folder = tmp_path / "tape"
     with closing(SqliteTape(folder)) as tape:
         fill(tape, 9)
-        copies = [killed(folder, tape)]
+        copy = killed(folder, tape)
         tape.save_snapshot(8, b"state after 8")
         tape.retain(bytes_max=3 * SIZE, newer_than_ns=0)
         epoch = tape.epoch
-        copies[0].joinpath("tape.db-wal").unlink()  # the file itself has none of the rows
-        shutil.copy(snapshot_path(folder, 8), copies[0])
-    with closing(SqliteTape(copies[0])) as tape:
+        (copy / "tape.db-wal").unlink()  # the file itself has none of the rows
+        shutil.copy(snapshot_path(folder, 8), copy)
+    with closing(SqliteTape(copy)) as tape:
         assert tape.repaired == (
-            f"{copies[0]}/tape.db was damaged (it ends at transaction 0, and there is a snapshot of 8): "
+            f"{copy}/tape.db was damaged (it ends at transaction 0, and there is a snapshot of 8): "
             "what can be read does not reach the snapshot of transaction 8, from where the tape goes on; "
-            f"what was there is kept as {copies[0]}/tape.db.broken-1"
+            f"what was there is kept as {copy}/tape.db.broken-1"
         )
         assert (tape.first_seq, tape.last_seq, tape.bytes_held) == (9, 8, 0)
         assert tape.epoch != epoch
         assert tape.load_snapshot() == (8, b"state after 8")
         assert tape.append(transaction(9)) == 9
-    with closing(SqliteTape(copies[0])) as tape:
+    with closing(SqliteTape(copy)) as tape:
         assert (tape.repaired, contents(tape, after=8)) == ("", [9])
 
 
@@ -434,12 +437,10 @@ def test_a_tape_without_its_start_is_refused_and_left_alone(tmp_path: Path, faul
             snapshot_path(tmp_path, seq).unlink()
         elif fault == "both damaged" or seq == 9:
             damage(snapshot_path(tmp_path, seq), b"state")
-    if fault == "both gone" and not kept:
-        return  # nothing tells it from a new tape
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     start = 4 if fault == "older only" else 1
     with pytest.raises(
-        TapeError, match=f"transactions {start} to {9 - kept} are missing .* from a backup; or .* empty folder"
+        TapeError, match=f"transactions {start} to {9 - max(kept, 1)} are missing .* from a backup; or .* empty folder"
     ):
         SqliteTape(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -454,7 +455,7 @@ def test_a_cut_tape_without_its_start_is_refused_and_left_alone(tmp_path: Path) 
         snapshot_path(tmp_path, 100).unlink()
     os.truncate(tmp_path / "tape.db", (tmp_path / "tape.db").stat().st_size - 1)
     before = sorted(path.name for path in tmp_path.iterdir())
-    with pytest.raises(TapeError, match="transactions 1 to 100 are missing|transactions 1 to [0-9]+ are missing"):
+    with pytest.raises(TapeError, match=r"transactions 1 to \d+ are missing"):
         SqliteTape(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 

@@ -8,11 +8,12 @@ that nobody reads. Either way the counters in `seq` move with every change, whoe
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 
 import msgspec
 
 from tickwire.book.checksum import book_checksum
-from tickwire.book.l3 import L3Book
+from tickwire.book.l3 import L3Book, RestingOrder
 from tickwire.limits import RECENT_TRADES_MAX
 from tickwire.market.candles import CandleSet, CandleState, OpenCandle
 from tickwire.market.window import BucketState, RollingWindow
@@ -36,7 +37,8 @@ from tickwire.model.records import BookOrder, FeedState, Level, Record, TradingS
 
 
 class ListingState(msgspec.Struct, frozen=True):
-    """A listing as a snapshot keeps it. `orders` and `levels` are bids, then asks, best first."""
+    """A listing as a snapshot keeps it. `orders` are in the order in which they came onto the book; `levels` are
+    bids, then asks, and only there where no orders are known."""
 
     instrument: Instrument
     seq: dict[str, int]
@@ -50,9 +52,10 @@ class ListingState(msgspec.Struct, frozen=True):
     recent: list[Trade]
     candles: list[CandleState]
     window: list[BucketState]
+    orders: list[RestingOrder]
     levels: tuple[list[Level], list[Level]]
     extra: msgspec.Raw
-    """What only a matched or only a mirrored listing has, in its own form."""
+    """What only a mirrored listing has, in its own form."""
 
 
 class Listing:
@@ -65,10 +68,11 @@ class Listing:
         self.ladder = self.book.ladder
         self.seq = dict.fromkeys(CHANNELS, 0)
         self.trading: TradingState = "open"
-        self.feed: FeedState = "down"
-        self.feed_reason = "not started"
+        self.feed: FeedState = "down" if instrument.feed else "live"
+        self.feed_reason = "not started" if instrument.feed else ""
         self.problem = ""
         """Why this instrument alone is stale while its feed lives; "" when it is not."""
+        self._said: tuple[TradingState, FeedState, str] | None = None
         self.last_price: int | None = None
         self.quote = Quote(self.symbol, 0, 0, None, 0, None, 0, 0)
         self.rate: Rate | None = None
@@ -96,28 +100,28 @@ class Listing:
 
     def set_trading(self, state: TradingState, ts: int, out: list[Event]) -> None:
         """Open, halt or close the instrument."""
-        if state != self.trading:
-            self.trading = state
-            self.say_status(ts, out)
+        self.trading = state
+        self.say_status(ts, out)
 
     def set_feed(self, state: FeedState, reason: str, ts: int, out: list[Event]) -> None:
         """What drives this instrument went live, stale or down."""
-        if (state, reason) != (self.feed, self.feed_reason):
-            self.feed, self.feed_reason = state, reason
-            self.say_status(ts, out)
+        self.feed, self.feed_reason = state, reason
+        self.say_status(ts, out)
 
     def set_problem(self, problem: str, ts: int, out: list[Event]) -> None:
         """Something is wrong with this instrument's own book, or ("") no longer is."""
-        if problem != self.problem:
-            self.problem = problem
-            self.say_status(ts, out)
+        self.problem = problem
+        self.say_status(ts, out)
 
     # ---- results ---------------------------------------------------------------------------------
 
     def say_status(self, ts: int, out: list[Event]) -> None:
-        """Publish the status as it stands."""
-        self.seq["status"] += 1
-        out.append(self._status(ts))
+        """Publish the status if it is another than was said last."""
+        shown = self._shown_status()
+        if shown != self._said:
+            self._said = shown
+            self.seq["status"] += 1
+            out.append(self._status(ts))
 
     def say_trade(
         self,
@@ -176,8 +180,8 @@ class Listing:
             )
         )
 
-    def say_levels(self, ts: int, out: list[Event], bids: list[int], asks: list[int]) -> None:
-        """Publish the levels at these prices as they are now, and the quote if it moved."""
+    def say_levels(self, ts: int, out: list[Event], bids: Collection[int], asks: Collection[int]) -> None:
+        """Publish the levels at these prices, best first, as they are now, and the quote if it moved."""
         ladder = self.ladder
         self.seq["book"] += 1
         bid_sizes, ask_sizes = ladder.bids.sizes, ladder.asks.sizes
@@ -187,8 +191,8 @@ class Listing:
                 self.seq["book"],
                 ts,
                 False,
-                [(price, bid_sizes.get(price, 0)) for price in bids],
-                [(price, ask_sizes.get(price, 0)) for price in asks],
+                [(price, bid_sizes.get(price, 0)) for price in sorted(bids, reverse=True)],
+                [(price, ask_sizes.get(price, 0)) for price in sorted(asks)],
                 self.checksum(),
             )
         )
@@ -254,11 +258,13 @@ class Listing:
                 return self._status(ts)
         raise AssertionError(key)
 
+    def _shown_status(self) -> tuple[TradingState, FeedState, str]:
+        if self.feed == "live" and self.problem:
+            return self.trading, "stale", self.problem
+        return self.trading, self.feed, self.feed_reason
+
     def _status(self, ts: int) -> Status:
-        feed, reason = self.feed, self.feed_reason
-        if feed == "live" and self.problem:
-            feed, reason = "stale", self.problem
-        return Status(self.symbol, self.seq["status"], ts, self.trading, feed, reason)
+        return Status(self.symbol, self.seq["status"], ts, *self._shown_status())
 
     def _book(self, ts: int, depth: int | None) -> Book:
         ladder = self.ladder
@@ -308,6 +314,10 @@ class Listing:
 
     # ---- snapshots -------------------------------------------------------------------------------
 
+    def count_on(self, seq: dict[str, int]) -> None:
+        """Take up the streams of this symbol where another listing left them."""
+        self.seq.update(seq)
+
     def dump(self) -> ListingState:
         """The whole state; equal states give equal bytes once encoded."""
         return ListingState(
@@ -323,26 +333,29 @@ class Listing:
             list(self.recent),
             self.candles.dump(),
             self.window.dump(),
+            list(self.book.orders.values()),
             (self.ladder.bids.top(), self.ladder.asks.top()) if self.instrument.book == "levels" else ([], []),
             self.dump_extra(),
         )
 
     def load(self, state: ListingState) -> None:
-        """Inverse of `dump`."""
-        self.seq.update(state.seq)
+        """Inverse of `dump`, on a new listing of the same instrument."""
+        self.count_on(state.seq)
         self.trading, self.feed, self.feed_reason = state.trading, state.feed, state.feed_reason
         self.problem, self.last_price = state.problem, state.last_price
+        self._said = self._shown_status()
         self.quote, self.rate = state.quote, state.rate
         self.recent.extend(state.recent)
         self.candles.load(state.candles)
         self.window.load(state.window)
         self.ladder.replace(*state.levels)
+        for order in state.orders:
+            self.book.add(order)
         self.load_extra(state.extra)
 
     def dump_extra(self) -> msgspec.Raw:
         """What the kind of listing adds to the state."""
-        raise NotImplementedError
+        return msgspec.Raw(b"null")
 
     def load_extra(self, extra: msgspec.Raw) -> None:
-        """Inverse of `dump_extra`."""
-        raise NotImplementedError
+        """Inverse of `dump_extra`; the book is filled already."""

@@ -15,7 +15,7 @@ from hashlib import blake2b
 import msgspec
 
 from tickwire.book.l3 import L3Book, RestingOrder
-from tickwire.errors import TapeError, UnknownSymbol
+from tickwire.errors import InvalidInput, TapeError, UnknownSymbol
 from tickwire.limits import INSTRUMENTS_MAX
 from tickwire.market.listing import Listing, ListingState
 from tickwire.market.matched import MatchedListing
@@ -29,8 +29,11 @@ SECOND_NS = 1_000_000_000
 _VERSION = 1
 
 
-class _MarketState(msgspec.Struct, frozen=True):
+class _Version(msgspec.Struct, frozen=True):
     version: int
+
+
+class _MarketState(_Version, frozen=True):
     now: int
     next_order_id: int
     feeds: dict[str, tuple[FeedState, str]]
@@ -103,12 +106,14 @@ class Market:
             return
         if known is None and len(self._listings) >= INSTRUMENTS_MAX:
             return
-        listing = (MatchedListing if instrument.kind == "matched" else MirroredListing)(instrument)
-        if known is not None:
-            listing.seq = known.seq
+        listing = _new_listing(instrument)
         self._listings[symbol] = listing
         self.changed.add(symbol)
-        listing.feed, listing.feed_reason = self._feeds.get(instrument.feed, ("down", "not started"))
+        if instrument.feed in self._feeds:
+            listing.feed, listing.feed_reason = self._feeds[instrument.feed]
+        if known is not None:
+            listing.count_on(known.seq)
+            listing.set_quote(self.now, None, 0, None, 0, ts_event=0)
         listing.say_status(self.now, out)
         if known is not None and instrument.book != "none":
             listing.say_snapshot(self.now, out)
@@ -181,21 +186,24 @@ class Market:
         Raises:
             TapeError: the bytes are not a snapshot of this version.
         """
-        try:
-            state = msgspec.json.decode(snapshot, type=_MarketState)
-        except msgspec.DecodeError as error:
-            raise TapeError(f"the snapshot is not one that this version can read: {error}") from error
-        if state.version != _VERSION:
-            raise TapeError(f"the snapshot has version {state.version}, this tickwire reads {_VERSION}")
         market = cls()
-        market.now, market._next_order_id = state.now, state.next_order_id
-        market._feeds = dict(state.feeds)
-        for row in state.listings:
-            kind = MatchedListing if row.instrument.kind == "matched" else MirroredListing
-            listing = market._listings[row.instrument.symbol] = kind(row.instrument)
-            listing.load(row)
+        try:
+            version = msgspec.json.decode(snapshot, type=_Version).version
+            if version != _VERSION:
+                raise TapeError(f"the snapshot has version {version}, this tickwire reads {_VERSION}")
+            state = msgspec.json.decode(snapshot, type=_MarketState)
+            for row in state.listings:
+                listing = market._listings[row.instrument.symbol] = _new_listing(row.instrument)
+                listing.load(row)
+        except (msgspec.DecodeError, InvalidInput, ValueError) as error:
+            raise TapeError(f"the snapshot is not one that this version can read: {error}") from error
+        market.now, market._next_order_id, market._feeds = state.now, state.next_order_id, state.feeds
         return market
 
     def digest(self) -> str:
         """A hash of the whole state: two markets are equal when their digests are."""
         return blake2b(self.snapshot(), digest_size=16).hexdigest()
+
+
+def _new_listing(instrument: Instrument) -> Listing:
+    return MatchedListing(instrument) if instrument.kind == "matched" else MirroredListing(instrument)

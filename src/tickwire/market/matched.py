@@ -15,20 +15,6 @@ from tickwire.model.instrument import Instrument
 from tickwire.model.records import AmendOrder, CancelOrder, PlaceOrder, Record
 
 
-class _OrderState(msgspec.Struct, frozen=True, array_like=True):
-    order_id: int
-    account: str
-    side: str
-    price: int
-    size: int
-
-
-class _MatchedState(msgspec.Struct, frozen=True):
-    next_trade_id: int
-    orders: list[_OrderState]
-    """Bids then asks, in priority order."""
-
-
 class MatchedListing(Listing):
     """An instrument with a matcher of its own."""
 
@@ -41,7 +27,8 @@ class MatchedListing(Listing):
         self._owner: dict[int, str] = {}
 
     def open_orders(self, account: str) -> Mapping[int, RestingOrder]:
-        """The account's orders on the book by id, oldest first. Not to be changed by the caller."""
+        """The account's orders on the book by id, in the order in which they came onto it: an amend that loses its
+        place comes anew. Not to be changed by the caller."""
         return self._open.get(account, {})
 
     def apply(self, record: Record, ts: int, out: list[Event]) -> None:
@@ -49,10 +36,9 @@ class MatchedListing(Listing):
         if not isinstance(record, CancelOrder | AmendOrder) or record.order_id not in self.open_orders(record.account):
             return
         if isinstance(record, CancelOrder):
-            self._publish(self.matcher.cancel(record.order_id), record.account, ts, out)
+            self._publish(self.matcher.cancel(record.order_id), ts, out)
         elif self.trading == "open":
-            events = self.matcher.amend(record.order_id, price=record.price, size=record.size)
-            self._publish(events, record.account, ts, out)
+            self._publish(self.matcher.amend(record.order_id, price=record.price, size=record.size), ts, out)
 
     def place(self, record: PlaceOrder, order_id: int, ts: int, out: list[Event]) -> None:
         """Enter a new order under this id, which must be new and rising."""
@@ -68,25 +54,25 @@ class MatchedListing(Listing):
             time_in_force=record.time_in_force,
             post_only=record.post_only,
         )
-        self._publish(events, record.account, ts, out)
+        self._publish(events, ts, out)
 
-    def _publish(self, events: list[EngineEvent], account: str, ts: int, out: list[Event]) -> None:
-        """Turn the engine's events of one command by `account` into those of the streams."""
-        bids: list[int] = []
-        asks: list[int] = []
+    def _publish(self, events: list[EngineEvent], ts: int, out: list[Event]) -> None:
+        """Turn the engine's events of one command into those of the streams."""
+        bids: dict[int, None] = {}
+        asks: dict[int, None] = {}
         action: L3Action
         for event in events:
+            filled, trade_id = 0, ""
             if isinstance(event, Matched):
-                side = "sell" if event.taker_side == "buy" else "buy"
                 taker, maker = str(event.taker_order_id), str(event.maker_order_id)
-                buyer, seller = (taker, maker) if side == "sell" else (maker, taker)
-                trade_id = str(event.trade_id)
+                side, buyer, seller = ("sell", taker, maker) if event.taker_side == "buy" else ("buy", maker, taker)
+                filled, trade_id = event.size, str(event.trade_id)
                 self.say_trade(
                     ts,
                     out,
                     trade_id=trade_id,
                     price=event.price,
-                    size=event.size,
+                    size=filled,
                     side=event.taker_side,
                     ts_event=ts,
                     buy_order_id=buyer,
@@ -94,18 +80,15 @@ class MatchedListing(Listing):
                 )
                 if not event.maker_remaining:
                     self._forget(event.maker_order_id)
-                action, order_id, remains, filled = "fill", maker, event.maker_remaining, event.size
+                action, order_id, remains = "fill", maker, event.maker_remaining
             elif isinstance(event, Rested):
-                self._remember(account, self.book.orders[event.order_id])
-                action, side, order_id, remains, filled = "add", event.side, str(event.order_id), event.size, 0
-                trade_id = ""
+                self._remember(self.book.orders[event.order_id])
+                action, side, order_id, remains = "add", event.side, str(event.order_id), event.size
             elif isinstance(event, Reduced):
-                action, side, order_id, remains, filled = "modify", event.side, str(event.order_id), event.size, 0
-                trade_id = ""
+                action, side, order_id, remains = "modify", event.side, str(event.order_id), event.size
             elif isinstance(event, Canceled) and event.resting:
                 self._forget(event.order_id)
-                action, side, order_id, remains, filled = "cancel", event.side, str(event.order_id), 0, 0
-                trade_id = ""
+                action, side, order_id, remains = "cancel", event.side, str(event.order_id), 0
             else:
                 continue
             price = event.price
@@ -120,16 +103,14 @@ class MatchedListing(Listing):
                 filled=filled,
                 trade_id=trade_id,
             )
-            prices = bids if side == "buy" else asks
-            if price not in prices:
-                prices.append(price)
+            (bids if side == "buy" else asks)[price] = None
         if bids or asks:
             self.say_levels(ts, out, bids, asks)
 
-    def _remember(self, account: str, order: RestingOrder) -> None:
+    def _remember(self, order: RestingOrder) -> None:
         order_id = int(order.order_id)
-        self._owner[order_id] = account
-        self._open.setdefault(account, {})[order_id] = order
+        self._owner[order_id] = order.account
+        self._open.setdefault(order.account, {})[order_id] = order
 
     def _forget(self, order_id: int) -> None:
         account = self._owner.pop(order_id)
@@ -138,20 +119,12 @@ class MatchedListing(Listing):
         if not orders:
             del self._open[account]
 
-    def dump_extra(self) -> msgspec.Raw:
-        """The orders and the next trade's id."""
-        orders = [
-            _OrderState(int(o.order_id), o.account, o.side, o.price, o.size)
-            for side in ("buy", "sell")
-            for o in self.book.listed(side)
-        ]
-        return msgspec.Raw(msgspec.json.encode(_MatchedState(self.matcher.next_trade_id, orders)))
+    def count_on(self, seq: dict[str, int]) -> None:
+        """As for every listing; each trade is one message, so their ids count on with them."""
+        super().count_on(seq)
+        self.matcher.next_trade_id = seq["trades"] + 1
 
     def load_extra(self, extra: msgspec.Raw) -> None:
-        """Inverse of `dump_extra`."""
-        state = msgspec.json.decode(extra, type=_MatchedState)
-        self.matcher.next_trade_id = state.next_trade_id
-        for o in state.orders:
-            self.book.add(RestingOrder(o.order_id, o.account, o.side, o.price, o.size))
-        for o in sorted(state.orders, key=lambda order: order.order_id):
-            self._remember(o.account, self.book.orders[o.order_id])
+        """Note again whose the orders are."""
+        for order in self.book.orders.values():
+            self._remember(order)

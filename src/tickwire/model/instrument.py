@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from tickwire.errors import InvalidInput
+from tickwire.errors import InvalidInput, InvalidNumber
 from tickwire.model.units import Scale, scale
 
 AssetClass = Literal["crypto", "fx", "equity", "index", "future"]
@@ -26,7 +26,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         lot_size: smallest step of the size, a decimal string.
         kind: `matched` by our engine, or `mirrored` from a venue's feed.
         book: what is known of its book: every order, level totals, or nothing but quotes.
-        feed: name of the feed that drives it; its liveness is the instrument's feed status.
+        feed: name of the feed that drives it; its liveness is the instrument's feed status. "" for none.
+
+    Raises:
+        InvalidInput: a part of the symbol, a step, or a book that does not go with the kind; `field` names it.
     """
 
     venue: str
@@ -44,9 +47,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
             part = getattr(self, field)
             if not part or not part.isascii() or not part.replace("_", "").replace(".", "").isalnum():
                 raise InvalidInput(f"{field} {part!r} must be letters, digits, '.' or '_'", field=field)
-        scale(self.tick_size)
-        scale(self.lot_size)
-
+        for field in ("tick_size", "lot_size"):
+            try:
+                scale(getattr(self, field))
+            except InvalidNumber as error:
+                raise InvalidNumber(f"{field}: {error.message}", field=field) from None
         if self.kind == "matched" and self.book != "orders":
             raise InvalidInput('a matched instrument has book "orders"', field="book")
 

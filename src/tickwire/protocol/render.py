@@ -172,9 +172,9 @@ def _candle(event: Candle, i: Instrument) -> CandleData:
 
 def _ticker(event: Ticker, i: Instrument) -> TickerData:
     price = i.price.format
-    change = event.last - event.open
+    change, base = event.last - event.open, abs(event.open)
     # hundredths of a percent, rounded half away from zero
-    basis_points = (abs(change) * 20_000 + event.open) // (2 * event.open) if event.open else 0
+    basis_points = (abs(change) * 20_000 + base) // (2 * base) if base else 0
     sign = "-" if change < 0 and basis_points else ""
     return TickerData(
         price(event.last),

@@ -33,7 +33,7 @@ _TABLE = (
     "crc INTEGER NOT NULL, body BLOB NOT NULL)"
 )
 _TITLE = "tickwire-tape 1"
-"""Begins the body of row 0, which is the title of the tape: this, then its epochs."""
+"""Begins the body of row 0, which is the title of the tape; see `parse_title`."""
 
 _MAGIC = b"SQLite format 3\0" + PAGE_BYTES.to_bytes(2, "big") + b"\x02\x02"  # the two 2s: WAL mode
 _PAGE_COUNT_AT = 28
@@ -73,16 +73,17 @@ def is_sound(row: Row) -> bool:
         return False
 
 
-def epochs_in(title: Row) -> list[str]:
-    """The epochs in a title: those that snapshots from before a repair bear, then the tape's own.
+def parse_title(title: Row) -> tuple[int, list[str]]:
+    """What a title says: the number before the tape's first transaction when the file was made, and the epochs,
+    those that snapshots from before a repair bear, then the tape's own.
 
     Raises:
         TapeError: a tape of another version of tickwire.
     """
-    name, version, *epochs = title.body.decode().split()
+    name, version, *rest = title.body.decode().split()
     if f"{name} {version}" != _TITLE:
         raise TapeError(f"the tape is of another version of tickwire: {name} {version}, not {_TITLE}")
-    return epochs
+    return int(rest[0]), rest[1:]
 
 
 class Wal(NamedTuple):
@@ -294,9 +295,9 @@ def create(path: Path) -> sqlite3.Connection:
     return db
 
 
-def finish(db: sqlite3.Connection, path: Path, epochs: list[str]) -> str:
+def finish(db: sqlite3.Connection, path: Path, base: int, epochs: list[str]) -> str:
     """Give the file from `create` its title, close it and put it in place. Returns what `install` does."""
-    body = " ".join((_TITLE, *dict.fromkeys(epochs))).encode()
+    body = " ".join((_TITLE, str(base), *dict.fromkeys(epochs))).encode()
     db.execute(INSERT, (0, 0, 0, row_crc(0, 0, 0, body), body))
     db.execute("COMMIT")
     db.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -358,13 +359,13 @@ def rebuild(path: Path, problem: str, snapshots: list[tuple[int, str]], epoch: s
         with RawTape(path) as raw, closing(create(path)) as db:
             db.executemany(INSERT.replace("INSERT", "INSERT OR IGNORE"), raw.rows())
             title = db.execute("SELECT * FROM tape WHERE seq = 0").fetchone()
-            epochs = epochs_in(Row(*title)) if title else [name for _, name in snapshots if name]
+            epochs = parse_title(Row(*title))[1] if title else [name for _, name in snapshots if name]
             first, last = _run(db, anchor_of(snapshots, epochs))
             total, oldest = db.execute("SELECT count(*), min(seq) FROM tape WHERE seq > 0").fetchone()
             if total and not last:
                 raise start_missing(path.parent, 1, oldest - 1)
             db.execute("DELETE FROM tape WHERE seq NOT BETWEEN ? AND ?", (first, last))
-            aside = finish(db, path, [*(name for _, name in snapshots if name in epochs), epoch])
+            aside = finish(db, path, first - 1, [*(name for _, name in snapshots if name in epochs), epoch])
     finally:
         Path(f"{path}.new").unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
 """The tape on disk: one SQLite file in WAL mode, a row a transaction, and snapshots as files beside it.
 
-    tape.db               the rows; row 0 is the title: format version and epochs, the tape's own last
+    tape.db               the rows; row 0 is the title: format version and epochs
     tape.db-wal           SQLite's log of what is committed and not in tape.db yet
     snapshot-<seq>.bin    the newest two states of the market
     tape.lock             held by the process that has the tape open; its number is inside
@@ -176,7 +176,8 @@ class SqliteTape:
 
     def retain(self, *, bytes_max: int, newer_than_ns: int) -> int:
         """See `Tape.retain`. Drops at most `RETAIN_ROWS_MAX` a call. `append` uses the freed pages again, so
-        the file stops growing; it does not shrink."""
+        the file stops growing; it does not shrink. The very last row stays in the file even when it is dropped: it
+        tells the next start how far the tape had come."""
         db = self._live()
         first, end = self.first_seq, self._end
         until = min(self._covered, first + RETAIN_ROWS_MAX - 1)
@@ -185,7 +186,7 @@ class SqliteTape:
             (last,) = db.execute(old, (first, until, end - bytes_max, newer_than_ns)).fetchone()
             if last is None:
                 return 0
-            db.execute("DELETE FROM tape WHERE seq BETWEEN ? AND ?", (first, last))
+            db.execute("DELETE FROM tape WHERE seq BETWEEN 1 AND ?", (min(last, self.last_seq - 1),))
             self.first_seq = last + 1
             start = db.execute("SELECT start FROM tape WHERE seq = ?", (last + 1,)).fetchone()
         except sqlite3.Error as error:
@@ -228,7 +229,7 @@ class SqliteTape:
         found = _snapshots(self._folder)
         if not found and not self._path.exists() and not Path(f"{self._path}-wal").exists():
             with closing(salvage.create(self._path)) as db:
-                salvage.finish(db, self._path, [new_epoch()])
+                salvage.finish(db, self._path, 0, [new_epoch()])
         with RawTape(self._path) as raw:
             problem = "it was found so in use" if self._suspect.exists() else raw.problem()
             torn = raw.wal.torn
@@ -269,13 +270,13 @@ class SqliteTape:
         title = _rows(db, -1, 1)
         if not title:
             return "its title is damaged"
-        epochs = salvage.epochs_in(title[0])
+        base, epochs = salvage.parse_title(title[0])
         anchor = salvage.anchor_of(found, epochs)
         reached = max((seq for seq, epoch in found if epoch in ("", *epochs)), default=0)
         ends = "SELECT (SELECT min(seq) FROM tape WHERE seq > 0), (SELECT max(seq) FROM tape)"
         first, last = db.execute(ends).fetchone()
         if not last:
-            first, last = reached + 1, reached
+            first, last = base + 1, base
         if first > anchor + 1:
             raise salvage.start_missing(self._folder, anchor + 1, first - 1)
         if last < reached:

@@ -17,13 +17,12 @@ import msgspec
 from tickwire.errors import FeedError, InvalidInput, InvalidNumber
 from tickwire.model.instrument import AssetClass, BookDetail, Instrument
 from tickwire.model.records import Level, Record
+from tickwire.model.units import DIGITS_MAX as DIGITS_MAX
 from tickwire.model.units import Scale
 
 T = TypeVar("T")
 
 INT64_MAX = 2**63 - 1
-DIGITS_MAX = 40
-"""Longest number in a recording; what fits the tape's 64 bits is shorter at any scale in use."""
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 """A number that a venue counts with: update ids, trade ids, nonces."""
@@ -163,8 +162,8 @@ def _whole(scale: Scale, text: str, field: str, least: int) -> int:
         n = scale.parse(text, field)
     except InvalidNumber as error:
         raise FeedError(f"expected a {field} in steps of {scale.step}: {error}") from None
-    if not least <= n <= INT64_MAX:
-        raise FeedError(f"expected a {field} from {scale.format(least)} to {scale.format(INT64_MAX)}, got {text}")
+    if n < least:
+        raise FeedError(f"expected a {field} of at least {scale.format(least)}, got {text}")
     return n
 
 
