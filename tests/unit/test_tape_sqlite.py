@@ -479,6 +479,21 @@ def test_damage_in_the_middle_of_the_log_is_no_torn_end(tmp_path: Path) -> None:
     assert (copy / "tape.db.broken-1-wal").read_bytes() == wal
 
 
+def test_a_cut_log_whose_end_is_in_the_file_already_is_noticed(tmp_path: Path) -> None:
+    """SQLite would lay the old pages of the log over the newer ones of the file."""
+    folder = tmp_path / "tape"
+    with closing(SqliteTape(folder)) as tape:
+        for number in range(1, 101):
+            tape.append(big(number))
+        assert tape._db is not None
+        tape._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        copy = killed(folder, tape)
+    os.truncate(copy / "tape.db-wal", 32 + 20 * WAL_FRAME_BYTES)
+    with closing(SqliteTape(copy)) as tape:
+        assert ": the log is cut): 100 transactions were recovered, 1 to 100; what was there" in tape.repaired
+        assert [records for _, records in tape.read()] == [big(number) for number in range(1, 101)]
+
+
 @pytest.mark.parametrize("renames", range(5))
 def test_a_repair_that_is_killed_is_finished_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int

@@ -27,11 +27,12 @@ def instruments(
 ) -> None:
     """List the instruments of a server, with their steps, channels and state.
 
-    \b
     Examples:
       tickwire instruments
       tickwire instruments --class fx
       tickwire instruments --json | head -1
+
+    The state is that of the instrument and of the feed that drives it.
     """
     rows = asyncio.run(_ask(url, venue, asset_class))
     if as_json:

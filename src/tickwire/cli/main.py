@@ -56,7 +56,10 @@ class _Commands(TyperGroup):
         except (InvalidInput, ConfigError) as error:
             _say(str(error))
             code = 2
-        except (TickwireError, OSError) as error:
+        except OSError as error:
+            _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            code = 1
+        except TickwireError as error:
             _say(str(error))
             code = 1
         sys.exit(code if isinstance(code, int) else 0)
@@ -95,17 +98,15 @@ def tickwire(
 ) -> None:
     """A self-hosted, real-time WebSocket API for financial markets.
 
-    \b
     Examples:
       tickwire serve                        a server with the built-in market
       tickwire watch SIM:BTC-USDT           its order book and trades, live
       tickwire tail trades SIM:BTC-USDT     every trade, a line of JSON each
 
-    \b
     A file with settings has the long names of the flags:
-      [serve]
+      \\[serve]
       port = 9000
-      [watch]
+      \\[watch]
       url = "ws://127.0.0.1:9000/ws"
 
     A flag wins over its environment variable, that over the file.

@@ -53,7 +53,6 @@ def record(
 
     Stop it with Ctrl-C, or with --seconds or --count. `tickwire replay` serves the file again.
 
-    \b
     Examples:
       tickwire record SIM:BTC-USDT --out btc.jsonl.gz
       tickwire record all --channel trades --out trades.jsonl --seconds 60

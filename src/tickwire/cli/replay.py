@@ -26,11 +26,12 @@ def replay(
 ) -> None:
     """Serve a recording as if it happened now: the same as `tickwire serve --feed recorded:FORMAT:FILE`.
 
-    \b
     Examples:
       tickwire replay btc.jsonl.gz                       as fast as it was
       tickwire replay btc.jsonl.gz --speed 10 --loop --port 9000
       tickwire replay spot.gz --format binance --speed max --wait
+
+    The server stays when the recording has ended; stop it with Ctrl-C.
     """
     run_server(
         ServerSettings(

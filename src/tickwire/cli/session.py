@@ -24,7 +24,7 @@ LIKENESS_MIN = 0.4
 Url: TypeAlias = Annotated[str, typer.Option("--url", envvar="TICKWIRE_URL", help="The server's WebSocket.")]
 Symbols: TypeAlias = Annotated[
     list[str],
-    typer.Argument(metavar="SYMBOL...", help=f"Such as SIM:BTC-USDT; `{ALL}` for every instrument."),
+    typer.Argument(metavar="SYMBOL", help=f"Such as SIM:BTC-USDT; `{ALL}` for every instrument."),
 ]
 
 

@@ -35,7 +35,6 @@ def tail(
 
     A stream begins with its snapshot. What the server had to leave out is a line too: gap, skipped or lost.
 
-    \b
     Examples:
       tickwire tail trades SIM:BTC-USDT
       tickwire tail book SIM:BTC-USDT SIM:ETH-USDT --depth 5 --interval-ms 1000

@@ -64,7 +64,6 @@ def watch(
 
     What is not current is dim and says why. Stop with q or Ctrl-C.
 
-    \b
     Examples:
       tickwire watch SIM:BTC-USDT
       tickwire watch SIM:EUR-USD --interval 5s --depth 8

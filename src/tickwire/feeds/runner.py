@@ -96,21 +96,22 @@ class FeedRunner:
         batch: list[Record] = []  # at full speed many arrivals share a transaction
         try:
             for due in self._feed.due():
-                batch.extend(due.records)
                 if self._speed is not None:
                     if origin_ns < 0:
                         origin_ns, began_ns = due.at_ns, self._now()
                     live = await self._wait_until(began_ns + round((due.at_ns - origin_ns) / self._speed), live)
-                elif len(batch) < FULL_SPEED_BATCH_RECORDS:
-                    continue
-                ready, batch = batch, []
-                await self._writer.put(ready)
                 if not live:
                     live = True
-                    await self._say("live", "")
+                    batch.append(FeedStatus(self._feed.name, "live"))
+                batch.extend(due.records)
+                if self._speed is not None or len(batch) >= FULL_SPEED_BATCH_RECORDS:
+                    ready, batch = batch, []
+                    await self._writer.put(ready)
         finally:
             if batch:
                 await self._writer.put(batch)
+        if not live:
+            raise FeedError("there is nothing in it")
 
     async def _wait_until(self, target_ns: int, live: bool) -> bool:
         """Sleep until a record is due; a long wait is shown as stale. Returns whether the feed still is live."""

@@ -12,7 +12,7 @@ begins anew with its snapshot.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 import msgspec
 
@@ -47,11 +47,11 @@ from tickwire.protocol.messages import (
     TradeData,
 )
 
-VERSION: Literal[1] = 1
+VERSION = 1
 CRC_MAX = 2**32 - 1
 
 
-class Header(msgspec.Struct, frozen=True, tag_field="tickwire", tag="recording"):
+class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="tickwire", tag="recording"):
     """First line of a recording.
 
     Args:
@@ -60,10 +60,10 @@ class Header(msgspec.Struct, frozen=True, tag_field="tickwire", tag="recording")
         instruments: of what; their `channels` are those in the recording.
     """
 
+    version: int = VERSION
     url: str
     epoch: str
     instruments: list[InstrumentInfo]
-    version: int = VERSION
 
 
 class RecordedLine(msgspec.Struct, frozen=True):

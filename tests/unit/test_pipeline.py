@@ -1,0 +1,158 @@
+"""The one writer: on the tape first, then seen; a turn of the loop is a transaction; faults stop it and are said."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from support import BTC, START_NS, ListSink, order
+from tickwire.errors import TapeError, WriterFailed
+from tickwire.limits import BATCH_RECORDS_MAX, CLOCK_INTERVAL_MS
+from tickwire.market.market import Market
+from tickwire.model.channel import StreamKey
+from tickwire.model.records import Clock, ListInstrument, Record
+from tickwire.protocol.codec import ENCODINGS, NativeCodec
+from tickwire.protocol.render import Renderer
+from tickwire.server.pipeline import HOUR_NS, RETAIN_EVERY_TRANSACTIONS, Pipeline, restore
+from tickwire.streams.hub import Hub
+from tickwire.tape.memory import MemoryTape
+from tickwire.testing.clock import ManualClock
+
+BOOK = StreamKey("book", BTC.symbol)
+
+
+class Setup:
+    def __init__(self, tape: MemoryTape | None = None, **options: int) -> None:
+        self.tape = tape or MemoryTape()
+        self.clock = ManualClock(START_NS)
+        self.market = restore(self.tape)
+        renderer = Renderer(lambda symbol: self.market.listing(symbol).instrument)
+        self.hub = Hub(self.market, {name: NativeCodec(e, renderer) for name, e in ENCODINGS.items()})
+        self.pipeline = Pipeline(self.tape, self.market, self.hub, now=self.clock, **options)
+
+    def transactions(self) -> list[list[Record]]:
+        return [records for _, records in self.tape.read()]
+
+
+async def test_what_is_put_in_one_turn_is_one_transaction_with_the_clock_first() -> None:
+    setup = Setup()
+    buy, sell = order("buy", 100, 1), order("sell", 101, 1)
+    await asyncio.gather(setup.pipeline.put([ListInstrument(BTC)]), setup.pipeline.put([buy, sell]))
+    setup.clock.advance(ms=5)
+    await setup.pipeline.put([buy])
+    assert setup.transactions() == [
+        [Clock(START_NS), ListInstrument(BTC), buy, sell],
+        [Clock(START_NS + 5_000_000), buy],
+    ]
+
+
+async def test_put_returns_when_the_records_are_applied_and_published() -> None:
+    setup, sink = Setup(), ListSink()
+    await setup.pipeline.put([ListInstrument(BTC)])
+    setup.hub.subscribe(BOOK, sink)
+    await setup.pipeline.put([order("buy", 100, 1)])
+    assert setup.market.book(BTC.symbol).ladder.bids.best() == 100
+    assert [m["seq"] for m in sink.messages()] == [1]
+
+
+async def test_a_record_is_on_the_tape_before_anyone_sees_it() -> None:
+    setup = Setup()
+    await setup.pipeline.put([ListInstrument(BTC)])
+    seen_at: list[int] = []
+
+    class Watching(ListSink):
+        def flush(self) -> None:
+            seen_at.append(setup.tape.last_seq)
+            super().flush()
+
+    setup.hub.subscribe(BOOK, Watching())
+    before = setup.tape.last_seq
+    await setup.pipeline.put([order("buy", 100, 1)])
+    assert seen_at == [before + 1]
+
+
+async def test_nothing_is_seen_of_what_the_tape_refused() -> None:
+    class Full(MemoryTape):
+        full = False
+
+        def append(self, records: list[Record]) -> int:
+            if self.full:
+                raise TapeError("the disk is full")
+            return super().append(records)
+
+    tape = Full()
+    setup, sink = Setup(tape), ListSink()
+    await setup.pipeline.put([ListInstrument(BTC)])
+    setup.hub.subscribe(BOOK, sink)
+    digest = setup.market.digest()
+    tape.full = True
+    with pytest.raises(WriterFailed, match="the disk is full"):
+        await setup.pipeline.put([order("buy", 100, 1)])
+    assert sink.writes == []
+    assert setup.market.digest() == digest
+    with pytest.raises(TapeError):
+        await setup.pipeline.failed
+    with pytest.raises(WriterFailed, match="log"):
+        await setup.pipeline.put([order("buy", 100, 1)])
+
+
+async def test_a_large_batch_is_cut_into_transactions() -> None:
+    setup = Setup()
+    await setup.pipeline.put([order("buy", 100, 1)] * (2 * BATCH_RECORDS_MAX + 3))
+    assert [len(records) - 1 for records in setup.transactions()] == [BATCH_RECORDS_MAX, BATCH_RECORDS_MAX, 3]
+
+
+async def test_the_tapes_clock_never_goes_back() -> None:
+    setup = Setup()
+    await setup.pipeline.put([ListInstrument(BTC)])
+    setup.clock.ns -= 10**9
+    await setup.pipeline.put([order("buy", 100, 1)])
+    assert [records[0] for records in setup.transactions()] == [Clock(START_NS), Clock(START_NS)]
+
+
+async def test_the_clock_moves_on_a_quiet_market(monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = Setup()
+
+    async def sleep(seconds: float) -> None:
+        setup.clock.ns += round(seconds * 1e9)
+        if setup.tape.last_seq == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("tickwire.server.pipeline.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await setup.pipeline.run_clock()
+    step = CLOCK_INTERVAL_MS * 1_000_000
+    assert setup.transactions() == [[Clock(START_NS + n * step)] for n in range(3)]
+
+
+async def test_recovery_from_a_snapshot_and_the_tail_equals_the_whole_tape() -> None:
+    setup = Setup(snapshot_every=3)
+    await setup.pipeline.put([ListInstrument(BTC)])
+    for price in range(100, 107):
+        setup.clock.advance(ms=700)
+        await setup.pipeline.put([order("buy", price, 1), order("sell", price - 1, 2)])
+    snapshot = setup.tape.load_snapshot()
+    assert snapshot is not None
+    assert snapshot[0] == 6
+    whole = Market()
+    for records in setup.transactions():
+        for record in records:
+            whole.apply(record)
+    assert restore(setup.tape).digest() == whole.digest() == setup.market.digest()
+
+
+async def test_the_tape_is_kept_to_its_bounds() -> None:
+    setup = Setup(snapshot_every=100, tape_bytes_max=10**9, tape_hours_max=1)
+    await setup.pipeline.put([ListInstrument(BTC)])
+    setup.clock.ns += 2 * HOUR_NS
+    for _ in range(RETAIN_EVERY_TRANSACTIONS):
+        await setup.pipeline.put([order("buy", 100, 1)])
+    assert setup.tape.first_seq == 2  # the first transaction is older than an hour, and a snapshot covers it
+    assert restore(setup.tape).digest() == setup.market.digest()
+    small = Setup(snapshot_every=100, tape_bytes_max=2000)
+    await small.pipeline.put([ListInstrument(BTC)])
+    for _ in range(RETAIN_EVERY_TRANSACTIONS):
+        await small.pipeline.put([order("buy", 100, 1)])
+    assert small.tape.bytes_held < 2000 + 100 * 100
+    assert restore(small.tape).digest() == small.market.digest()
