@@ -422,22 +422,6 @@ async def test_a_server_without_the_encoding_is_refused() -> None:
             await connect(url, encoding="msgpack").__aenter__()
 
 
-async def test_connecting_can_be_canceled() -> None:
-    connected = asyncio.Event()
-
-    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connected.set()
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(mute, "127.0.0.1", 0) as other:
-        task = start(connect(f"ws://127.0.0.1:{other.sockets[0].getsockname()[1]}/").__aenter__())
-        await connected.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-
 async def test_keep_trying_waits_for_the_server() -> None:
     server = FakeServer()
     async with server:
@@ -688,7 +672,7 @@ async def test_a_connection_lost_while_stopped_is_made_anew_when_there_is_room(
         trades = await subscribed(client, peer, no_trades(0), *[trade(seq) for seq in range(1, 8)])
         assert (await take(trades, 1), trades.waiting) == ([no_trades(0)], 7)
         await peer.say(trade(8), trade(9))
-        await peer.ws.close(1012)
+        closing = start(peer.ws.close(1012))
         second = start(server.peer())
         assert await take(trades, 7) == [trade(seq) for seq in range(1, 8)]
         peer = await second
@@ -696,6 +680,7 @@ async def test_a_connection_lost_while_stopped_is_made_anew_when_there_is_room(
         *_, lost, fresh = await take_until_snapshot(trades)
         assert isinstance(lost, Lost)
         assert fresh == no_trades(50)
+        await closing
 
 
 async def take_until_snapshot(trades: Subscription) -> list[Any]:

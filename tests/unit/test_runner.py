@@ -18,6 +18,7 @@ from tickwire.model.records import CancelOrder, FeedStatus, ListInstrument, Reco
 from tickwire.testing.clock import ManualClock
 
 SECOND = 1_000_000_000
+Step = tuple[int, int] | BaseException
 
 
 def record(number: int) -> CancelOrder:
@@ -29,7 +30,7 @@ class Feed:
 
     name = "test"
 
-    def __init__(self, *runs: list[tuple[int, int] | Exception]) -> None:
+    def __init__(self, *runs: list[Step]) -> None:
         self._runs = iter(runs)
 
     def instruments(self) -> list[Instrument]:
@@ -37,7 +38,7 @@ class Feed:
 
     def due(self) -> Iterator[Due]:
         for step in next(self._runs):
-            if isinstance(step, Exception):
+            if isinstance(step, BaseException):
                 raise step
             yield Due(step[0], [record(step[1])])
 
@@ -123,7 +124,7 @@ async def test_a_long_silence_is_shown_as_stale_and_ends_with_live() -> None:
 async def test_a_broken_feed_is_down_keeps_what_it_gave_and_is_tried_again_ever_more_rarely(
     speed: float | None,
 ) -> None:
-    broken: list[tuple[int, int] | Exception] = [(0, 1), FeedError("file.gz, line 7: expected a price")]
+    broken: list[Step] = [(0, 1), FeedError("file.gz, line 7: expected a price")]
     setup = Setup(Feed(broken, broken, broken, [(0, 2)]), speed=speed)
     await setup.runner.run()
     down = FeedStatus("test", "down", "file.gz, line 7: expected a price")
@@ -134,7 +135,7 @@ async def test_a_broken_feed_is_down_keeps_what_it_gave_and_is_tried_again_ever_
 
 
 async def test_an_empty_feed_is_down_and_not_repeated_in_a_hurry() -> None:
-    setup = Setup(Feed([], [], [(0, 1)], [asyncio.CancelledError()]), repeat=True)  # type: ignore[list-item]
+    setup = Setup(Feed([], [], [(0, 1)], [asyncio.CancelledError()]), repeat=True)
     with pytest.raises(asyncio.CancelledError):
         await setup.runner.run()
     down = FeedStatus("test", "down", "there is nothing in it")
@@ -149,8 +150,8 @@ async def test_a_fault_in_a_feed_is_down_too_and_named() -> None:
 
 
 async def test_a_repeated_feed_begins_again_with_its_own_time() -> None:
-    run: list[tuple[int, int] | Exception] = [(0, 1), (SECOND, 2)]
-    setup = Setup(Feed(run, run, [asyncio.CancelledError()]), repeat=True)  # type: ignore[list-item]
+    run: list[Step] = [(0, 1), (SECOND, 2)]
+    setup = Setup(Feed(run, run, [asyncio.CancelledError()]), repeat=True)
     with pytest.raises(asyncio.CancelledError):
         await setup.runner.run()
     came = [at / SECOND - 5 for at, records in setup.writer.puts if isinstance(records[-1], CancelOrder)]

@@ -202,7 +202,8 @@ class _State:
             self._seq = book.seq
             self._problem = ""
         except BookInvalid as error:
-            self._problem = str(error)  # the last good levels stay, marked
+            # the last good levels stay on the screen, marked
+            self._problem = str(error).removeprefix(f"the book of {book.symbol} can't be read now: ")
 
     def _quote(self, message: StreamMessage) -> None:
         data: QuoteData | None = message.data

@@ -188,13 +188,14 @@ def footer(view: View, width: int) -> Text:
         (f"reconnects {view.reconnects}", WARN if view.reconnects else ""),
         ("q quits", "dim"),
     ]
-    line: list[Part] = [(" ", "")]
-    used = 1
+    line: list[Part] = []
+    used = 0
     for text, style in parts:
-        if used + len(text) > width and used > 1:
+        separator = "  " if line else " "
+        used += len(separator) + len(text)
+        if used > width and line:
             break
-        line += [(text, style), ("  ", "")]
-        used += len(text) + 2
+        line += [(separator, ""), (text, style)]
     return fitted(line, width)
 
 
