@@ -126,6 +126,20 @@ async def test_a_broken_frame_closes_1002(server: Server) -> None:
         assert ws.close_code == 1002
 
 
+async def test_a_fault_of_ours_closes_1011_and_only_that_connection(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connect(server.url) as ws, connect(server.url) as other:
+        await call(other, "subscribe", channel="book", symbols=[BTC])
+        with monkeypatch.context() as patched:
+            patched.setattr("tickwire.protocol.session.instrument_info", lambda *_: 1 // 0)
+            with pytest.raises(ConnectionClosed):
+                await call(ws, "instruments")
+        assert ws.close_code == 1011
+        assert "ZeroDivisionError" in caplog.text
+        await until(other, lambda message: message.get("type") == "update")
+
+
 async def test_another_path_is_not_a_socket(server: Server) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with connect(server.url.removesuffix("/ws") + "/stream"):

@@ -12,7 +12,7 @@ from support import BTC, START_NS, order
 from tickwire.limits import RECENT_TRADES_MAX
 from tickwire.market.market import Market
 from tickwire.model.channel import StreamKey
-from tickwire.model.events import Book, Event, OrderChange, Orders, Quote, RecentTrades, Status, Trade
+from tickwire.model.events import Book, OrderChange, Orders, Quote, RecentTrades, Status, Trade
 from tickwire.model.instrument import Instrument
 from tickwire.model.records import (
     AmendOrder,
@@ -319,7 +319,7 @@ def test_open_orders_are_listed_as_they_came_onto_the_book_also_after_a_restore(
         each.apply(cancel(2))
         each.apply(order("sell", 98, 7, account="b"))  # takes 102, then 101
         assert open_of(each, "a") == [(5, "buy", 99, 5), (1, "buy", 98, 5)]
-        assert open_of(each, "b") == [(3, "buy", 101, 0)] or open_of(each, "b") == []
+        assert open_of(each, "b") == []
     assert restored.digest() == market.digest()
 
 
@@ -344,10 +344,9 @@ def test_a_subscription_to_trades_begins_with_the_newest() -> None:
     assert view == RecentTrades(S, RECENT_TRADES_MAX + 5, T, made[5:])  # type: ignore[arg-type]
 
 
-def test_a_cancel_leaves_a_large_sweep_readable() -> None:
-    """A sweep of many levels is one update of the book, best first on the side it ate."""
+def test_a_sweep_of_many_levels_is_one_update_best_first() -> None:
     market = floor(*(order("sell", 200 - i, 1) for i in range(50)))
-    events: list[Event] = market.apply(order("buy", 190, 41))
+    events = market.apply(order("buy", 190, 41))
     assert [event for event in events if isinstance(event, Book)] == [
         book(51, [(190, 1)], [(price, 0) for price in range(151, 191)], _asks(191, 201) + b"1901")
     ]

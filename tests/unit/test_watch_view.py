@@ -143,7 +143,14 @@ def test_ladder_colours_the_sides() -> None:
 
 @pytest.mark.parametrize(
     ("part", "whole", "width", "bar"),
-    [("4", "4", 3, "███"), ("0", "4", 3, ""), ("1", "3", 3, "█"), ("1", "32", 4, "▏"), ("1", "0", 3, ""), ("1", "1", -2, "")],
+    [
+        ("4", "4", 3, "███"),
+        ("0", "4", 3, ""),
+        ("1", "3", 3, "█"),
+        ("1", "32", 4, "▏"),
+        ("1", "0", 3, ""),
+        ("1", "1", -2, ""),
+    ],
 )
 def test_bar(part: str, whole: str, width: int, bar: str) -> None:
     assert bar_of(Decimal(part), Decimal(whole), width) == bar
@@ -161,7 +168,11 @@ def test_tape_is_coloured_by_the_taker_and_timed_to_the_millisecond() -> None:
         "12:00:00.000      9     1     ",
         "                              ",
     ]
-    assert [styles(lines[1], "0.25"), styles(lines[2], "10.0"), styles(lines[3], "9     1")] == [{"green"}, {"red"}, set()]
+    assert [styles(lines[1], "0.25"), styles(lines[2], "10.0"), styles(lines[3], "9     1")] == [
+        {"green"},
+        {"red"},
+        set(),
+    ]
 
 
 def test_tape_shows_as_many_as_have_room() -> None:
@@ -178,12 +189,19 @@ def test_tape_shows_as_many_as_have_room() -> None:
 def test_candles_have_bodies_and_wicks_of_half_a_row() -> None:
     lines = candle_lines([candle("2", "8", "1", "6"), candle("6", "6", "3", "3"), candle("3", "4", "3", "4")], 10, 4)
     assert plain(lines) == [
-        "╷       8 ",
-        "┃ ╻       ",
-        "┃ ╹ ╻   4 ",
-        "╿       1 ",
-    ] or plain(lines)
-    assert [styles(lines[1], "┃"), styles(lines[1], "╻")] == [{"green"}, {"red"}]
+        "  │      8",
+        "  ┃ ┃     ",
+        "  ┃ ┃ ┃  4",
+        "  ╿      1",
+    ]
+    first, second = (next(str(span.style) for span in lines[1].spans if span.start == column) for column in (2, 4))
+    assert (first, second) == ("green", "red")
+    assert styles(lines[2], "4") == {"bold green"}
+
+
+def test_candles_show_halves_of_rows() -> None:
+    assert plain(candle_lines([candle("1", "4", "1", "2"), candle("3", "4", "3", "4")], 6, 2)) == ["│ ┃  4", "┃    1"]
+    assert plain(candle_lines([candle("1", "3", "1", "1"), candle("2", "4", "2", "4")], 6, 2)) == ["╷ ┃  4", "╽ ╹  1"]
 
 
 def test_candles_of_one_price_are_in_the_middle() -> None:
@@ -192,7 +210,7 @@ def test_candles_of_one_price_are_in_the_middle() -> None:
 
 def test_candles_that_have_no_room_are_the_oldest() -> None:
     history = [candle("100", "100", "100", "100"), candle("1", "2", "1", "2"), candle("2", "2", "1", "1")]
-    assert plain(candle_lines(history, 8, 1)) == ["┃ ┃    1"] or True
+    assert plain(candle_lines(history, 8, 2)) == ["┃ ┃    2", "┃ ┃    1"]
 
 
 def test_no_candles() -> None:
@@ -207,3 +225,174 @@ def test_the_newest_candle_is_told_in_words() -> None:
         ("100.5", "green"),
         ("  V 12.5  7 trades", ""),
     ]
+
+
+# ---- header and footer ---------------------------------------------------------------------------
+
+
+def test_header() -> None:
+    lines = header(VIEW, 100)
+    assert plain(lines) == [
+        " SIM:BTC-USDT   100.5 ▲  +2.5 (+2.55%)                                                       ● live ",
+        " 24h  high 101.0  low 97.5  volume 1.234M BTC = 123.4M USDT  4,321 trades                           ",
+    ]
+    assert (styles(lines[0], "▲"), styles(lines[0], "+2.55%")) == ({"bold green"}, {"green"})
+
+
+def test_header_of_a_fall() -> None:
+    ticker = TickerData("9", "10", "10", "9", "1", "9", "-1", "-10.00", 1)
+    line = header(replace(VIEW, ticker=ticker, last="9", direction=-1), 60)[0]
+    assert line.plain == " SIM:BTC-USDT   9 ▼  -1 (-10.00%)                    ● live "
+    assert (styles(line, "▼"), styles(line, "-10.00%")) == ({"bold red"}, {"red"})
+
+
+def test_header_before_any_trade() -> None:
+    assert plain(header(replace(VIEW, ticker=None, last="", direction=0, status=None), 40)) == [
+        " SIM:BTC-USDT   -                   ... ",
+        " no trade in the last 24 hours          ",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "badge", "problem"),
+    [
+        ({}, "● live ", ""),
+        ({"connected": False}, " DISCONNECTED ", "disconnected, trying again"),
+        ({"book_problem": "a gap"}, " BOOK NOT CURRENT ", "a gap"),
+        ({"status": StatusData("open", "stale", "silent")}, " STALE ", "the feed is stale: silent"),
+        ({"status": StatusData("open", "down", "")}, " DOWN ", "the feed is down"),
+        ({"status": StatusData("halted", "live", "")}, " HALTED ", ""),
+    ],
+)
+def test_what_is_not_current_is_said_and_dim(change: dict[str, object], badge: str, problem: str) -> None:
+    view = replace(VIEW, **change)  # type: ignore[arg-type]
+    assert view.problem == problem
+    lines = screen(view, width=120, depth=3)
+    assert lines[0].plain.endswith(badge)
+    assert (f"NOT CURRENT: {problem} " in lines[2].plain) == bool(problem)
+    for word, line in (("101.00", lines[5]), ("12:00:00.000", lines[4]), ("┃", lines[14])):
+        assert ("dim" in styles(line, f"{word} ")) == (bool(problem) or word == "12:00:00.000"), line
+
+
+def test_footer_leaves_out_from_the_end_what_has_no_room() -> None:
+    assert footer(VIEW, 110).plain == (
+        " ws://h:8000/ws  connected  latency 1.2 ms  1,234 msg/s  book seq 20,080  gaps 0  reconnects 0  q quits       "
+    )
+    assert footer(VIEW, 60).plain == " ws://h:8000/ws  connected  latency 1.2 ms  1,234 msg/s     "
+    assert footer(VIEW, 10).plain == " ws://h:8…"
+
+
+def test_footer_without_measurements_and_with_losses() -> None:
+    view = replace(
+        VIEW, connected=False, quoted=True, latency_ns=None, messages_per_s=None, book_seq=None, gaps=2, reconnects=1
+    )
+    line = footer(view, 110)
+    assert line.plain.rstrip() == (
+        " ws://h:8000/ws  DISCONNECTED  latency -  - msg/s  quote seq -  gaps 2  reconnects 1  q quits"
+    )
+    assert styles(line, "gaps 2") == {"bold black on yellow"}
+
+
+# ---- the whole screen ----------------------------------------------------------------------------
+
+
+def test_screen() -> None:
+    assert plain(screen(VIEW, width=80, depth=3)) == [
+        " SIM:BTC-USDT   100.5 ▲  +2.5 (+2.55%)                                   ● live ",
+        " 24h  high 101.0  low 97.5  volume 1.234M BTC = 123.4M USDT  4,321 trades       ",
+        "╭─ Order book BTC/USDT ──────────────────╮╭─ Trades UTC ───────────────────────╮",
+        "│  price  size  total                    ││ time          price   size         │",
+        "│                                        ││ 12:00:00.000  100.5   0.25         │",
+        "│ 101.00   3.0    4.0  █████████████████ ││ 11:59:59.999  100.4  10.00         │",
+        "│ 100.50   1.0    1.0  ████▎             ││                                    │",
+        "│ mid 100.25  spread 0.50 (49.88 bp)     ││                                    │",
+        "│ 100.00   1.5    1.5  ██████▍           ││                                    │",
+        "│  99.50   0.5    2.0  ████████▌         ││                                    │",
+        "│  99.00   2.0    4.0  █████████████████ ││                                    │",
+        "╰────────────────────────────────────────╯╰────────────────────────────────────╯",
+        "╭─ Candles 1m  12:01:00  O 100  H 100.5  L 100  C 100.5  V 12.5  7 trades ─────╮",
+        "│                                                                   │      101 │",
+        "│                                                                   │ ┃  100.5 │",
+        "│                                                                   ┃ ╹        │",
+        "│                                                                   ┃          │",
+        "│                                                                   ┃          │",
+        "│                                                                   │          │",
+        "│                                                                   │       98 │",
+        "╰──────────────────────────────────────────────────────────────────────────────╯",
+        " ws://h:8000/ws  connected  latency 1.2 ms  1,234 msg/s  book seq 20,080  gaps 0",
+    ]
+
+
+def test_a_low_and_narrow_screen_has_the_book_only() -> None:
+    assert plain(screen(VIEW, width=40, height=12, depth=12)) == [
+        " SIM:BTC-USDT   100.5 ▲  +2.5 (… ● live ",
+        " 24h  high 101.0  low 97.5  volume 1.23…",
+        "╭─ Order book BTC/USDT ────────────────╮",
+        "│  price  size  total                  │",
+        "│ 101.00   3.0    4.0  ███████████████ │",
+        "│ 100.50   1.0    1.0  ███▊            │",
+        "│ mid 100.25  spread 0.50 (49.88 bp)   │",
+        "│ 100.00   1.5    1.5  █████▋          │",
+        "│  99.50   0.5    2.0  ███████▌        │",
+        "╰──────────────────────────────────────╯",
+        "                                        ",
+        " ws://h:8000/ws  connected              ",
+    ]
+
+
+@pytest.mark.parametrize("height", [8, 9, 16, 24, 25, 40, 80])
+@pytest.mark.parametrize("width", [30, 75, 76, 120, 300])
+@pytest.mark.parametrize("quoted", [False, True])
+def test_a_screen_fills_the_terminal_exactly(width: int, height: int, quoted: bool) -> None:
+    lines = screen(replace(VIEW, quoted=quoted), width=width, height=height)
+    assert [line.cell_len for line in lines] == [width] * height
+
+
+def test_a_quote_is_shown_as_a_small_book() -> None:
+    view = replace(VIEW, quoted=True, bids=BIDS[:1], asks=ASKS[:1])
+    lines = plain(screen(view, width=60, depth=12))
+    assert lines[2] == "╭─ Quote BTC/USDT ─────────────────────────────────────────╮"
+    assert [line[:21] for line in lines[6:9]] == [
+        "│ 100.50   1.0    1.0",
+        "│ mid 100.25  spread ",
+        "│ 100.00   1.5    1.5",
+    ]
+
+
+# ---- lines ---------------------------------------------------------------------------------------
+
+
+def test_a_line_can_not_break_the_screen() -> None:
+    assert fitted([("a\x1b[31m\nb", "red"), ("cdef", "")], 12).plain == "a?[31m?bcdef"
+    assert fitted([("abcdef", "")], 4).plain == "abc…"
+    assert fitted([("abc", "")], 0).plain == ""
+
+
+def test_a_long_title_ends_in_an_ellipsis() -> None:
+    assert plain(boxed([("a long title", "bold")], [fitted([], 8)], 12)) == [
+        "╭─ a lon… ─╮",
+        "│          │",
+        "╰──────────╯",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        ("0", "0"),
+        ("999.99", "999.99"),
+        ("1000", "1.000k"),
+        ("-12345.6", "-12.3k"),
+        ("123456.7", "123.4k"),
+        ("1234567", "1.234M"),
+        ("12345678901", "12.34G"),
+        ("1234567890123456789", "12345T"),
+    ],
+)
+def test_compact_numbers(number: str, text: str) -> None:
+    assert compact(number) == text
+
+
+def test_time_of_day() -> None:
+    assert time_of_day(1_700_000_000_123_999_999) == "22:13:20.123"
+    assert time_of_day(0) == "00:00:00.000"

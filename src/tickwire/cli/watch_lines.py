@@ -18,9 +18,10 @@ WARN, ALARM = "bold black on yellow", "bold white on red"
 def fitted(parts: Sequence[Part], width: int) -> Text:
     """One line of exactly `width` columns; what can't be printed becomes `?`, what has no room an ellipsis."""
     line = Text(no_wrap=True)
-    for text, style in parts:
-        line.append("".join(c if c.isprintable() else "?" for c in text), style)
-    line.truncate(max(width, 0), overflow="ellipsis", pad=True)
+    if width > 0:
+        for text, style in parts:
+            line.append("".join(c if c.isprintable() else "?" for c in text), style)
+        line.truncate(width, overflow="ellipsis", pad=True)
     return line
 
 

@@ -115,7 +115,7 @@ class Market:
             listing.count_on(known.seq)
             listing.set_quote(self.now, None, 0, None, 0, ts_event=0)
         listing.say_status(self.now, out)
-        if known is not None and instrument.book != "none":
+        if known is not None:
             listing.say_snapshot(self.now, out)
 
     # ---- reading ---------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ class Market:
         return listing
 
     def view(self, key: StreamKey) -> Event | None:
-        """A stream as it stands now; None for what has not happened yet.
+        """A stream as it stands now, of a channel that the instrument has; None for what has not happened yet.
 
         Raises:
             UnknownSymbol: there is no such instrument.

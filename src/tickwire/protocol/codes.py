@@ -29,7 +29,6 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "not_subscribed": ErrorCode("there is no such subscription", "ask `subscriptions` for those there are"),
     "too_many_subscriptions": ErrorCode("the session has as many as it may", "unsubscribe first, or open another"),
     "rate_limited": ErrorCode("more requests than the session may make", "wait a second, then go on slower", True),
-    "internal_error": ErrorCode("the server failed; nothing was done", "report it with the session's id", True),
 }
 
 CLOSE_CODES: dict[int, str] = {
@@ -37,7 +36,7 @@ CLOSE_CODES: dict[int, str] = {
     1002: "the WebSocket protocol was broken",
     1007: "a text message was not UTF-8",
     1009: "a message was larger than `message_bytes`",
-    1011: "the server failed",
+    1011: "the server failed; its log says how",
     1012: "the server restarts: reconnect",
     4001: "slow consumer: reconnect and resume",
 }

@@ -8,6 +8,7 @@ are written at once, stream segments gathered into one `writelines` a turn.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,6 +33,8 @@ from tickwire.streams.log import Cursor
 
 if TYPE_CHECKING:
     from tickwire.server.gateway import Gateway
+
+log = logging.getLogger(__name__)
 
 _SUBPROTOCOLS = [Subprotocol(name) for name in ENCODINGS]
 _BEATS_PER_PING = max(1, PING_INTERVAL_SECONDS * 1000 // HEARTBEAT_MS)
@@ -167,7 +170,13 @@ class Connection(asyncio.Protocol):
     def _message(self, data: bytes) -> None:
         if self._session is None or self._ws.state is not State.OPEN:
             return
-        for reply in self._session.received(data):
+        try:
+            replies = self._session.received(data)
+        except Exception:
+            log.exception("session %s has failed; its connection is closed", self._session.session_id)
+            self._ws.fail(CloseCode.INTERNAL_ERROR, "the server failed")
+            return
+        for reply in replies:
             self._transport.write(reply)
         self._gateway.heard()
         if self._transport.get_write_buffer_size() > SEND_BUFFER_MAX_BYTES:

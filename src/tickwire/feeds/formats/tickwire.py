@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias, get_args
 import msgspec
 
 from tickwire.errors import FeedError, InvalidNumber
-from tickwire.feeds.formats.base import DIGITS_MAX, INT64_MAX, Count, Format, Line, Steps, decoded, mirrored
+from tickwire.feeds.formats.base import INT64_MAX, Count, Format, Line, Steps, decoded, mirrored
 from tickwire.model.instrument import AssetClass, BookDetail, Instrument
 from tickwire.model.records import (
     BookOrder,
@@ -258,14 +258,10 @@ def _quote(steps: Steps, data: QuoteData) -> Record:
 def _rate(recorded: _Recorded, data: RateData) -> _Records:
     """A rate, unless the market makes it again from bid and ask, or it lies between two ticks."""
     instrument = recorded.instrument
-    if len(data.rate) > DIGITS_MAX:
-        raise FeedError(f"expected a rate of at most {DIGITS_MAX} digits, got {len(data.rate)}")
     try:
         tenths = instrument.rate.parse(data.rate, "rate")
     except InvalidNumber as error:
         raise FeedError(f"expected a rate in steps of {instrument.rate.step}: {error}") from None
-    if abs(tenths) > INT64_MAX:
-        raise FeedError(f"expected a rate of at most {instrument.rate.format(INT64_MAX)}, got {data.rate}")
     if tenths % 10 or (data.bid is not None and recorded.quoted):
         return []
     return [VenueRate(instrument.symbol, tenths // 10, _stamp(data.ts_event))]
