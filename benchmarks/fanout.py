@@ -8,7 +8,7 @@
                  └───────────────────────┘  127.0.0.1 ───────────────────────┘
 
 Each server runs in a process of its own and is stopped before the next one starts. Its producer hands out messages
-in turns of the event loop, 128 a turn for everyone, each message through the server's own way to send to all;
+in turns of the event loop, 256 a turn for everyone, each message through the server's own way to send to all;
 after a turn it waits for clients with much unsent, so that no contestant is asked to drop or to hoard. Rounds
 interleave the contestants; what is printed is the median. A client that gets anything but every message once and
 in order makes the run fail with exit code 1.
@@ -22,6 +22,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -50,9 +51,9 @@ class Contestant(NamedTuple):
 
 CONTESTANTS = {
     # hello, the reply and the snapshot come before the stream
-    "tickwire": Contestant("benchmarks.fanout_tickwire", 16, ("--request", SUBSCRIBE, "--greetings", "3")),
+    "tickwire": Contestant("benchmarks.fanout_tickwire", 40, ("--request", SUBSCRIBE, "--greetings", "3")),
     "websockets": Contestant("benchmarks.fanout_peers", 1),
-    "socketify": Contestant("benchmarks.fanout_peers", 4),
+    "socketify": Contestant("benchmarks.fanout_peers", 12),
 }
 
 
@@ -117,27 +118,27 @@ def _tell(process: subprocess.Popen[str], line: str) -> None:
 def configuration(turn: int, rounds: int) -> dict[str, Any]:
     """What the numbers depend on."""
     names = ("tickwire", "websockets", "socketify", "uvicorn", "uvloop")
-    model = next((line.partition(": ")[2] for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "")
+    processor = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return {
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},
-        "machine": {"processor": model, "cores": len(os.sched_getaffinity(0)), "kernel": platform.release()},
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+        "processor": processor[1] if processor else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
         "payload_bytes": 125,
         "messages_per_turn": turn,
         "rounds": rounds,
     }
 
 
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines()
-
-
 def show(clients: int, medians: dict[str, Run]) -> None:
     """Print what came of one number of clients."""
-    ours = medians["tickwire"].messages_per_s
-    print(f"\n{clients:,} clients      delivered msg/s   tickwire is   server core   generator core")
+    heading = f"{clients:,} clients"
+    print(f"\n{heading:<16}{'delivered msg/s':>16}{'tickwire is':>15}{'server core':>15}{'generator core':>18}")
     for name, run in medians.items():
-        ratio = "" if name == "tickwire" else f"{ours / run.messages_per_s:.1f}x"
-        print(f"  {name:<14}{run.messages_per_s:>17,.0f}{ratio:>14}{run.server:>14.0%}{run.generator:>17.0%}")
+        ours = medians.get("tickwire", run).messages_per_s
+        ratio = f"{ours / run.messages_per_s:.1f}x"
+        print(f"  {name:<14}{run.messages_per_s:>16,.0f}{ratio:>15}{run.server:>15.0%}{run.generator:>18.0%}")
 
 
 def main(argv: list[str]) -> int:
@@ -147,25 +148,28 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--messages",
         type=int,
-        default=4_000_000,
+        default=1_000_000,
         metavar="N",
         help="messages that the slowest contestant delivers in a run, over all clients; the others deliver "
         "as many times more as they are usually faster (%(default)s)",
     )
-    parser.add_argument("--turn", type=int, default=128, metavar="N", help="messages per turn (%(default)s)")
+    parser.add_argument("--turn", type=int, default=256, metavar="N", help="messages per turn (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="(%(default)s)")
-    parser.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), help="leave out the others")
+    parser.add_argument(
+        "--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), help="leave out the others"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run there")
     parser.add_argument("--smoke", action="store_true", help="a few clients and messages: only the checks count")
     parser.add_argument("--lose", type=int, default=-1, metavar="N", help="leave message N out, to see the check fail")
     given = parser.parse_args(argv)
     if given.smoke:
-        given.clients, given.messages, given.rounds = [5], 5_000, 1
+        given.clients, given.messages, given.rounds = [5], 1_000, 1
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
-    result = configuration(given.turn, given.rounds) | {"runs": {}}
-    print(json.dumps(result))
+    settings = configuration(given.turn, given.rounds)
+    runs_by_clients: dict[int, dict[str, list[dict[str, float]]]] = {}
+    print("\n".join(f"{name}: {value}" for name, value in settings.items()))
     for clients in given.clients:
         runs: dict[str, list[Run]] = {name: [] for name in given.only}
         for _ in range(given.rounds):
@@ -177,9 +181,9 @@ def main(argv: list[str]) -> int:
                     print(f"WRONG: {failure}", file=sys.stderr)
                     return 1
         show(clients, {name: Run(*map(median, zip(*each, strict=True))) for name, each in runs.items()})
-        result["runs"][clients] = {name: [run._asdict() for run in each] for name, each in runs.items()}
+        runs_by_clients[clients] = {name: [run._asdict() for run in each] for name, each in runs.items()}
     if given.json:
-        given.json.write_text(json.dumps(result, indent=2) + "\n")
+        given.json.write_text(json.dumps(settings | {"runs": runs_by_clients}, indent=2) + "\n")
     print("\nevery client got every message once and in order")
     return 0
 

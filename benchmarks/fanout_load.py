@@ -90,13 +90,13 @@ class Stream:
 
     def __init__(self, messages: int) -> None:
         self.data = b"".join([frame(n) for n in range(messages)])
-        self.address = ctypes.cast(self.data, ctypes.c_void_p).value or 0
+        self.address = ctypes.cast(ctypes.c_char_p(self.data), ctypes.c_void_p).value or 0
 
 
 class Reader:
     """One client's place in the stream."""
 
-    __slots__ = ("begun", "_stream", "heartbeats", "position")
+    __slots__ = ("_stream", "begun", "heartbeats", "position")
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -118,11 +118,7 @@ class Reader:
             Wrong: they are not what comes next.
         """
         stream, end = self._stream, self.position + size
-        if (
-            not self.begun
-            and end <= len(stream.data)
-            and _memcmp(address, stream.address + self.position, size) == 0
-        ):
+        if not self.begun and end <= len(stream.data) and _memcmp(address, stream.address + self.position, size) == 0:
             self.position = end
         else:
             self._by_frame(ctypes.string_at(address, size))

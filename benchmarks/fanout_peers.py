@@ -17,11 +17,10 @@ from argparse import Namespace
 from typing import Any
 
 import uvloop
+from benchmarks.fanout_workload import BUFFERED_BYTES_MAX, arguments, listening_socket, payload, pin, serve
 from websockets.asyncio.connection import broadcast
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as websockets_serve
-
-from benchmarks.fanout_workload import BUFFERED_BYTES_MAX, arguments, listening_socket, payload, pin, serve
 
 
 async def serve_websockets(arguments: Namespace) -> None:

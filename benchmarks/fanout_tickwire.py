@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import uvicorn
 import uvloop
-
 from benchmarks.fanout_workload import arguments, frame, listening_socket, pin, serve
+
 from tickwire.clock import wall_clock_ns
 from tickwire.market.market import Market
 from tickwire.model.channel import StreamKey

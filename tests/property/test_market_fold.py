@@ -277,7 +277,7 @@ def test_any_tape_folds_and_its_events_rebuild_the_books(records: list[Record]) 
     assert Market.restore(watched.market.snapshot()).digest() == watched.market.digest()
 
 
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True, deadline=None)
 @given(tapes, st.data())
 def test_a_restored_market_goes_on_as_if_nothing_had_been(records: list[Record], data: st.DataObject) -> None:
     whole = Market()
@@ -320,12 +320,12 @@ def seeded(seed: int, count: int) -> list[Record]:
         elif kind < 0.35:
             placed += 1
             records.append(PlaceOrder(MATCHED.symbol, random.choice("ab"), side, size, price))
-        elif kind < 0.40:
+        elif kind < 0.36:
             placed += 1
             records.append(PlaceOrder(MATCHED.symbol, random.choice("ab"), side, 60, None, "market"))
         elif kind < 0.50:
-            order_id = random.randint(max(1, placed - 40), placed + 1)
-            if random.random() < 0.6:
+            order_id = random.randint(max(1, placed - 15), placed + 1)
+            if random.random() < 0.5:
                 records.append(CancelOrder(MATCHED.symbol, random.choice("ab"), order_id))
             else:
                 new_price = random.choice((None, price))
@@ -361,10 +361,10 @@ def seeded(seed: int, count: int) -> list[Record]:
 # What these records come to, everywhere and for ever: another value is another fold, and breaks every tape.
 @pytest.mark.parametrize(
     ("seed", "count", "digest"),
-    [(1, 9_999, ""), (2, 9_999, "")],
+    [(1, 8_815, "239cdd4702324b257fbfec1ac0183fd6"), (2, 8_710, "82aa113fc6fe502867837579d65b7f39")],
 )
 def test_seeded_records(seed: int, count: int, digest: str) -> None:
-    watched = run(seeded(seed, 2_500))
+    watched = run(seeded(seed, 6_000))
     assert (len(watched.events), digest_of(watched.events)) == (count, digest)
 
 
@@ -412,7 +412,9 @@ def test_a_book_by_level_is_the_venues_whenever_that_is_uncrossed(
 
 
 _order_steps = st.lists(
-    st.tuples(st.sampled_from("aaacr"), st.sampled_from(SIDES), st.integers(1, 6), st.integers(0, 4), st.integers(0, 9)),
+    st.tuples(
+        st.sampled_from("aaacr"), st.sampled_from(SIDES), st.integers(1, 6), st.integers(0, 4), st.integers(0, 9)
+    ),
     max_size=40,
 )
 
@@ -455,7 +457,7 @@ def test_a_long_crossing_and_a_flood_of_it() -> None:
     """Half a venue's deletes are lost: the mirror is uncrossed, bounded, says that it is wrong, and recovers."""
     random = Random(7)
     watched = run([*OPENING, VenueBookSnapshot(LEVELS.symbol, [(999, 1)], [(1_001, 1)])])
-    said = []
+    said: list[str] = []
     for step in range(2 * HELD_CHANGES_MAX):
         watched.market.apply(Clock(START + step * SECOND // 10))
         level = (1_001 + step + random.randint(0, 3), 1)

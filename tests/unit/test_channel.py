@@ -84,5 +84,6 @@ def test_the_class_of_every_stream() -> None:
 def test_candle_intervals_divide_a_day_and_are_whole_seconds() -> None:
     day = 24 * 3600 * 10**9
     assert all(day % length == 0 and length % 10**9 == 0 for length in CANDLE_INTERVALS_NS.values())
-    assert CANDLE_NAMES == {10**9: "1s", 5 * 10**9: "5s", 60 * 10**9: "1m", 300 * 10**9: "5m", 900 * 10**9: "15m",
-                            3600 * 10**9: "1h", 4 * 3600 * 10**9: "4h", day: "1d"}  # fmt: skip
+    seconds = {length // 10**9: name for length, name in CANDLE_NAMES.items()}
+    hour = 3_600
+    assert seconds == {1: "1s", 5: "5s", 60: "1m", 300: "5m", 900: "15m", hour: "1h", 4 * hour: "4h", 24 * hour: "1d"}

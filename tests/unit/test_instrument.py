@@ -33,7 +33,7 @@ def test_the_symbol_is_venue_base_and_quote() -> None:
 @pytest.mark.parametrize("part", ["", "A:B", "A-B", "A B", "Ä", "_", ".", "A\n"])
 @pytest.mark.parametrize("field", ["venue", "base", "quote"])
 def test_a_part_of_the_symbol_that_would_make_it_ambiguous(field: str, part: str) -> None:
-    with pytest.raises(InvalidInput, match="must be letters, digits, '.' or '_'") as caught:
+    with pytest.raises(InvalidInput, match="must be letters, digits") as caught:
         instrument(**{field: part})
     assert caught.value.field == field
     assert repr(part) in caught.value.message

@@ -73,7 +73,7 @@ def test_the_clock_never_goes_back() -> None:
 
 def candle(seq: int, ts: int, interval: int, start: int, closed: bool, row: tuple[int, ...]) -> Candle:
     """`row` is open, high, low, close, volume, quote volume, trades."""
-    return Candle(P, seq, ts, interval, start, *row, closed)  # type: ignore[call-arg]
+    return Candle(P, seq, ts, interval, start, *row, closed)  # type: ignore[call-arg, arg-type]
 
 
 def test_a_candle_is_closed_by_the_clock_alone_once_and_at_its_end() -> None:

@@ -293,7 +293,7 @@ def test_an_instrument_that_is_not_open_only_lets_orders_go(state: TradingState)
 def open_of(market: Market, account: str) -> list[tuple[int, str, int, int]]:
     """(order id, side, price, size) of the account's orders, as listed."""
     orders = market.open_orders(S, account)
-    assert [order_id for order_id in orders] == [order.order_id for order in orders.values()]
+    assert list(orders) == [order.order_id for order in orders.values()]
     assert {order.account for order in orders.values()} <= {account}
     return [(int(o.order_id), o.side, o.price, o.size) for o in orders.values()]
 

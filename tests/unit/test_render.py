@@ -109,8 +109,7 @@ def ticker(symbol: str, *, last: int, open_: int) -> Ticker:
         ),
         (
             OrderChange(BTC, 7, T, "fill", "12", "buy", 100, 0, 3, "78"),
-            '{"action":"fill","order_id":"12","side":"buy","price":"1.00","size":"0","filled":"0.003",'
-            '"trade_id":"78"}',
+            '{"action":"fill","order_id":"12","side":"buy","price":"1.00","size":"0","filled":"0.003","trade_id":"78"}',
         ),
         (
             OrderChange(BTC, 8, T, "cancel", "13", "sell", 101, 0, 0, ""),

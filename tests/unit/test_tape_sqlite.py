@@ -19,7 +19,7 @@ from tickwire.tape import salvage
 from tickwire.tape.base import Durability
 from tickwire.tape.memory import MemoryTape
 from tickwire.tape.salvage import WAL_FRAME_BYTES, RawTape
-from tickwire.tape.sqlite import READ_ROWS, RETAIN_ROWS_MAX, WAL_PAGES, SqliteTape, open_tape
+from tickwire.tape.sqlite import READ_ROWS, RETAIN_ROWS_MAX, WAL_BYTES_MAX, WAL_PAGES, SqliteTape, open_tape
 from tickwire.testing.tape_contract import SIZE, SYMBOL, TS, fill, transaction
 
 
@@ -177,6 +177,7 @@ def test_a_frame_in_the_making_over_old_ones_is_no_damage(tmp_path: Path) -> Non
     wal.write_bytes(data)
     with closing(SqliteTape(copy)) as tape:
         assert tape.last_seq == WAL_PAGES + 4
+        assert wal.stat().st_size == 0  # so that it is said once
         assert tape.repaired == f"the last append to {copy / 'tape.db'} was cut off in the middle and is discarded"
 
 
@@ -193,6 +194,15 @@ def test_the_log_stays_bounded_whoever_reads(tmp_path: Path) -> None:
             tape.append([Clock(TS)])
         assert (tmp_path / "tape.db-wal").stat().st_size < 1.2 * WAL_PAGES * WAL_FRAME_BYTES
         assert next(readers[0]) == (2, [Clock(TS)])
+
+
+def test_the_log_shrinks_again_after_a_huge_transaction(tmp_path: Path) -> None:
+    with closing(SqliteTape(tmp_path)) as tape:
+        tape.append(big(1, WAL_BYTES_MAX))
+        assert (tmp_path / "tape.db-wal").stat().st_size > WAL_BYTES_MAX
+        tape.append(big(2))
+        assert (tmp_path / "tape.db-wal").stat().st_size == WAL_BYTES_MAX
+        assert list(tape.read()) == [(1, big(1, WAL_BYTES_MAX)), (2, big(2))]
 
 
 def test_the_file_stays_bounded_under_retention(tmp_path: Path) -> None:
@@ -335,6 +345,39 @@ def test_a_flipped_bit_ends_the_tape_before_it(tmp_path: Path) -> None:
         assert (tape.repaired, tape.epoch, contents(tape)) == ("", epoch, [1, 2, 3, 4, 5, 6])
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE tape SET ts = ts + 1 WHERE seq = 6",
+        "UPDATE tape SET start = 0 WHERE seq = 6",
+        "UPDATE tape SET body = (SELECT body FROM tape WHERE seq = 7) WHERE seq = 6",
+        "UPDATE tape SET body = 'text' WHERE seq = 6",
+        "UPDATE tape SET seq = 16 WHERE seq = 6",
+        "DELETE FROM tape WHERE seq = 6",
+    ],
+)
+def test_whatever_is_wrong_with_a_row_ends_the_tape_before_it(tmp_path: Path, change: str) -> None:
+    made(tmp_path, 9)
+    with closing(sqlite3.connect(tmp_path / "tape.db")) as db, db:
+        assert db.execute(change).rowcount == 1
+    with closing(SqliteTape(tmp_path)) as tape:
+        assert "(transaction 6 is damaged): 5 transactions were recovered, 1 to 5; 3 more can be read" in tape.repaired
+        assert contents(tape) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 4095])
+def test_a_log_that_holds_every_page_makes_up_for_the_file(tmp_path: Path, cut: int) -> None:
+    folder = tmp_path / "tape"
+    with closing(SqliteTape(folder)) as tape:
+        for number in range(1, 9):
+            tape.append(big(number))
+        copy = killed(folder, tape)
+    os.truncate(copy / "tape.db", cut)
+    with closing(SqliteTape(copy)) as tape:
+        assert "(its first page is gone): 8 transactions were recovered, 1 to 8; what was there" in tape.repaired
+        assert [records for _, records in tape.read()] == [big(number) for number in range(1, 9)]
+
+
 def test_rows_cut_off_by_a_gap_never_come_back(tmp_path: Path) -> None:
     """After a repair their numbers are given out again. A later repair must not find the old ones."""
     made(tmp_path, 100)
@@ -416,6 +459,25 @@ def test_a_tape_whose_end_is_lost_goes_on_after_its_snapshot(tmp_path: Path) -> 
         assert tape.append(transaction(9)) == 9
     with closing(SqliteTape(copy)) as tape:
         assert (tape.repaired, contents(tape, after=8)) == ("", [9])
+
+
+def test_even_a_damaged_snapshot_tells_that_the_end_is_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "tape"
+    made(folder, 5, 3)
+    with closing(SqliteTape(folder)) as tape:
+        for number in range(6, 10):
+            tape.append(transaction(number))
+        tape.save_snapshot(9, b"state after 9")
+        copy, epoch = killed(folder, tape), tape.epoch
+    (copy / "tape.db-wal").unlink()
+    damage(snapshot_path(copy, 9), b"state")
+    with closing(SqliteTape(copy)) as tape:
+        first, second = tape.repaired.split(f"; {snapshot_path(copy, 9)}")
+        assert "(it ends at transaction 5, and there is a snapshot of 9): 5 transactions were recovered" in first
+        assert second == " is damaged and is set aside as snapshot-00000000000000000009.bin.broken"
+        assert tape.epoch != epoch
+        assert contents(tape) == [1, 2, 3, 4, 5]
+        assert tape.load_snapshot() == (3, b"state after 3")
 
 
 def test_a_lost_file_leaves_the_snapshot(tmp_path: Path) -> None:
@@ -552,7 +614,7 @@ def test_a_foreign_file_is_set_aside_unharmed(tmp_path: Path) -> None:
 
 
 def test_large_transactions_are_salvaged_through_their_overflow_pages(tmp_path: Path) -> None:
-    sizes = [10, 3900, 4000, 4061, 4100, 4500, 8000, 8150, 8192, 20_000, 200_000]
+    sizes = [10, *range(3960, 4000), 4096, 8000, *range(8040, 8090), 20_000, 200_000]  # around one page and two
     with closing(SqliteTape(tmp_path)) as tape:
         for number, size in enumerate(sizes, 1):
             tape.append(big(number, size))

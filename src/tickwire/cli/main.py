@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,18 +115,12 @@ def tickwire(
         typer.echo(context.get_help(), nl=False)
         raise typer.Exit
     if config is not None or CONFIG_FILE.exists():
-        context.default_map = _settings(config or CONFIG_FILE, _keys(context))
+        assert isinstance(context.command, TyperGroup)
+        context.default_map = _settings(config or CONFIG_FILE, context.command)
 
 
-def _keys(context: typer.Context) -> dict[str, set[str]]:
-    """The settings of every command."""
-    group = context.command
-    assert isinstance(group, TyperGroup)
-    return {name: {param.name for param in command.params if param.name} for name, command in group.commands.items()}
-
-
-def _settings(path: Path, keys: Mapping[str, set[str]]) -> dict[str, dict[str, Any]]:
-    """The tables of a configuration file, checked against the settings that each command has.
+def _settings(path: Path, group: TyperGroup) -> dict[str, dict[str, Any]]:
+    """The tables of a configuration file: one a command, with the names of its flags.
 
     Raises:
         ConfigError: it can't be read, or a name in it is unknown.
@@ -134,15 +128,22 @@ def _settings(path: Path, keys: Mapping[str, set[str]]) -> dict[str, dict[str, A
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read: {error}") from None
+        raise ConfigError(f"{path} can't be read: {error}") from None
     settings: dict[str, dict[str, Any]] = {}
     for table, values in content.items():
-        if table not in keys or not isinstance(values, dict):
-            raise ConfigError(f"{path}: no table [{table}]; there are {', '.join(f'[{name}]' for name in keys)}")
-        settings[table] = {key.replace("-", "_"): value for key, value in values.items()}
-        for key in settings[table]:
-            if key not in keys[table]:
-                raise ConfigError(
-                    f"{path}: no setting {key!r} in [{table}]; there are {', '.join(sorted(keys[table]))}"
-                )
+        if table not in group.commands or not isinstance(values, dict):
+            tables = ", ".join(f"[{name}]" for name in group.commands)
+            raise ConfigError(f"{path}: {table!r} is no table of a command; there are {tables}")
+        flags = {_key(flag): param for param in group.commands[table].params for flag in param.opts}
+        settings[table] = {}
+        for key, value in values.items():
+            param = flags.get(_key(key))
+            if param is None or param.name is None:
+                raise ConfigError(f"{path}: no setting {key!r} in [{table}]; there are {', '.join(sorted(flags))}")
+            several = getattr(param, "multiple", False) or param.nargs != 1
+            settings[table][param.name] = [value] if several and not isinstance(value, list) else value
     return settings
+
+
+def _key(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")

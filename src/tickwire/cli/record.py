@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.filesize import decimal as as_filesize
 
 from tickwire.cli.session import ALL, DEFAULT_URL, Symbols, Url, chosen, connected, first_of
-from tickwire.client import Client, Subscription
+from tickwire.client import Client, Notice, Subscription
 from tickwire.clock import wall_clock_ns
 from tickwire.errors import InvalidInput
 from tickwire.feeds.formats.tickwire import Header, RecordedLine
@@ -68,7 +68,7 @@ async def _record(
 ) -> None:
     async with connected(url) as client:
         wanted = chosen(await client.instruments(), symbols)
-        plan = [msgspec.structs.replace(info, channels=_channels(info, channels)) for info in wanted]
+        plan = [msgspec.structs.replace(info, channels=channels_of(info, channels)) for info in wanted]
         for info, planned in zip(wanted, plan, strict=True):
             if not planned.channels and list(symbols) != [ALL]:
                 raise InvalidInput(
@@ -77,15 +77,15 @@ async def _record(
         plan = [info for info in plan if info.channels]
         if not plan:
             raise InvalidInput("no instrument has any of these channels", field="channel")
+        subscriptions = await _subscribe(client, plan)
         with _recording(out, Header(url=url, epoch=client.hello.epoch, instruments=plan), count) as recording:
-            subscriptions = await _subscribe(client, plan)
             limits = [asyncio.sleep(seconds)] if seconds is not None else []
             readers = [recording.read(subscription) for subscription in subscriptions]
             await first_of(recording.full.wait(), recording.keep_flushing(), *limits, *readers)
 
 
-def _channels(info: InstrumentInfo, wanted: Sequence[str] | None) -> list[str]:
-    """What to record of an instrument."""
+def channels_of(info: InstrumentInfo, wanted: Sequence[str] | None) -> list[str]:
+    """What to record of an instrument: those that were asked for, or by default what shows it in most detail."""
     if wanted is None:
         book = next((name for name in ("book_l3", "book") if name in info.channels), None)
         wanted = ("trades", book) if book is not None else ("trades", "quotes", "rates")
@@ -101,7 +101,7 @@ async def _subscribe(client: Client, plan: list[InstrumentInfo]) -> list[Subscri
     return [await client.subscribe(name, names) for name, names in by_channel.items()]
 
 
-class _Recording:
+class Recording:
     """A file of lines, and what is said about it on stderr.
 
     Attributes:
@@ -142,9 +142,9 @@ class _Recording:
         self.flush()
         self._file.close()
 
-    async def read(self, subscription: Subscription) -> None:
+    async def read(self, messages: AsyncIterable[StreamMessage | Notice]) -> None:
         """Add what a subscription brings."""
-        async for message in subscription:
+        async for message in messages:
             if self.full.is_set():
                 return
             self.add(RecordedLine(wall_clock_ns(), message))
@@ -169,14 +169,15 @@ class _Recording:
 
 
 @contextmanager
-def _recording(path: Path, header: Header, count: int | None) -> Iterator[_Recording]:
+def _recording(path: Path, header: Header, count: int | None) -> Iterator[Recording]:
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
-        recording = _Recording(path, count, console)
+        recording = Recording(path, count, console)
     except FileExistsError:
         raise InvalidInput(f"{path} exists already; give another name with --out", field="out") from None
     try:
         recording.add(header)
+        recording.flush()
         yield recording
     finally:
         recording.close()

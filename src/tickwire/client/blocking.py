@@ -104,6 +104,11 @@ class BlockingClient(Blocking):
     def __init__(self, make: Callable[[], Client]) -> None:
         self._make = make
 
+    def __getattr__(self, name: str) -> Any:
+        if "_target" not in self.__dict__:
+            raise AttributeError("the client is not open: use it as `with connect_blocking(...) as client`")
+        return super().__getattr__(name)
+
     def __enter__(self) -> Self:
         super().__init__(self._make(), _Loop())
         try:

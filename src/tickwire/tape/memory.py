@@ -76,11 +76,6 @@ class MemoryTape:
     def read(self, after: int = 0) -> Iterator[tuple[int, list[Record]]]:
         """See `Tape.read`. Goes on to what is appended meanwhile."""
         self._check_open()
-        if after + 1 < self.first_seq:
-            raise dropped(after, self.first_seq)
-        return self._read(after)
-
-    def _read(self, after: int) -> Iterator[tuple[int, list[Record]]]:
         while after < self.last_seq:
             self._check_open()
             if after + 1 < self.first_seq:

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, NamedTuple
 from zlib import crc32
 
@@ -42,16 +41,13 @@ _WAL_HEADER = struct.Struct(">8I")
 _WAL_FRAME = struct.Struct(">6I")
 WAL_FRAME_BYTES = _WAL_FRAME.size + PAGE_BYTES
 _CRC_HEAD = struct.Struct(">qqq")
-_INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
-"""Bytes of an integer by its serial type; the types 8 and 9 are the constants 0 and 1."""
+_INTEGER_BYTES = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8, 8: 0, 9: 0}
+"""Bytes of an integer by its serial type; 8 and 9 stand for the constants 0 and 1."""
 
 
 class Row(NamedTuple):
-    """A row of the table `tape`: one transaction.
-
-    `start` is where its body begins, counted in bytes over the whole tape, so that the size of what is held is
-    a difference and no sum.
-    """
+    """A row of the table `tape`: one transaction. `start` is where its body begins, counted in bytes over the whole
+    tape, so that the size of what is held is a difference and no sum."""
 
     seq: int
     ts: int
@@ -115,8 +111,7 @@ def read_wal(data: bytes) -> Wal:
     pages: dict[int, int] = {}
     pending: dict[int, int] = {}
     page_count = 0
-    step = WAL_FRAME_BYTES
-    at = _WAL_HEADER.size
+    step, at = WAL_FRAME_BYTES, _WAL_HEADER.size
     while at + step <= len(data):
         page, commit, *salt, sum_0, sum_1 = _WAL_FRAME.unpack_from(data, at)
         body = at + _WAL_FRAME.size
@@ -167,15 +162,13 @@ class RawTape:
     def __enter__(self) -> RawTape:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._main.close()
 
     def page(self, number: int) -> bytes | None:
         """The newest committed image of a page; None when it isn't there whole."""
         at = self.wal.pages.get(number)
-        if at is not None:
-            return self._log[at : at + PAGE_BYTES]
-        return self._main_page(number)
+        return self._main_page(number) if at is None else self._log[at : at + PAGE_BYTES]
 
     def _main_page(self, number: int) -> bytes | None:
         if not 0 < number <= self._main_bytes // PAGE_BYTES:
@@ -219,7 +212,7 @@ class RawTape:
                 length, at = _varint(image, at)
                 seq, at = _varint(image, at)
                 row = _row(seq, self._payload(image, at, length))
-            except (IndexError, struct.error):
+            except (IndexError, KeyError, struct.error):
                 continue
             if row is not None and is_sound(row):
                 yield row
@@ -268,11 +261,8 @@ def _row(seq: int, payload: bytes) -> Row | None:
         return None
     integers = []
     for kind in kinds[1:4]:
-        if kind in (8, 9):
-            integers.append(kind - 8)
-            continue
         size = _INTEGER_BYTES[kind]
-        integers.append(int.from_bytes(payload[at : at + size], "big", signed=True))
+        integers.append(kind - 8 if kind >= 8 else int.from_bytes(payload[at : at + size], "big", signed=True))
         at += size
     ts, start, crc = integers
     return Row(seq, ts, start, crc, payload[at : at + (kinds[4] - 12) // 2])
@@ -310,11 +300,10 @@ def finish(db: sqlite3.Connection, path: Path, base: int, epochs: list[str]) -> 
 
 
 def install(path: Path) -> str:
-    """Put a finished file, if there is one, where the tape belongs; whatever is there is set aside.
+    """Put a finished file, if there is one, where the tape belongs. Returns the path of what it sets aside, or "".
 
     A log must never be met beside a file that it is not of. So this goes in steps, and until the last one
-    `tape.db.rebuilt` is there to go on from at the next start. Returns the path of the file set aside, "" for
-    none.
+    `tape.db.rebuilt` is there to go on from at the next start.
     """
     rebuilt = Path(f"{path}.rebuilt")
     if not rebuilt.exists():
@@ -389,7 +378,7 @@ def anchor_of(snapshots: list[tuple[int, str]], epochs: list[str]) -> int:
 
 
 def start_missing(folder: Path, first: int, last: int) -> TapeError:
-    """The error of a tape that can't be replayed."""
+    """The error of a tape that can't be replayed for want of these transactions."""
     return TapeError(
         f"transactions {first} to {last} are missing from {folder}, and no whole snapshot covers them. "
         "Restore the folder, or its snapshots, from a backup; or start with an empty folder"

@@ -37,7 +37,7 @@ from tickwire.model.records import Record, decode_records, encode_records
 from tickwire.tape import salvage
 from tickwire.tape.base import Durability, Tape
 from tickwire.tape.memory import MemoryTape, check_snapshot, clock_of, dropped, new_epoch
-from tickwire.tape.salvage import WAL_FRAME_BYTES, RawTape, Row
+from tickwire.tape.salvage import RawTape, Row
 
 RETAIN_ROWS_MAX = 5_000
 """Transactions that one call of `retain` drops at most: a few milliseconds, so that nobody waits for it."""
@@ -45,6 +45,8 @@ READ_ROWS = 64
 """Rows fetched at a time. No SQL statement stays open between: an open one would keep the WAL from rewinding."""
 WAL_PAGES = 1_000
 """Pages after which SQLite copies the WAL into the file (4 MiB): bounds the WAL and the time to recover it."""
+WAL_BYTES_MAX = 16 * 1024 * 1024
+"""What the WAL is cut back to after a transaction that made it larger."""
 SNAPSHOTS_KEPT = 2
 
 _SELECT = "SELECT seq, ts, start, crc, body FROM tape WHERE seq > ? ORDER BY seq LIMIT ?"
@@ -130,17 +132,11 @@ class SqliteTape:
             TapeError: also for a damaged transaction, when the iteration meets it.
         """
         self._live()
-        if after + 1 < self.first_seq:
-            raise dropped(after, self.first_seq)
-        return self._read(after)
-
-    def _read(self, after: int) -> Iterator[tuple[int, list[Record]]]:
         while after < self.last_seq:
-            db = self._live()
             if after + 1 < self.first_seq:
                 raise dropped(after, self.first_seq)
             try:
-                rows = _rows(db, after)
+                rows = _rows(self._live(), after)
             except sqlite3.Error as error:
                 raise self._failed(error, f"transaction {after + 1} can't be read") from error
             if not rows:
@@ -257,8 +253,7 @@ class SqliteTape:
             db.execute(f"PRAGMA synchronous = {'FULL' if self._durability == 'power' else 'NORMAL'}")
             db.execute("PRAGMA fullfsync = ON")
             db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
-            # A huge transaction's WAL is cut back to this; between frames, so that it does not look torn.
-            db.execute(f"PRAGMA journal_size_limit = {32 + 4 * WAL_PAGES * WAL_FRAME_BYTES}")
+            db.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_MAX}")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             return self._take_stock(db, found)
         except sqlite3.Error as error:
@@ -281,17 +276,18 @@ class SqliteTape:
             raise salvage.start_missing(self._folder, anchor + 1, first - 1)
         if last < reached:
             return f"it ends at transaction {last}, and there is a snapshot of {reached}"
-        self._last_ts = self._end = self.bytes_held = 0
+        ts = end = start = 0
+        # The newest row is checked even where a snapshot covers it: its clock and its end are gone on from.
         after = max(first - 1, min(anchor, last - 1))
         while after < last:
             rows = _rows(db, after)
             if not rows:
                 return f"transaction {after + 1} is damaged"
             newest = rows[-1]
-            after, self._last_ts, self._end = newest.seq, newest.ts, newest.start + len(newest.body)
+            after, ts, end = newest.seq, newest.ts, newest.start + len(newest.body)
         if first <= last:
             (start,) = db.execute("SELECT start FROM tape WHERE seq = ?", (first,)).fetchone()
-            self.bytes_held = self._end - start
+        self._last_ts, self._end, self.bytes_held = ts, end, end - start
         self.epoch, self._epochs = epochs[-1], epochs
         self.first_seq, self.last_seq, self._covered = first, last, anchor
         return ""
