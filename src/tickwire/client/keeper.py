@@ -151,7 +151,7 @@ class Keeper:
             await self.list_instruments()
             for book in books:
                 if book.symbol in self._instruments:
-                    book._rescale(self._instruments[book.symbol])
+                    str(self._instruments[book.symbol])
         connection.resume_streams(list(self._consumers))
 
     def _finish(self, error: ConnectionLost, told: Exception) -> None:

@@ -23,7 +23,7 @@ class Scale:
     A value is `n * step` for an integer `n`; `n` is what the core calculates with.
     """
 
-    __slots__ = ("decimals", "divisor", "step", "units")
+    __slots__ = ("decimals", "divisor", "format", "step", "units")
 
     def __init__(self, step: str) -> None:
         whole, dot, fraction = step.partition(".")
@@ -36,6 +36,8 @@ class Scale:
         """The step in units of its own last decimal: 1 for "0.01", 25 for "0.25"."""
         if self.units == 0:
             raise InvalidNumber("a step must be more than zero", field="step")
+        self.format = lru_cache(maxsize=FORMATTED_MAX)(self._format)
+        """The decimal string of a number of steps, always with the step's number of decimals."""
 
     def parse(self, text: str, field: str = "price") -> int:
         """The integer `n` with `n * step == text`.
@@ -70,8 +72,7 @@ class Scale:
             raise InvalidNumber(f"{field} {text} is more than {self.format(UNITS_MAX)}", field=field)
         return -value if negative else value
 
-    def format(self, n: int) -> str:
-        """The decimal string of `n` steps, always with the step's number of decimals."""
+    def _format(self, n: int) -> str:
         if not self.decimals:
             return str(n * self.units)
         whole, fraction = divmod(abs(n) * self.units, self.divisor)
