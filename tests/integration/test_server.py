@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from tickwire.config import ServerSettings
+from tickwire.config import FeedSpec, ServerSettings
 from tickwire.errors import ConfigError
 from tickwire.limits import MESSAGE_BYTES_MAX
 from tickwire.protocol.codec import JSON, MSGPACK
@@ -194,6 +194,57 @@ async def test_http_on_the_same_port(server: Server) -> None:
 async def test_a_taken_port_is_said(server: Server) -> None:
     with pytest.raises(ConfigError, match=f"{server.port}.*--port"):
         Server(ServerSettings(port=server.port))
+
+
+def recording(path: Path, symbol: str, price: str) -> FeedSpec:
+    """A recording of one trade."""
+    venue, _, pair = symbol.partition(":")
+    base, _, quote = pair.partition("-")
+    info = {
+        "symbol": symbol, "venue": venue, "base": base, "quote": quote, "asset_class": "equity", "kind": "mirrored",
+        "tick_size": "0.01", "lot_size": "1", "channels": ["trades", "status"],
+        "status": {"instrument": "open", "feed": "live", "reason": ""},
+    }  # fmt: skip
+    data = {
+        "id": "1", "price": price, "size": "5", "side": "buy", "ts_event": 0, "buy_order_id": None,
+        "sell_order_id": None,
+    }  # fmt: skip
+    lines: list[Any] = [
+        {"tickwire": "recording", "version": 1, "url": "", "epoch": "", "instruments": [info]},
+        {
+            "at": 1,
+            "message": {"channel": "trades", "symbol": symbol, "type": "update", "seq": 1, "ts": 1, "data": data},
+        },
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return FeedSpec("recorded", "tickwire", path)
+
+
+async def test_several_feeds_at_once_each_with_its_own_state(tmp_path: Path) -> None:
+    one = recording(tmp_path / "one.jsonl", "NYSE:ONE-USD", "1.50")
+    two = recording(tmp_path / "two.jsonl", "NYSE:TWO-USD", "2.50")
+    async with serving(feeds=(FeedSpec("simulated"), one, two)) as server, connect(server.url) as ws:
+        for symbol in ("NYSE:ONE-USD", "NYSE:TWO-USD"):
+            await call(ws, "subscribe", channel="status", symbols=[symbol])
+            ended = await until(ws, lambda m: m.get("channel") == "status" and "ended" in m["data"]["reason"])
+            assert (ended["symbol"], ended["data"]["feed"]) == (symbol, "down")
+        prices = {}
+        for symbol in ("NYSE:ONE-USD", "NYSE:TWO-USD"):
+            reply = await call(ws, "snapshot", channel="trades", symbol=symbol)
+            prices[symbol] = [trade["price"] for trade in reply["result"]["data"]["trades"]]
+        assert prices == {"NYSE:ONE-USD": ["1.50"], "NYSE:TWO-USD": ["2.50"]}
+        reply = await call(ws, "instruments", venue="SIM")
+        assert {row["status"]["feed"] for row in reply["result"]["instruments"]} == {"live"}
+
+
+async def test_a_feed_that_is_not_run_any_more_is_down(tmp_path: Path) -> None:
+    spec = recording(tmp_path / "one.jsonl", "NYSE:ONE-USD", "1.50")
+    async with serving(feeds=(spec,), data_dir=tmp_path / "data"):
+        pass
+    async with serving(feeds=(), data_dir=tmp_path / "data") as server, connect(server.url) as ws:
+        reply = await call(ws, "instruments")
+        (row,) = reply["result"]["instruments"]
+        assert row["status"] == {"instrument": "open", "feed": "down", "reason": "not running"}
 
 
 async def test_the_market_goes_on_from_its_tape(tmp_path: Path) -> None:
