@@ -77,31 +77,36 @@ def measure(name: str, clients: int, messages: int, turn: int, lose: int) -> Run
     """
     contestant = CONTESTANTS[name]
     serve = (name, "--messages", messages, "--turn", turn, "--lose", lose)
-    with _started(contestant.module, *serve) as server:
+    with started(contestant.module, *serve) as server:
         try:
-            port = _said(server)["port"]
+            port = said(server)["port"]
             load = ("--port", port, "--clients", clients, "--messages", messages, *contestant.load)
-            with _started("benchmarks.fanout_load", *load) as generator:
-                _said(generator)
-                _tell(server, "start")
-                received = _said(generator)
-            _tell(server, "report")
-            cpu_seconds = _said(server)["cpu_seconds"]
+            with started("benchmarks.fanout_load", *load) as generator:
+                said(generator)
+                tell(server, "start")
+                received = said(generator)
+            tell(server, "report")
+            cpu_seconds = said(server)["cpu_seconds"]
         except Failed as failure:
             server.kill()
             raise Failed(f"{name}, {clients} clients: {failure}") from None
-        _tell(server, "stop")
+        tell(server, "stop")
     seconds = received["seconds"]
     return Run(clients * messages / seconds, min(1.0, cpu_seconds / seconds), received["cpu_seconds"] / seconds)
 
 
-def _started(module: str, *arguments: object) -> subprocess.Popen[str]:
+def started(module: str, *arguments: object) -> subprocess.Popen[str]:
+    """A process that runs a module of this project. It ends when its stdin is closed."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
     return subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def _said(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """The next thing that a process has to say."""
+def said(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The next thing that a process has to say.
+
+    Raises:
+        Failed: it has ended, or says so.
+    """
     assert process.stdout is not None
     said: dict[str, Any] = json.loads(process.stdout.readline() or '{"error": "the process has ended"}')
     if "error" in said:
@@ -109,7 +114,8 @@ def _said(process: subprocess.Popen[str]) -> dict[str, Any]:
     return said
 
 
-def _tell(process: subprocess.Popen[str], line: str) -> None:
+def tell(process: subprocess.Popen[str], line: str) -> None:
+    """Give a process the sign that it waits for; what the line says is for the reader only."""
     assert process.stdin is not None
     process.stdin.write(f"{line}\n")
     process.stdin.flush()

@@ -7,6 +7,8 @@ turn of the producer is one transaction: each message is published, then the hub
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import uvicorn
@@ -69,21 +71,28 @@ async def main() -> None:
             hub.publish([trades[n]])
         hub.flush()
 
+    async with listening(market, gateway) as port:
+        await serve(
+            port,
+            given,
+            publish=publish,
+            clients=lambda: gateway.connections,
+            is_full=lambda connection: not connection.ready,
+        )
+
+
+@asynccontextmanager
+async def listening(market: Market, gateway: Gateway) -> AsyncIterator[int]:
+    """uvicorn with our connections, wired as `tickwire.server.app` does it; yields its port."""
+
     def connection(*, config: Any, server_state: Any, app_state: Any) -> Connection:
         return Connection(gateway, server_state.connections)
 
     app = http_app(market, lambda: True)
     web = uvicorn.Server(uvicorn.Config(app, ws=connection, log_config=None, access_log=False, lifespan="off"))  # type: ignore[arg-type]
-    listening = listening_socket()
-    serving = asyncio.create_task(web.serve(sockets=[listening]))
-    port = listening.getsockname()[1]
-    await serve(
-        port,
-        given,
-        publish=publish,
-        clients=lambda: gateway.connections,
-        is_full=lambda connection: not connection.ready,
-    )
+    port_socket = listening_socket()
+    serving = asyncio.create_task(web.serve(sockets=[port_socket]))
+    yield port_socket.getsockname()[1]
     web.should_exit = True
     await serving
 

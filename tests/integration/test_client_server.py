@@ -17,7 +17,7 @@ from tickwire.config import ServerSettings
 from tickwire.errors import BookInvalid, RequestRefused
 from tickwire.model.channel import CHANNELS
 from tickwire.protocol import session as server_session
-from tickwire.protocol.client_session import Encoding
+from tickwire.protocol.client_codec import Encoding
 from tickwire.protocol.messages import PriceSize, TradeData
 from tickwire.server import socket as server_socket
 from tickwire.server.app import Server

@@ -19,7 +19,7 @@ from tickwire.client import Client, Lost, Subscription, connect, connect_blockin
 from tickwire.client.backoff import backoff_seconds
 from tickwire.client.link import Link, Receiver, open_link
 from tickwire.errors import BookInvalid, ClientError, ConnectionLost, InvalidInput, RequestRefused, UnknownSymbol
-from tickwire.protocol.client_session import Encoding
+from tickwire.protocol.client_codec import Encoding
 from tickwire.protocol.messages import (
     BookData,
     ErrorBody,
@@ -169,6 +169,12 @@ async def subscribed(client: Client, peer: Peer, *then: object, symbols: Any = B
     return subscription
 
 
+async def let_run() -> None:
+    """Lets everything run that is ready to."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 async def take(subscription: Subscription, count: int) -> list[Any]:
     iterator = aiter(subscription)
     return [await anext(iterator) for _ in range(count)]
@@ -275,7 +281,14 @@ async def test_fragments_and_pings_in_their_midst(server: FakeServer) -> None:
             yield text[11:]
 
         await peer.ws.send(parts())
-        assert await take(trades, 2) == [no_trades(4), trade(5)]
+        await peer.say(trade(6))
+        await peer.ws.send(parts_of(trade(7)))
+        assert await take(trades, 4) == [no_trades(4), trade(5), trade(6), trade(7)]
+
+
+def parts_of(message: StreamMessage) -> list[str]:
+    text = msgspec.json.encode(message).decode()
+    return [text[:30], text[30:]]
 
 
 async def test_a_hole_is_told_and_mended(server: FakeServer) -> None:
@@ -636,6 +649,7 @@ async def test_a_full_subscription_stops_the_socket_until_it_is_half_empty(
             await client.ping()
         assert (trades.waiting, reading(client)) == (8, False)
         assert await take(trades, 3) == [no_trades(0), trade(1), trade(2)]
+        await let_run()
         assert (trades.waiting, reading(client)) == (5, False)
         assert await take(trades, 97) == [trade(seq) for seq in range(3, 100)]
         await peer.answer("ping", {})  # the one that timed out
@@ -687,6 +701,30 @@ async def test_a_connection_lost_while_stopped_is_made_anew_when_there_is_room(
         assert isinstance(lost, Lost)
         assert fresh == no_trades(50)
         await closing
+
+
+async def test_a_notice_that_fills_a_queue_puts_the_next_connection_off(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "QUEUE_MAX", 8)
+    async with quick(server.url) as client:
+        peer = await server.peer()
+        trades = await subscribed(client, peer, no_trades(0), *[trade(seq) for seq in range(1, 7)])
+        task = start(client.time())
+        await peer.answer("time", {"time": 1})
+        await task
+        assert trades.waiting == 7
+        peer.ws.transport.abort()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await server.peer()
+        assert trades.waiting == 8
+        assert await take(trades, 7) == [no_trades(0), *[trade(seq) for seq in range(1, 7)]]
+        peer = await server.peer()
+        await peer.answer("subscribe", {"streams": []}, no_trades(50))
+        lost, fresh = await take_until_snapshot(trades)
+        assert isinstance(lost, Lost)
+        assert fresh == no_trades(50)
 
 
 async def take_until_snapshot(trades: Subscription) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from zlib import crc32
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickwire.client.books import LiveBook, LiveOrders, OrderOnBook
@@ -207,6 +207,7 @@ def wire_levels(side: dict[int, int], *, best_is_high: bool) -> list[PriceSize]:
     ]
 
 
+@settings(deadline=None)
 @given(LEVELS, LEVELS, st.lists(CHANGES, max_size=6))
 def test_the_book_equals_two_dicts_and_a_sort(
     bids: dict[int, int], asks: dict[int, int], updates: list[list[tuple[bool, int, int]]]
@@ -312,6 +313,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(ROWS, STEPS)
 def test_the_book_by_order_equals_a_list_in_time_order(rows: list[tuple[int, int]], steps: list[Any]) -> None:
     model: list[list[Any]] = []  # [id, price, size] in the order of arrival; a stable sort gives the priority

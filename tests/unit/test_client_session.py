@@ -7,18 +7,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickwire.errors import ClientError, InvalidInput
 from tickwire.model.channel import CHANNELS, StreamKey, stream_key
+from tickwire.protocol.client_codec import Encoding
 from tickwire.protocol.client_outcomes import Answered, Broken, Delivered, Ended, Lost, Noticed, Outcome, Refused
 from tickwire.protocol.client_session import (
     HELLO_TIMEOUT_NS,
     REQUESTS_MAX,
     SYMBOLS_PER_REQUEST_MAX,
     ClientSession,
-    Encoding,
 )
 from tickwire.protocol.messages import (
     BookData,
@@ -348,6 +348,14 @@ def test_a_stream_that_does_not_begin_is_asked_for_again_and_then_given_up(wire:
     assert wire.heartbeat((TRADES, 9)) == [Broken(1002, f"trades of {BTC} does not begin")]
 
 
+def test_a_snapshot_ends_the_waiting_of_its_stream(wire: Wire) -> None:
+    wire.subscribe(TRADES)
+    wire.heartbeat((TRADES, 9))
+    wire.stream(TRADES, "snapshot", 9, TradesSnapshot([]))
+    wire.say(Gap("trades", BTC, 10, 12))
+    assert (wire.heartbeat((TRADES, 12)), wire.sent()) == ([], [])
+
+
 def test_a_stream_that_is_lost_twice_in_a_heartbeat_is_asked_for_at_the_next(trades: Wire) -> None:
     trades.stream(TRADES, "update", 44, TRADE)
     assert len(trades.sent()) == 1
@@ -363,6 +371,8 @@ def test_a_stream_that_is_lost_twice_in_a_heartbeat_is_asked_for_at_the_next(tra
 
 
 def test_the_deadline_follows_what_was_heard(wire: Wire) -> None:
+    assert wire.session.deadline == 1000 + HELLO_TIMEOUT_NS
+    wire.say({"type": "chatter"}, 3000)
     assert wire.session.deadline == 1000 + HELLO_TIMEOUT_NS
     assert wire.say(HELLO, 5000) == [HELLO]
     assert wire.session.deadline == 5000 + 12_500_000_000
@@ -548,6 +558,7 @@ MESSAGES = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["json", "msgpack"]), st.lists(st.binary(max_size=40) | MESSAGES, max_size=8))
 def test_whatever_arrives_no_call_raises(encoding: Encoding, messages: list[Any]) -> None:
     codec: Any = msgspec.json if encoding == "json" else msgspec.msgpack
@@ -565,6 +576,7 @@ def test_whatever_arrives_no_call_raises(encoding: Encoding, messages: list[Any]
         assert session.deadline > 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), max_size=30))
 def test_what_is_delivered_of_a_lossless_stream_has_no_hole(messages: list[tuple[bool, int]]) -> None:
     wire = Wire("json")

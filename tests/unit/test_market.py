@@ -134,6 +134,20 @@ def test_the_ticker_lets_go_by_the_clock_alone_and_says_that_it_changed() -> Non
     assert made.last_price(P) == 90  # the last price is not of the last day only
 
 
+def test_before_the_first_clock_it_is_time_0() -> None:
+    made = Market()
+    assert made.now == 0
+    for record in (ListInstrument(PLAIN), traded(0, 2), traded(5, 1)):
+        made.apply(record)
+    row = (0, 5, 0, 5, 3, 5, 2)
+    restored = Market.restore(made.snapshot())
+    for each in (made, restored):
+        assert each.view(StreamKey("candles", P, interval="1s")) == candle(2, 0, SECOND, 0, False, row)
+        assert each.apply(Clock(SECOND)) == [candle(3, SECOND, SECOND, 0, True, row)]
+        each.apply(traded(0, 1))
+        assert each.view(StreamKey("ticker", P)) == Ticker(P, 3, SECOND, 0, 0, 5, 0, 4, 5, 3)
+
+
 # ---- feeds and status ----------------------------------------------------------------------------
 
 

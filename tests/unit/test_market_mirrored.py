@@ -250,6 +250,10 @@ def test_more_that_waits_than_the_depth_allows() -> None:
     assert mirror.book == ([], [(101, 1), (102, 1)])
     mirror.do(update(asks=[(101, 0), (102, 0), (105, 1)]))
     assert mirror.book == ([(103, 7), (102, 7)], [(105, 1)])
+    mirror.do(update(asks=[(101, 3), (100, 3), (99, 3)]))
+    assert mirror.book == ([(103, 7), (102, 7)], [])
+    mirror.do(update([(103, 0), (102, 0), (98, 1)]))
+    assert mirror.book == ([(98, 1)], [(99, 3), (100, 3)])
 
 
 @pytest.mark.parametrize("depth", [None, 0, -1])
@@ -322,6 +326,17 @@ def test_what_has_waited_begins_anew_when_nothing_waited_in_between() -> None:
     assert mirror.after(4) == []
     assert mirror.status == ("live", "")
     mirror.after(2)
+    assert mirror.status == ("stale", CROSSED)
+
+
+def test_a_snapshot_gives_what_it_makes_wait_its_own_time() -> None:
+    mirror = l2()
+    mirror.do(update([(101, 8)]))
+    mirror.after(HELD_SECONDS_MAX + 1)
+    mirror.do(snapshot([(99, 5)], [(98, 1)]))
+    assert mirror.after(HELD_SECONDS_MAX) == []
+    assert mirror.status == ("live", "")
+    mirror.after(1)
     assert mirror.status == ("stale", CROSSED)
 
 
@@ -488,7 +503,7 @@ def test_an_order_that_would_cross_waits_with_its_place() -> None:
     mirror = l3()
     assert mirror.do(add("d", "buy", 101, 3), add("e", "buy", 101, 4), add("f", "buy", 102, 1)) == []
     assert mirror.do(add("d", "buy", 101, 9), add("d", "buy", 90, 9)) == []  # repeats
-    assert mirror.do(fall("d", 5), fall("d", 2), fall("e", 4)) == []
+    assert mirror.do(fall("d", 5), fall("d", 2), fall("e", 9)) == []
     assert mirror.do(remove("c")) == [
         changed(2, "cancel", "c", "sell", 101, 0),
         changed(3, "add", "d", "buy", 101, 2),

@@ -198,6 +198,17 @@ def test_change(last: int, open_: int, change: str, change_pct: str) -> None:
     assert (decoded["change"], decoded["change_pct"]) == (change, change_pct)
 
 
+def test_an_instrument_that_is_listed_anew_is_printed_in_its_new_steps() -> None:
+    listed = dict(INSTRUMENTS)
+    renderer = Renderer(listed.__getitem__)
+    quote = Quote(BTC, 1, T, 3, 10, 4, 2, 0)
+    texts = []
+    for step in ("0.01", "0.25", "0.01"):
+        listed[BTC] = instrument("BTC", step, "1")
+        texts.append(msgspec.to_builtins(renderer.data(quote))["bid"])
+    assert texts == ["0.03", "0.75", "0.03"]
+
+
 def message(key: StreamKey, event: Event | None, kind: Any) -> str:
     return msgspec.json.encode(RENDERER.message(key, event, kind=kind, seq=42, ts=T)).decode()
 

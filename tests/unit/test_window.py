@@ -23,6 +23,8 @@ def test_it_is_empty_before_the_first_trade() -> None:
     window = RollingWindow()
     assert row(window) == EMPTY
     assert window.roll(START) is False
+    window.load([])
+    assert row(window) == EMPTY
 
 
 def test_trades_are_summed() -> None:

@@ -81,9 +81,9 @@ class BookSide:
         """This side's part of the checksum; see `tickwire.book.checksum`. Kept until the top changes."""
         text = self._top_text
         if text is None:
-            text = self._top_text = "".join(
-                f"{price * price_units}{size * size_units}" for price, size in self.top(CHECKSUM_DEPTH)
-            )
+            sign, sizes = self._sign, self.sizes
+            prices = [sign * key for key in self._keys[: -CHECKSUM_DEPTH - 1 : -1]]
+            text = self._top_text = "".join([f"{p * price_units}{sizes[p] * size_units}" for p in prices])
         return text
 
 

@@ -17,8 +17,8 @@ from tickwire.client.link import Dial, open_link
 from tickwire.client.subscription import Subscription
 from tickwire.errors import ClientError, ConnectionLost, InvalidInput
 from tickwire.model.channel import stream_key
+from tickwire.protocol.client_codec import Encoding
 from tickwire.protocol.client_outcomes import ClientStats
-from tickwire.protocol.client_session import Encoding
 from tickwire.protocol.messages import (
     Hello,
     InstrumentInfo,

@@ -13,9 +13,10 @@ import msgspec
 from tickwire.client.link import Dial, Link
 from tickwire.errors import ClientError, ConnectionLost
 from tickwire.model.channel import StreamKey
+from tickwire.protocol.client_codec import Encoding
 from tickwire.protocol.client_outcomes import Answered, Broken, ClientStats, Delivered, Ended, Notice, Noticed, Refused
 from tickwire.protocol.client_outcomes import Outcome as SessionOutcome
-from tickwire.protocol.client_session import REQUESTS_MAX, ClientSession, Encoding
+from tickwire.protocol.client_session import REQUESTS_MAX, ClientSession
 from tickwire.protocol.messages import Heartbeat, Hello, StreamMessage
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from tickwire.client.queue import Queue
 from tickwire.client.subscription import Consumer
 from tickwire.errors import ClientError, ConnectionLost, RequestRefused, UnknownSymbol
 from tickwire.model.channel import StreamKey
+from tickwire.protocol.client_codec import Encoding
 from tickwire.protocol.client_outcomes import ClientStats, Notice
-from tickwire.protocol.client_session import Encoding
 from tickwire.protocol.messages import Hello, InstrumentInfo, InstrumentsParams, StreamMessage
 
 T = TypeVar("T")
@@ -151,7 +151,7 @@ class Keeper:
             await self.list_instruments()
             for book in books:
                 if book.symbol in self._instruments:
-                    str(self._instruments[book.symbol])
+                    book._rescale(self._instruments[book.symbol])
         connection.resume_streams(list(self._consumers))
 
     def _finish(self, error: ConnectionLost, told: Exception) -> None:

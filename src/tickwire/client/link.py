@@ -8,13 +8,15 @@ from typing import Protocol
 from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from tickwire.errors import ConnectionLost
-from tickwire.protocol.client_session import Encoding
+from tickwire.protocol.client_codec import Encoding
 from tickwire.protocol.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
 
 MESSAGE_BYTES_MAX = 32 * 1024 * 1024
 """Largest message taken from the server: a book of half a million orders."""
 UNSENT_BYTES_MAX = 1024 * 1024
 """Unsent requests at which the connection is given up: the server has stopped to read long ago."""
+CONNECT_TIMEOUT_SECONDS = 10.0
+"""How long it may take to connect and upgrade: longer than any healthy network, shorter than the kernel waits."""
 CLOSE_TIMEOUT_SECONDS = 1.0
 """How long a closing handshake may take before the socket is simply cut."""
 
@@ -163,13 +165,14 @@ async def open_link(url: str, encoding: Encoding, receiver: Receiver) -> Link:
     subprotocol = SUBPROTOCOLS[encoding]
     link = _PicowsLink(encoding, receiver)
     try:
-        transport, _ = await ws_connect(
-            lambda: link,
-            url,
-            extra_headers={"Sec-WebSocket-Protocol": subprotocol},
-            max_frame_size=MESSAGE_BYTES_MAX,
-            max_redirects=0,
-        )
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            transport, _ = await ws_connect(
+                lambda: link,
+                url,
+                extra_headers={"Sec-WebSocket-Protocol": subprotocol},
+                max_frame_size=MESSAGE_BYTES_MAX,
+                max_redirects=0,
+            )
     except TimeoutError:
         raise ConnectionLost(f"{url} did not answer in time: is a tickwire server behind this address?") from None
     except OSError as error:
@@ -180,6 +183,9 @@ async def open_link(url: str, encoding: Encoding, receiver: Receiver) -> Link:
         raise ConnectionLost(
             f"{url} is no tickwire WebSocket ({error}): it should read like ws://host:8000/ws"
         ) from error
+    ended = asyncio.ensure_future(transport.wait_disconnected())
+    # picows keeps an error for whoever waits here, and complains when nobody does; `link_lost` has told it
+    ended.add_done_callback(lambda task: task.cancelled() or task.exception())
     chosen = transport.response.headers.get("Sec-WebSocket-Protocol")
     if chosen != subprotocol and not (chosen is None and encoding == "json"):
         link.close(1002, "subprotocol")

@@ -183,19 +183,15 @@ class Listing:
     def say_levels(self, ts: int, out: list[Event], bids: Collection[int], asks: Collection[int]) -> None:
         """Publish the levels at these prices, best first, as they are now, and the quote if it moved."""
         ladder = self.ladder
-        self.seq["book"] += 1
         bid_sizes, ask_sizes = ladder.bids.sizes, ladder.asks.sizes
-        out.append(
-            Book(
-                self.symbol,
-                self.seq["book"],
-                ts,
-                False,
-                [(price, bid_sizes.get(price, 0)) for price in sorted(bids, reverse=True)],
-                [(price, ask_sizes.get(price, 0)) for price in sorted(asks)],
-                self.checksum(),
-            )
-        )
+        bid_levels = [(price, bid_sizes.get(price, 0)) for price in bids]
+        ask_levels = [(price, ask_sizes.get(price, 0)) for price in asks]
+        if len(bid_levels) > 1:
+            bid_levels.sort(reverse=True)
+        if len(ask_levels) > 1:
+            ask_levels.sort()
+        self.seq["book"] += 1
+        out.append(Book(self.symbol, self.seq["book"], ts, False, bid_levels, ask_levels, self.checksum()))
         self.requote(ts)
 
     def say_snapshot(self, ts: int, out: list[Event]) -> None:

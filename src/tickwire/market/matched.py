@@ -33,7 +33,7 @@ class MatchedListing(Listing):
 
     def apply(self, record: Record, ts: int, out: list[Event]) -> None:
         """Run a cancel or an amend; placing needs an order id and has a method of its own."""
-        if not isinstance(record, CancelOrder | AmendOrder) or record.order_id not in self.open_orders(record.account):
+        if not isinstance(record, (CancelOrder, AmendOrder)) or record.order_id not in self.open_orders(record.account):
             return
         if isinstance(record, CancelOrder):
             self._publish(self.matcher.cancel(record.order_id), ts, out)

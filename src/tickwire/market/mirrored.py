@@ -41,7 +41,7 @@ class _MirrorState(msgspec.Struct, frozen=True):
     held: dict[str, dict[int, int]]
     held_orders: list[RestingOrder]
     held_since: int
-    depth: int | None
+    depth: int
     venue_quotes: bool
 
 
@@ -52,7 +52,8 @@ class MirroredListing(Listing):
         super().__init__(instrument)
         self.problem = "" if instrument.book == "none" else NO_BOOK
         self._handlers = _HANDLERS[instrument.book]
-        self._depth: int | None = None
+        self._depth = 0
+        """Levels kept of each side; 0 for all."""
         self._venue_quotes = False
         self._held: dict[str, dict[int, int]] = {"buy": {}, "sell": {}}
         self._held_orders: dict[int | str, RestingOrder] = {}
@@ -104,7 +105,7 @@ class MirroredListing(Listing):
 
     def _on_book(self, record: VenueBookSnapshot, ts: int, out: list[Event]) -> None:
         self._empty()
-        self._depth = record.depth if record.depth and record.depth > 0 else None
+        self._depth = max(record.depth or 0, 0)
         self._set_levels(record.bids, record.asks)
         self._replaced(record.checksum, ts, out)
 
@@ -143,8 +144,9 @@ class MirroredListing(Listing):
         for side, levels in (("buy", bids), ("sell", asks)):
             for price, size in levels:
                 self._set_level(side, price, size)
-        while self._release_levels() or self._trim():
-            pass
+        self._release_levels()
+        while self._trim():
+            self._release_levels()
 
     def _set_level(self, side: str, price: int, size: int) -> None:
         held = self._held[side]
@@ -153,25 +155,24 @@ class MirroredListing(Listing):
             return
         if held:
             held.pop(price, None)
-        self._touch(side, price)
-        self.ladder.side(side).set(price, max(size, 0))
+        levels = self.ladder.side(side)
+        before = levels.sizes.get(price, 0)
+        self._touched[side].setdefault(price, before)
+        if size != before:
+            levels.set(price, max(size, 0))
 
-    def _release_levels(self) -> bool:
-        """Apply what no longer crosses; True when that was anything."""
-        released = False
+    def _release_levels(self) -> None:
+        """Apply what no longer crosses. One pass is enough: what is applied lets nothing else through."""
         for side, held in self._held.items():
-            for price, size in list(held.items()):
-                if not self._crosses(side, price):
-                    self._set_level(side, price, size)
-                    released = True
-        return released
+            for price in [price for price in held if not self._crosses(side, price)]:
+                self._set_level(side, price, held[price])
 
     def _trim(self) -> bool:
         """Drop what lies beyond the depth bound, counting what is held; True when that was anything."""
         trimmed = False
         for side, held in self._held.items():
             levels = self.ladder.side(side)
-            while self._depth is not None and len(levels) + len(held) > self._depth:
+            while self._depth and len(levels) + len(held) > self._depth:
                 worst = levels.worst()
                 if worst is None:
                     worst = min(held) if side == "buy" else max(held)

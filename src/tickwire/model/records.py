@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from tickwire.errors import InvalidInput
 from tickwire.model.instrument import Instrument
 
 Side = Literal["buy", "sell"]
@@ -228,4 +229,7 @@ def decode_records(body: bytes) -> list[Record]:
     Raises:
         msgspec.DecodeError: the bytes are not a transaction.
     """
-    return _decoder.decode(body)
+    try:
+        return _decoder.decode(body)
+    except (InvalidInput, UnicodeDecodeError) as error:
+        raise msgspec.DecodeError(str(error)) from error

@@ -12,6 +12,9 @@ DIGITS_MAX = 40
 UNITS_MAX = 10**18
 """Steps of one price or size: what fits the 64 bits of the tape's encoding."""
 
+FORMATTED_MAX = 4_096
+"""Strings that a scale remembers: the prices and sizes near the top of a book come again and again."""
+
 
 class Scale:
     """A step such as a tick size "0.01" or a lot size "0.00001", and the integers that count it.

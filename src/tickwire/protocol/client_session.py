@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from tickwire.errors import ClientError, InvalidInput, RequestRefused
 from tickwire.model.channel import CHANNELS, StreamKey
+from tickwire.protocol.client_codec import CONTROL, ClientCodec, Incoming
+from tickwire.protocol.client_codec import Encoding as Encoding
 from tickwire.protocol.client_outcomes import (
     Answered,
     Broken,
@@ -35,8 +37,6 @@ from tickwire.protocol.client_outcomes import (
     Refused,
 )
 from tickwire.protocol.messages import (
-    DATA_TYPES,
-    ErrorBody,
     Gap,
     Heartbeat,
     Hello,
@@ -46,7 +46,6 @@ from tickwire.protocol.messages import (
     StreamParams,
 )
 
-Encoding = Literal["json", "msgpack"]
 T = TypeVar("T")
 
 REQUESTS_MAX = 64
@@ -62,31 +61,6 @@ WAITED_ASK, WAITED_BROKEN = 2, 4
 is given up. One heartbeat may have been on its way already; two mean that a whole interval has passed."""
 
 _SYMBOL_FIELD = re.compile(r"symbols\[(\d{1,4})\]")
-_CONTROL = frozenset(("hello", "heartbeat", "gap", "skipped"))
-
-
-class _Incoming(msgspec.Struct, gc=False):
-    """Any message of the server, in one pass; `data` and `result` wait until their type is known."""
-
-    type: str = ""
-    channel: str = ""
-    symbol: str = ""
-    seq: int = 0
-    ts: int = 0
-    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    depth: int = 0
-    interval_ms: int = 0
-    interval: str = ""
-    id: RequestId | msgspec.UnsetType = msgspec.UNSET
-    result: msgspec.Raw = msgspec.Raw(b"")
-    error: ErrorBody | None = None
-
-
-class _Kind(msgspec.Struct):
-    """The least of a message: enough to tell one of a later version from a malformed one."""
-
-    type: Any = None
-    channel: Any = None
 
 
 class _Stream:
@@ -113,10 +87,7 @@ class ClientSession:
         self.stats = stats if stats is not None else ClientStats()
         self.hello: Hello | None = None
         self._heard_ns = opened_ns
-        self._codec = msgspec.json if encoding == "json" else msgspec.msgpack
-        self._encode = self._codec.Encoder().encode
-        self._decode = self._codec.Decoder(_Incoming).decode
-        self._data = {kind: self._codec.Decoder(data | None).decode for kind, data in DATA_TYPES.items()}
+        self._codec = ClientCodec(encoding)
         self._streams: dict[StreamKey, _Stream] = {}
         self._next_id = 1
         self._requests: dict[int, list[StreamKey] | None] = {}  # id -> the streams that it asks for again
@@ -216,19 +187,20 @@ class ClientSession:
 
     def received(self, data: bytes, now_ns: int) -> list[Outcome]:
         """What one message of the server comes to. Never raises for anything in `data`."""
-        self._heard_ns = now_ns
+        if self.hello is not None:  # until then nothing but a hello will do
+            self._heard_ns = now_ns
         self.stats.messages += 1
         try:
-            incoming = self._decode(data)
+            incoming = self._codec.incoming(data)
             kind = incoming.type
             if kind in ("update", "snapshot"):
                 return self._stream_message(incoming, len(data))
-            if kind in _CONTROL:
-                return self._control(kind, data)
+            if kind in CONTROL:
+                return self._control(kind, data, now_ns)
             if not kind and incoming.id is not msgspec.UNSET:
                 return self._reply(incoming.id, incoming)
         except msgspec.ValidationError as error:
-            if not self._is_later(data):
+            if not self._codec.is_later(data):
                 return self._broken(1002, f"a message has the wrong shape: {error}")
         except (ValueError, RecursionError) as error:
             return self._broken(1007, f"a message can't be decoded: {error}")
@@ -251,10 +223,9 @@ class ClientSession:
             ClientError: it is something else.
         """
         try:
-            decoded: T = self._codec.decode(result, type=kind)
+            return self._codec.decode(result, kind)
         except (ValueError, RecursionError) as error:
             raise ClientError(f"the server's result is not what the protocol says: {error}") from error
-        return decoded
 
     def decode_message(self, result: msgspec.Raw) -> StreamMessage:
         """The result of `snapshot`, its `data` typed.
@@ -262,9 +233,9 @@ class ClientSession:
         Raises:
             ClientError: it is something else.
         """
-        incoming = self.decode(result, _Incoming)
+        incoming = self.decode(result, Incoming)
         try:
-            return self._typed(incoming)
+            return self._codec.typed(incoming)
         except (ValueError, KeyError, RecursionError) as error:
             raise ClientError(f"the server's result is not what the protocol says: {error}") from error
 
@@ -274,8 +245,7 @@ class ClientSession:
         body: dict[str, object] = {"id": self._next_id, "method": method}
         if params is not None:
             body["params"] = params
-        encoded: bytes = self._encode(body)
-        return encoded
+        return self._codec.encode(body)
 
     def _enter(self, keys: list[StreamKey] | None) -> int:
         request_id = self._next_id
@@ -283,23 +253,7 @@ class ClientSession:
         self._requests[request_id] = keys
         return request_id
 
-    def _typed(self, incoming: _Incoming) -> StreamMessage:
-        data = incoming.data
-        if data is msgspec.UNSET:
-            raise msgspec.ValidationError("`data` is missing")
-        return StreamMessage(
-            incoming.channel,
-            incoming.symbol,
-            incoming.type,  # type: ignore[arg-type]
-            incoming.seq,
-            incoming.ts,
-            self._data[incoming.channel, incoming.type](data),
-            incoming.depth,
-            incoming.interval_ms,
-            incoming.interval,
-        )
-
-    def _stream_message(self, incoming: _Incoming, size: int) -> list[Outcome]:
+    def _stream_message(self, incoming: Incoming, size: int) -> list[Outcome]:
         key = StreamKey(incoming.channel, incoming.symbol, incoming.depth, incoming.interval_ms, incoming.interval)
         stream = self._streams.get(key)
         if stream is None:
@@ -314,26 +268,27 @@ class ClientSession:
                 return []  # between a loss and its snapshot nothing can be placed
             if seq != last + 1 if stream.lossless else seq <= last:
                 return [self._lose(stream, last, f"seq {seq} came after {last}")]
-        message = self._typed(incoming)
+        message = self._codec.typed(incoming)
         if last is None:
             stream.waited = 0
         stream.seq = seq
         return [Delivered(key, message, size)]
 
-    def _control(self, kind: str, data: bytes) -> list[Outcome]:
+    def _control(self, kind: str, data: bytes, now_ns: int) -> list[Outcome]:
         if kind == "heartbeat":
-            return self._heartbeat(self._codec.decode(data, type=Heartbeat))
+            return self._heartbeat(self._codec.decode(data, Heartbeat))
         if kind == "hello":
-            hello = self._codec.decode(data, type=Hello)
+            hello = self._codec.decode(data, Hello)
             if not 0 < hello.heartbeat_ms <= HEARTBEAT_MS_MAX:
                 return self._broken(1002, f"heartbeat_ms is {hello.heartbeat_ms}, not 1 to {HEARTBEAT_MS_MAX}")
             self.hello = hello
+            self._heard_ns = now_ns
             return [hello]
         if kind == "skipped":
-            skipped = self._codec.decode(data, type=Skipped)
+            skipped = self._codec.decode(data, Skipped)
             key = StreamKey(skipped.channel, skipped.symbol, skipped.depth, skipped.interval_ms, skipped.interval)
             return self._noticed(key, skipped)
-        gap = self._codec.decode(data, type=Gap)
+        gap = self._codec.decode(data, Gap)
         return self._noticed(StreamKey(gap.channel, gap.symbol), gap)
 
     def _noticed(self, key: StreamKey, notice: Gap | Skipped) -> list[Outcome]:
@@ -384,7 +339,7 @@ class ClientSession:
         key = stream.key
         return Noticed(key, Lost(key.channel, key.symbol, after, reason, key.depth, key.interval_ms, key.interval))
 
-    def _reply(self, request_id: RequestId, incoming: _Incoming) -> list[Outcome]:
+    def _reply(self, request_id: RequestId, incoming: Incoming) -> list[Outcome]:
         if not isinstance(request_id, int) or request_id not in self._requests:
             self.stats.unexpected += 1
             return []
@@ -405,16 +360,6 @@ class ClientSession:
         ended = [key for key in ended if key in self._streams]
         self.untrack(ended)
         return [Ended(key, refusal) for key in ended]
-
-    def _is_later(self, data: bytes) -> bool:
-        """Whether a message of the wrong shape is simply of a type or channel that a later version has."""
-        try:
-            message = self._codec.decode(data, type=_Kind)
-        except (ValueError, RecursionError):
-            return False
-        if message.type in ("update", "snapshot"):
-            return isinstance(message.channel, str) and message.channel not in CHANNELS
-        return isinstance(message.type, str) and message.type not in _CONTROL
 
     def _broken(self, close_code: int, reason: str) -> list[Outcome]:
         self.stats.malformed += 1

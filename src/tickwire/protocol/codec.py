@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ from tickwire.protocol.render import Renderer
 T = TypeVar("T")
 
 TEXT, BINARY = 0x1, 0x2
+_SHORT, _MEDIUM, _LONG = (Struct(layout).pack for layout in ("!BB", "!BBH", "!BBQ"))
 
 
 class Encoding:
@@ -53,10 +55,10 @@ def frame(opcode: int, payload: bytes) -> bytes:
     """One final, unmasked frame (RFC 6455, section 5.2)."""
     size = len(payload)
     if size < 126:
-        return bytes((0x80 | opcode, size)) + payload
+        return _SHORT(0x80 | opcode, size) + payload
     if size < 65_536:
-        return bytes((0x80 | opcode, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((0x80 | opcode, 127)) + size.to_bytes(8, "big") + payload
+        return _MEDIUM(0x80 | opcode, 126, size) + payload
+    return _LONG(0x80 | opcode, 127, size) + payload
 
 
 class NativeCodec:

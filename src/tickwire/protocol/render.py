@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from tickwire.model.channel import CANDLE_NAMES, StreamKey
 from tickwire.model.events import (
@@ -38,6 +38,16 @@ from tickwire.protocol.messages import (
 )
 
 
+class _Formats(NamedTuple):
+    """Decimal strings in the steps of one instrument."""
+
+    instrument: Instrument
+    price: Callable[[int], str]
+    size: Callable[[int], str]
+    notional: Callable[[int], str]
+    rate: Callable[[int], str]
+
+
 class Renderer:
     """Renders events.
 
@@ -47,9 +57,10 @@ class Renderer:
 
     def __init__(self, instrument_of: Callable[[str], Instrument]) -> None:
         self._instrument_of = instrument_of
-        self._methods: dict[type, Callable[[Any, Instrument], StreamData]] = {
+        self._formats: dict[str, _Formats] = {}
+        self._methods: dict[type, Callable[[Any, _Formats], StreamData]] = {
             Trade: _trade,
-            RecentTrades: lambda event, i: TradesSnapshot([_trade(trade, i) for trade in event.trades]),
+            RecentTrades: lambda event, f: TradesSnapshot([_trade(trade, f) for trade in event.trades]),
             Book: _book,
             OrderChange: _order_change,
             Orders: _orders,
@@ -62,14 +73,22 @@ class Renderer:
 
     def data(self, event: Event) -> StreamData:
         """The `data` of an event's message."""
-        return self._methods[type(event)](event, self._instrument_of(event.symbol))
+        symbol = event.symbol
+        instrument = self._instrument_of(symbol)
+        formats = self._formats.get(symbol)
+        if formats is None or formats.instrument is not instrument:
+            i = instrument
+            formats = _Formats(i, i.price.format, i.size.format, i.notional.format, i.rate.format)
+            self._formats[symbol] = formats
+        return self._methods[type(event)](event, formats)
 
     def message(
         self, key: StreamKey, event: Event | None, *, kind: Literal["snapshot", "update"], seq: int, ts: int
     ) -> StreamMessage:
         """An event's message in the stream `key`."""
         data = None if event is None else self.data(event)
-        return StreamMessage(key.channel, key.symbol, kind, seq, ts, data, key.depth, key.interval_ms, key.interval)
+        channel, symbol, depth, interval_ms, interval = key
+        return StreamMessage(channel, symbol, kind, seq, ts, data, depth, interval_ms, interval)
 
 
 def stream_state(key: StreamKey, seq: int) -> StreamState:
@@ -100,11 +119,11 @@ def instrument_info(instrument: Instrument, status: Status) -> InstrumentInfo:
     )
 
 
-def _trade(event: Trade, i: Instrument) -> TradeData:
+def _trade(event: Trade, f: _Formats) -> TradeData:
     return TradeData(
         event.trade_id,
-        i.price.format(event.price),
-        i.size.format(event.size),
+        f.price(event.price),
+        f.size(event.size),
         event.side or None,
         event.ts_event,
         event.buy_order_id or None,
@@ -112,8 +131,8 @@ def _trade(event: Trade, i: Instrument) -> TradeData:
     )
 
 
-def _book(event: Book, i: Instrument) -> BookData:
-    price, size = i.price.format, i.size.format
+def _book(event: Book, f: _Formats) -> BookData:
+    price, size = f.price, f.size
     return BookData(
         [(price(p), size(s) if s else "0") for p, s in event.bids],
         [(price(p), size(s) if s else "0") for p, s in event.asks],
@@ -121,30 +140,30 @@ def _book(event: Book, i: Instrument) -> BookData:
     )
 
 
-def _orders(event: Orders, i: Instrument) -> OrdersData:
-    price, size = i.price.format, i.size.format
+def _orders(event: Orders, f: _Formats) -> OrdersData:
+    price, size = f.price, f.size
     return OrdersData(
         [(order_id, price(p), size(s)) for order_id, p, s in event.bids],
         [(order_id, price(p), size(s)) for order_id, p, s in event.asks],
     )
 
 
-def _order_change(event: OrderChange, i: Instrument) -> OrderChangeData:
-    size = i.size.format
+def _order_change(event: OrderChange, f: _Formats) -> OrderChangeData:
+    size = f.size
     fill = event.action == "fill"
     return OrderChangeData(
         event.action,
         event.order_id,
         event.side,
-        i.price.format(event.price),
+        f.price(event.price),
         size(event.size) if event.size else "0",
         size(event.filled) if fill else None,
         event.trade_id if fill else None,
     )
 
 
-def _quote(event: Quote, i: Instrument) -> QuoteData:
-    price, size = i.price.format, i.size.format
+def _quote(event: Quote, f: _Formats) -> QuoteData:
+    price, size = f.price, f.size
     return QuoteData(
         None if event.bid is None else price(event.bid),
         None if event.bid is None else size(event.bid_size),
@@ -154,8 +173,8 @@ def _quote(event: Quote, i: Instrument) -> QuoteData:
     )
 
 
-def _candle(event: Candle, i: Instrument) -> CandleData:
-    price = i.price.format
+def _candle(event: Candle, f: _Formats) -> CandleData:
+    price = f.price
     return CandleData(
         CANDLE_NAMES[event.interval],
         event.start,
@@ -163,15 +182,15 @@ def _candle(event: Candle, i: Instrument) -> CandleData:
         price(event.high),
         price(event.low),
         price(event.close),
-        i.size.format(event.volume),
-        i.notional.format(event.quote_volume),
+        f.size(event.volume),
+        f.notional(event.quote_volume),
         event.trades,
         event.closed,
     )
 
 
-def _ticker(event: Ticker, i: Instrument) -> TickerData:
-    price = i.price.format
+def _ticker(event: Ticker, f: _Formats) -> TickerData:
+    price = f.price
     change, base = event.last - event.open, abs(event.open)
     # hundredths of a percent, rounded half away from zero
     basis_points = (abs(change) * 20_000 + base) // (2 * base) if base else 0
@@ -181,18 +200,18 @@ def _ticker(event: Ticker, i: Instrument) -> TickerData:
         price(event.open),
         price(event.high),
         price(event.low),
-        i.size.format(event.volume),
-        i.notional.format(event.quote_volume),
+        f.size(event.volume),
+        f.notional(event.quote_volume),
         price(change),
         f"{sign}{basis_points // 100}.{basis_points % 100:02d}",
         event.trades,
     )
 
 
-def _rate(event: Rate, i: Instrument) -> RateData:
-    price = i.price.format
+def _rate(event: Rate, f: _Formats) -> RateData:
+    price = f.price
     return RateData(
-        i.rate.format(event.rate),
+        f.rate(event.rate),
         None if event.bid is None else price(event.bid),
         None if event.ask is None else price(event.ask),
         event.ts_event,

@@ -40,10 +40,11 @@ class Codec(Protocol):
 class _Stream:
     """A stream that has subscribers."""
 
-    __slots__ = ("key", "last_seq", "logs", "pending", "shown", "slot")
+    __slots__ = ("key", "last_seq", "logs", "lossless", "pending", "shown", "slot")
 
     def __init__(self, key: StreamKey, seq: int, shown: Event | None) -> None:
         self.key = key
+        self.lossless = key.lossless
         self.last_seq = seq
         self.logs: dict[str, Log] = {}
         self.pending: list[Event] = []
@@ -198,22 +199,24 @@ class Hub:
 
     def _pull(self) -> None:
         """Collect the latest-class streams whose state has moved and whose time has come."""
-        changed = self._market.changed
-        candidates = dict(self._waiting)
-        for symbol in changed:
-            for stream in self._pulled.get(symbol, {}).values():
-                candidates[stream] = None
-        changed.clear()
-        for stream in candidates:
+        market, waiting = self._market, self._waiting
+        for symbol in market.changed:
+            streams = self._pulled.get(symbol)
+            if streams:
+                seq = market.listing(symbol).seq
+                for key, stream in streams.items():
+                    if seq[key.channel] > stream.last_seq:
+                        waiting[stream] = None
+        market.changed.clear()
+        for stream in list(waiting):
             key = stream.key
             if key.interval_ms:
                 slot = self._slot(key)
                 if slot == stream.slot:
-                    self._waiting[stream] = None
                     continue
-                self._waiting.pop(stream, None)
-            event = self._market.view(key)
-            if event is None or event.seq <= stream.last_seq or _same_levels(event, stream.shown):
+            del waiting[stream]
+            event = market.view(key)
+            if event is None or _same_levels(event, stream.shown):
                 continue
             if key.interval_ms:
                 stream.slot = slot
@@ -222,14 +225,12 @@ class Hub:
             self._dirty[stream] = None
 
     def _encode(self, stream: _Stream, encoding: str) -> bytes:
-        codec, key = self._codecs[encoding], stream.key
-        pending = stream.pending
-        if len(pending) == 1:
-            event = pending[0]
-            return codec.message(key, event, kind=_kind(key, event), seq=event.seq, ts=event.ts)
-        return b"".join(
-            [codec.message(key, event, kind=_kind(key, event), seq=event.seq, ts=event.ts) for event in pending]
-        )
+        message, key = self._codecs[encoding].message, stream.key
+        frames = [
+            message(key, event, kind=_kind(event) if stream.lossless else "update", seq=event.seq, ts=event.ts)
+            for event in stream.pending
+        ]
+        return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def _snapshot(self, stream: _Stream, log: Log) -> bytes:
         seq, frame = log.snapshot
@@ -273,10 +274,8 @@ class Hub:
         return given
 
 
-def _kind(key: StreamKey, event: Event) -> Literal["snapshot", "update"]:
+def _kind(event: Event) -> Literal["snapshot", "update"]:
     """A pushed book that was replaced whole is a snapshot in mid-stream; all else that is published, an update."""
-    if not key.lossless:
-        return "update"
     replaced = event.snapshot if isinstance(event, Book) else isinstance(event, Orders)
     return "snapshot" if replaced else "update"
 

@@ -61,10 +61,21 @@ class Segment(NamedTuple):
 class Log:
     """The newest segments of a stream in one encoding; segment numbers only rise."""
 
-    __slots__ = ("cursors", "encoding", "key", "last_seq", "next_index", "retained_bytes", "segments", "snapshot")
+    __slots__ = (
+        "cursors",
+        "encoding",
+        "key",
+        "last_seq",
+        "lossless",
+        "next_index",
+        "retained_bytes",
+        "segments",
+        "snapshot",
+    )
 
     def __init__(self, key: StreamKey, encoding: str, last_seq: int) -> None:
         self.key = key
+        self.lossless = key.lossless
         self.encoding = encoding
         self.segments: deque[Segment] = deque()
         self.next_index = 0
@@ -106,6 +117,6 @@ class Retention:
         segments.append(segment)
         log.next_index += 1
         log.retained_bytes += len(segment.data)
-        share = min(self._bytes_per_stream_max, self._bytes_max // max(1, self.logs)) if log.key.lossless else 0
+        share = min(self._bytes_per_stream_max, self._bytes_max // max(1, self.logs)) if log.lossless else 0
         while log.retained_bytes > share and len(segments) > 1:
             log.retained_bytes -= len(segments.popleft().data)

@@ -1,0 +1,93 @@
+"""Reads what a server says: one pass to tell what a message is, one more for the part that depends on it. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from tickwire.model.channel import CHANNELS
+from tickwire.protocol.messages import DATA_TYPES, ErrorBody, RequestId, StreamMessage
+
+Encoding = Literal["json", "msgpack"]
+T = TypeVar("T")
+
+CONTROL = frozenset(("hello", "heartbeat", "gap", "skipped"))
+"""Types of the messages that are neither a reply nor of a stream."""
+
+
+class Incoming(msgspec.Struct, gc=False):
+    """Any message of the server, in one pass; `data` and `result` wait until their type is known."""
+
+    type: str = ""
+    channel: str = ""
+    symbol: str = ""
+    seq: int = 0
+    ts: int = 0
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    depth: int = 0
+    interval_ms: int = 0
+    interval: str = ""
+    id: RequestId | msgspec.UnsetType = msgspec.UNSET
+    result: msgspec.Raw = msgspec.Raw(b"")
+    error: ErrorBody | None = None
+
+
+class _Kind(msgspec.Struct):
+    """The least of a message: enough to tell one of a later version from a malformed one."""
+
+    type: Any = None
+    channel: Any = None
+
+
+class ClientCodec:
+    """One encoding, from the client's side. Everything it raises is a `ValueError` or a `RecursionError`;
+    `msgspec.ValidationError` means readable but of the wrong shape."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._module: Any = msgspec.json if encoding == "json" else msgspec.msgpack
+        self._encode = self._module.Encoder().encode
+        self._incoming = self._module.Decoder(Incoming).decode
+        self._data = {kind: self._module.Decoder(data | None).decode for kind, data in DATA_TYPES.items()}
+
+    def encode(self, message: object) -> bytes:
+        """A message to send."""
+        data: bytes = self._encode(message)
+        return data
+
+    def incoming(self, data: bytes) -> Incoming:
+        """Any message of the server."""
+        incoming: Incoming = self._incoming(data)
+        return incoming
+
+    def decode(self, data: bytes | msgspec.Raw, kind: type[T]) -> T:
+        """A message, or a part of one, of a known type."""
+        decoded: T = self._module.decode(data, type=kind)
+        return decoded
+
+    def typed(self, incoming: Incoming) -> StreamMessage:
+        """A stream message with its type of `data`. Its channel must be one of `CHANNELS`."""
+        data = incoming.data
+        if data is msgspec.UNSET:
+            raise msgspec.ValidationError("`data` is missing")
+        return StreamMessage(
+            incoming.channel,
+            incoming.symbol,
+            incoming.type,  # type: ignore[arg-type]
+            incoming.seq,
+            incoming.ts,
+            self._data[incoming.channel, incoming.type](data),
+            incoming.depth,
+            incoming.interval_ms,
+            incoming.interval,
+        )
+
+    def is_later(self, data: bytes) -> bool:
+        """Whether a message of the wrong shape is simply of a type or channel that a later version has."""
+        try:
+            message = self.decode(data, _Kind)
+        except (ValueError, RecursionError):
+            return False
+        if message.type in ("update", "snapshot"):
+            return isinstance(message.channel, str) and message.channel not in CHANNELS
+        return isinstance(message.type, str) and message.type not in CONTROL
