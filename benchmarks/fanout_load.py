@@ -118,7 +118,7 @@ class Reader:
             Wrong: they are not what comes next.
         """
         stream, end = self._stream, self.position + size
-        if not self.begun and end <= len(stream.data) and True:
+        if not self.begun and end <= len(stream.data) and _memcmp(address, stream.address + self.position, size) == 0:
             self.position = end
         else:
             self._by_frame(ctypes.string_at(address, size))

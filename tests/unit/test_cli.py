@@ -8,6 +8,8 @@ import io
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -17,6 +19,7 @@ from tickwire import __version__
 from tickwire.cli.main import app
 from tickwire.cli.record import Recording, channels_of
 from tickwire.cli.session import chosen, first_of
+from tickwire.cli.watch import State
 from tickwire.config import FeedSpec, ServerSettings
 from tickwire.errors import ConfigError, InvalidInput, RequestRefused, TapeError
 from tickwire.protocol.client_outcomes import Notice
@@ -325,3 +328,26 @@ async def test_a_gap_is_recorded_and_said_and_does_not_count_as_a_message() -> N
     assert recording.full.is_set()
     assert isinstance(told.file, io.StringIO)
     assert told.file.getvalue() == f"something is missing: {json.dumps(gap, separators=(',', ':'))}\n"
+
+
+# ---- watch ---------------------------------------------------------------------------------------
+
+
+def test_silence_is_said_before_the_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    time = 100.0
+    monkeypatch.setattr("tickwire.cli.watch.monotonic", lambda: time)
+    stats = SimpleNamespace(messages=10, gaps=1, lost=2, connections=3)
+    client: Any = SimpleNamespace(stats=stats, connected=True, url="u", hello=SimpleNamespace(heartbeat_ms=4000))
+    state = State(client, info("A:B-C", "quotes"), 5, "1m")
+    state._problem = ""
+    seen = []
+    for time, stats.messages in ((100.0, 10), (101.0, 30), (107.0, 30), (107.5, 30), (108.0, 31)):  # noqa: B007
+        view = state.view()
+        seen.append((view.problem, view.messages_per_s, view.gaps, view.reconnects))
+    assert seen == [
+        ("", None, 3, 2),
+        ("", 20.0, 3, 2),
+        ("", 20 / 7, 3, 2),
+        ("nothing was heard for 6 s", 20 / 7.5, 3, 2),
+        ("", 21 / 8, 3, 2),
+    ]

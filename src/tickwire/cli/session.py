@@ -55,21 +55,25 @@ def _refused(error: OSError) -> bool:
     return error.errno == errno.ECONNREFUSED or f"[Errno {errno.ECONNREFUSED}]" in str(error)
 
 
-def chosen(instruments: Sequence[InstrumentInfo], symbols: Sequence[str]) -> list[InstrumentInfo]:
-    """The instruments that were asked for, each once; every one for `all`.
+def find(instruments: Sequence[InstrumentInfo], symbol: str) -> InstrumentInfo:
+    """The instrument of a symbol.
 
     Raises:
-        InvalidInput: there is no such instrument; the message names the most alike.
+        InvalidInput: there is none; the message names the most alike.
     """
     known = {info.symbol: info for info in instruments}
+    if symbol not in known:
+        alike = get_close_matches(symbol.upper(), known, n=1, cutoff=LIKENESS_MIN)
+        hint = f"did you mean {alike[0]}?" if alike else "`tickwire instruments` lists those there are"
+        raise InvalidInput(f"no instrument {symbol}: {hint}", field="symbol", code="unknown_symbol")
+    return known[symbol]
+
+
+def chosen(instruments: Sequence[InstrumentInfo], symbols: Sequence[str]) -> list[InstrumentInfo]:
+    """The instruments that were asked for, each once; every one for `all`. Errors as of `find`."""
     if list(symbols) == [ALL]:
         return list(instruments)
-    for symbol in symbols:
-        if symbol not in known:
-            alike = get_close_matches(symbol.upper(), known, n=1, cutoff=LIKENESS_MIN)
-            hint = f"did you mean {alike[0]}?" if alike else "`tickwire instruments` lists those there are"
-            raise InvalidInput(f"no instrument {symbol}: {hint}", field="symbol", code="unknown_symbol")
-    return [known[symbol] for symbol in dict.fromkeys(symbols)]
+    return [find(instruments, symbol) for symbol in dict.fromkeys(symbols)]
 
 
 async def first_of(*work: Coroutine[Any, Any, object]) -> None:

@@ -22,7 +22,7 @@ import typer
 from rich.console import Console, Group
 from rich.live import Live
 
-from tickwire.cli.session import DEFAULT_URL, Url, chosen, connected, first_of
+from tickwire.cli.session import DEFAULT_URL, Url, connected, find, first_of
 from tickwire.cli.watch_view import Level, View, screen
 from tickwire.client import Client, LiveBook, Notice, Skipped
 from tickwire.clock import wall_clock_ns
@@ -42,6 +42,8 @@ from tickwire.protocol.messages import (
 FRAMES_PER_SECOND = 10
 RATE_SECONDS = 2
 """What messages a second are averaged over."""
+HEARTBEATS_MISSED = 1.5
+"""How long nothing may come, in heartbeats, before the screen says so: sooner than the connection is given up."""
 LATENCIES_MAX = 200
 """Newest latencies that the median is of."""
 TRADES_MAX = 200
@@ -76,8 +78,8 @@ def watch(
 async def _watch(url: str, symbol: str, depth: int, interval: str, once: bool) -> None:
     console = Console(highlight=False)
     async with connected(url) as client:
-        info = chosen(await client.instruments(), [symbol])[0]
-        state = await _State.begun(client, info, depth, interval)
+        info = find(await client.instruments(), symbol)
+        state = await State.begun(client, info, depth, interval)
         if once:
             await first_of(state.complete(), *state.readers())
             console.print(Group(*screen(state.view(), width=console.width, depth=depth)))
@@ -86,7 +88,7 @@ async def _watch(url: str, symbol: str, depth: int, interval: str, once: bool) -
                 await first_of(pressed.wait(), _draw(console, state, depth), *state.readers())
 
 
-async def _draw(console: Console, state: _State, depth: int) -> None:
+async def _draw(console: Console, state: State, depth: int) -> None:
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             width, height = console.size
@@ -94,7 +96,7 @@ async def _draw(console: Console, state: _State, depth: int) -> None:
             await asyncio.sleep(1 / FRAMES_PER_SECOND)
 
 
-class _State:
+class State:
     """What was received so far, as much as the screen needs."""
 
     def __init__(self, client: Client, info: InstrumentInfo, depth: int, interval: str) -> None:
@@ -112,6 +114,8 @@ class _State:
         self._direction: Literal[-1, 0, 1] = 0
         self._trades: deque[TradeData] = deque(maxlen=TRADES_MAX)
         self._candles: deque[CandleData] = deque(maxlen=CANDLES_MAX)
+        self._heard = 0.0
+        self._silence_max = client.hello.heartbeat_ms / 1000 * HEARTBEATS_MISSED
         self._latencies: deque[int] = deque(maxlen=LATENCIES_MAX)
         self._counts: deque[tuple[float, int]] = deque(maxlen=FRAMES_PER_SECOND * RATE_SECONDS)
         self._readers: list[Callable[[], Coroutine[Any, Any, None]]] = []
@@ -119,7 +123,7 @@ class _State:
         self._complete = asyncio.Event()
 
     @classmethod
-    async def begun(cls, client: Client, info: InstrumentInfo, depth: int, interval: str) -> _State:
+    async def begun(cls, client: Client, info: InstrumentInfo, depth: int, interval: str) -> State:
         """Subscribed to all that there is to show."""
         state = cls(client, info, depth, interval)
         symbol = info.symbol
@@ -149,8 +153,12 @@ class _State:
             self._read_book(self._book)
         if not client.connected:
             self._latencies.clear()
-        self._counts.append((monotonic(), client.stats.messages))
-        (since, before), (now, messages) = self._counts[0], self._counts[-1]
+        now, messages = monotonic(), client.stats.messages
+        if not self._counts or messages != self._counts[-1][1]:
+            self._heard = now
+        self._counts.append((now, messages))
+        since, before = self._counts[0]
+        silent = now - self._heard
         return View(
             symbol=info.symbol,
             base=info.base,
@@ -158,7 +166,7 @@ class _State:
             url=client.url,
             connected=client.connected,
             quoted=self._book is None,
-            book_problem=self._problem,
+            book_problem=f"nothing was heard for {silent:.0f} s" if silent > self._silence_max else self._problem,
             status=self._status,
             ticker=self._ticker,
             last=self._last,
