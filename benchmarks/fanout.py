@@ -62,11 +62,18 @@ class Failed(Exception):
 
 
 class Run(NamedTuple):
-    """One server's run. `server` and `generator` are the shares of their cores that they used."""
+    """One server's run.
+
+    Args:
+        messages_per_s: delivered, over all clients.
+        server, generator: shares of their cores that they used.
+        waited: share of the time in which the producer waited for a client. Near 0: no client held the server up.
+    """
 
     messages_per_s: float
     server: float
     generator: float
+    waited: float
 
 
 def measure(name: str, clients: int, messages: int, turn: int, lose: int) -> Run:
@@ -86,13 +93,18 @@ def measure(name: str, clients: int, messages: int, turn: int, lose: int) -> Run
                 tell(server, "start")
                 received = said(generator)
             tell(server, "report")
-            cpu_seconds = said(server)["cpu_seconds"]
+            report = said(server)
         except Failed as failure:
             server.kill()
             raise Failed(f"{name}, {clients} clients: {failure}") from None
         tell(server, "stop")
     seconds = received["seconds"]
-    return Run(clients * messages / seconds, min(1.0, cpu_seconds / seconds), received["cpu_seconds"] / seconds)
+    return Run(
+        messages_per_s=clients * messages / seconds,
+        server=min(1.0, report["cpu_seconds"] / seconds),
+        generator=received["cpu_seconds"] / seconds,
+        waited=report["waited_seconds"] / seconds,
+    )
 
 
 def started(module: str, *arguments: object) -> subprocess.Popen[str]:
@@ -139,12 +151,12 @@ def configuration(turn: int, rounds: int) -> dict[str, Any]:
 
 def show(clients: int, medians: dict[str, Run]) -> None:
     """Print what came of one number of clients."""
-    heading = f"{clients:,} clients"
-    print(f"\n{heading:<16}{'delivered msg/s':>16}{'tickwire is':>15}{'server core':>15}{'generator core':>18}")
+    columns = ("delivered msg/s", "tickwire is", "server core", "generator core", "waited")
+    print(f"\n{f'{clients:,} clients':<14}" + "".join(f"{column:>16}" for column in columns))
     for name, run in medians.items():
-        ours = medians.get("tickwire", run).messages_per_s
-        ratio = f"{ours / run.messages_per_s:.1f}x"
-        print(f"  {name:<14}{run.messages_per_s:>16,.0f}{ratio:>15}{run.server:>15.0%}{run.generator:>18.0%}")
+        ratio = f"{medians.get('tickwire', run).messages_per_s / run.messages_per_s:.1f}x"
+        cells = (f"{run.messages_per_s:,.0f}", ratio, f"{run.server:.0%}", f"{run.generator:.0%}", f"{run.waited:.0%}")
+        print(f"  {name:<12}" + "".join(f"{cell:>16}" for cell in cells))
 
 
 def main(argv: list[str]) -> int:

@@ -188,8 +188,8 @@ async def replayed(url: str, channel: str, symbols: list[str]) -> tuple[list[Str
             task = asyncio.create_task(collect())
             for symbol in symbols:
                 await ended(client, symbol)
-            while subscription.waiting:  # what came together with the end
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)  # lets `collect` take what came together with the end
+            assert subscription.waiting == 0
         await task
         trades = {symbol: (await client.snapshot("trades", symbol)).data.trades for symbol in symbols}
     return messages, trades

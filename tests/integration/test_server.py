@@ -247,6 +247,14 @@ async def test_a_feed_that_is_not_run_any_more_is_down(tmp_path: Path) -> None:
         assert row["status"] == {"instrument": "open", "feed": "down", "reason": "not running"}
 
 
+async def test_a_server_that_can_not_start_leaves_port_and_tape_free(tmp_path: Path) -> None:
+    missing = FeedSpec("recorded", "tickwire", tmp_path / "missing.jsonl")
+    with pytest.raises(ConfigError, match=r"missing\.jsonl"):
+        Server(ServerSettings(port=0, data_dir=tmp_path / "data", feeds=(missing,)))
+    async with serving(data_dir=tmp_path / "data") as server, connect(server.url):
+        pass
+
+
 async def test_the_market_goes_on_from_its_tape(tmp_path: Path) -> None:
     async with serving(data_dir=tmp_path) as first:
         epoch = first.tape.epoch

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tickwire.cli.serve import run_server
+from tickwire.cli.serve import log_to_stderr, run_server
 from tickwire.config import FeedSpec, ServerSettings, parse_speed
 
 
@@ -33,6 +33,7 @@ def replay(
 
     The server stays when the recording has ended; stop it with Ctrl-C.
     """
+    log_to_stderr("info")
     run_server(
         ServerSettings(
             host=host,

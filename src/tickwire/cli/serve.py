@@ -74,7 +74,7 @@ def serve(
 
     Stop it with Ctrl-C or SIGTERM.
     """
-    _log_to_stderr(log_level)
+    log_to_stderr(log_level)
     run_server(
         ServerSettings(
             host=host,
@@ -115,7 +115,12 @@ def run_server(settings: ServerSettings) -> None:
     uvloop.run(main())
 
 
-def _log_to_stderr(level: str) -> None:
+def log_to_stderr(level: str) -> None:
+    """Log to stderr from this level on.
+
+    Raises:
+        ConfigError: there is no such level.
+    """
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ConfigError(f"log level {level!r}: give debug, info, warning or error")

@@ -53,16 +53,15 @@ class Server:
     def __init__(self, settings: ServerSettings, *, now: NowNs = wall_clock_ns) -> None:
         self.settings = settings
         self._now = now
-        self._socket = _listen(settings.host, settings.port)
-        try:
+        with contextlib.ExitStack() as undo:  # of what is open already when a later step fails
+            self._socket = undo.enter_context(_listen(settings.host, settings.port))
             durability = settings.durability or ("process" if settings.data_dir else "none")
-            self.tape: Tape = open_tape(settings.data_dir, durability)
-        except BaseException:
-            self._socket.close()
-            raise
-        if self.tape.repaired:
-            log.warning("the tape was repaired: %s", self.tape.repaired)
-        self.market: Market = restore(self.tape)
+            self.tape: Tape = undo.enter_context(contextlib.closing(open_tape(settings.data_dir, durability)))
+            if self.tape.repaired:
+                log.warning("the tape was repaired: %s", self.tape.repaired)
+            self.market: Market = restore(self.tape)
+            self._feeds = [self._feed(spec) for spec in settings.feeds]
+            undo.pop_all()
         renderer = Renderer(lambda symbol: self.market.listing(symbol).instrument)
         codecs = {name: NativeCodec(encoding, renderer) for name, encoding in ENCODINGS.items()}
         self.hub = Hub(self.market, codecs, Retention(settings.retained_bytes_max))
@@ -122,17 +121,16 @@ class Server:
         gateway = Gateway(
             market=self.market, hub=self.hub, renderer=self._renderer, epoch=self.tape.epoch, now=self._now
         )
-        feeds = [self._feed(spec) for spec in settings.feeds]
         gone: list[Record] = [
             FeedStatus(name, "down", "not running")
             for name in self.market.feeds
-            if name not in {feed.name for feed in feeds}
+            if name not in {feed.name for feed in self._feeds}
         ]
         tasks = [asyncio.ensure_future(pipeline.run_clock())]
         try:
             if gone:
                 await pipeline.put(gone)
-            for spec, feed in zip(settings.feeds, feeds, strict=True):
+            for spec, feed in zip(settings.feeds, self._feeds, strict=True):
                 simulated = spec.kind == SIMULATED
                 runner = FeedRunner(
                     feed,
