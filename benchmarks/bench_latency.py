@@ -30,7 +30,7 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for when this file is run as a script
 
 from benchmarks.fanout import Failed, said, started, tell
-from benchmarks.fanout_load import SILENCE_SECONDS_MAX, Wrong, connect, frame_size
+from benchmarks.fanout_load import BUFFER_BYTES, SILENCE_SECONDS_MAX, Wrong, connect, frame_size
 from benchmarks.fanout_workload import pin
 
 SUBSCRIBE = b'{"id":1,"method":"subscribe","params":{"channel":"trades","symbols":["SIM:EUR-USD"]}}'
@@ -87,7 +87,7 @@ class Sample:
         self._begun = data[at:]
 
 
-def read(clients: list[socket.socket], messages: int) -> list[Sample]:
+def read(clients: list[socket.socket], messages: int, rate: int) -> list[Sample]:
     """Read until every client has the last of so many trades.
 
     Raises:
@@ -95,10 +95,10 @@ def read(clients: list[socket.socket], messages: int) -> list[Sample]:
     """
     by_fileno = {client.fileno(): client for client in clients}
     last = max(1, len(clients) - 1)
-    samples = {clients[index * last // SAMPLED].fileno(): Sample() for index in range(SAMPLED)}
-    tails = dict.fromkeys(by_fileno.keys() - samples.keys(), b"")
-    end = b'"id":"%d"' % (messages - 1)
+    samples = {clients[index * last // (SAMPLED - 1)].fileno(): Sample() for index in range(SAMPLED)}
+    end, tails = b'"id":"%d"' % (messages - 1), dict.fromkeys(by_fileno.keys() - samples.keys(), b"")
     waiting = set(by_fileno)
+    buffer = memoryview(bytearray(BUFFER_BYTES))
     with select.epoll() as epoll:
         for fileno in by_fileno:
             epoll.register(fileno, select.EPOLLIN)
@@ -106,20 +106,22 @@ def read(clients: list[socket.socket], messages: int) -> list[Sample]:
             ready = epoll.poll(SILENCE_SECONDS_MAX, len(by_fileno))
             if not ready:
                 raise Wrong(f"nothing came for {SILENCE_SECONDS_MAX:.0f} s, and {len(waiting)} clients are incomplete")
+            # what the others get is of interest only when the last trade may be in it: half a second before the end
+            ending = any(len(sample.from_due) >= messages - rate // 2 for sample in samples.values())
             for fileno, _ in ready:
-                data = by_fileno[fileno].recv(1 << 20)
-                now = time.monotonic_ns()
-                if not data:
-                    raise Wrong("the server closed a connection")
-                sample = samples.get(fileno)
-                if sample is not None:
-                    sample.received(data, now)
-                    if len(sample.from_due) >= messages:
+                size = by_fileno[fileno].recv_into(buffer)
+                if fileno in samples:
+                    now = time.monotonic_ns()
+                    sample = samples[fileno]
+                    sample.received(bytes(buffer[:size]), now)
+                    if len(sample.from_due) == messages:
                         waiting.discard(fileno)
-                else:
-                    tails[fileno] = (tails[fileno] + data[-TAIL_BYTES:])[-TAIL_BYTES:]
+                elif ending:
+                    tails[fileno] = (tails[fileno] + bytes(buffer[:size]))[-TAIL_BYTES:]
                     if end in tails[fileno]:
                         waiting.discard(fileno)
+                if not size:
+                    raise Wrong("the server closed a connection")
     return list(samples.values())
 
 
@@ -141,14 +143,14 @@ def main(argv: list[str]) -> int:
     if given.smoke:
         given.clients, given.rate, given.seconds = 10, 1_000, 2
     messages = given.rate * given.seconds
-    pin(1)
     with started("benchmarks.latency_server", "--rate", given.rate, "--messages", messages) as server:
         try:
             port = said(server)["port"]
+            pin(1)  # not before: the server would inherit it
             clients = [connect(port, SUBSCRIBE, greetings=3) for _ in range(given.clients)]
             tell(server, "start")
             cpu, began = time.process_time(), time.perf_counter()
-            samples = read(clients, messages)
+            samples = read(clients, messages, given.rate)
             own = (time.process_time() - cpu) / (time.perf_counter() - began)
             report = said(server)
         except (Failed, Wrong, OSError) as problem:
