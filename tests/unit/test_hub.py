@@ -136,6 +136,18 @@ def test_a_closed_candle_is_not_conflated_away() -> None:
     assert rows == [(False, "0.001"), (True, "0.001"), (False, "0.002")]
 
 
+def test_a_candle_that_closes_says_nothing_of_the_longer_ones() -> None:
+    world, sink = World(), ListSink()
+    world.do(order("sell", 100, 9))
+    world.hub.subscribe(StreamKey("candles", SYMBOL, interval="1m"), sink)
+    world.do(order("buy", 100, 1))
+    assert seqs(sink.messages()) == [1]
+    world.do(order("buy", 50, 1), ms=1000)  # the second is over, the minute is not
+    assert sink.messages() == []
+    world.do(order("buy", 100, 2))
+    assert seqs(sink.messages()) == [2]
+
+
 def test_a_snapshot_of_what_has_not_happened_is_null() -> None:
     world = World()
     _, snapshot = world.hub.subscribe(CANDLES, ListSink())

@@ -10,16 +10,18 @@ from typing import TypeAlias
 
 from tickwire.model.channel import CANDLE_INTERVALS_NS
 
-CandleState: TypeAlias = tuple[int, int, int, int, int, int, int, int]
+CandleState: TypeAlias = tuple[int, int, int, int, int, int, int, int, int]
 
 
 class OpenCandle:
-    """The candle in progress of one interval; `start` is -1 while there is none."""
+    """The candle in progress of one interval; `start` is -1 while there is none. `seq` counts its changes and
+    those of the candles before it: a trade is one, a close is one."""
 
-    __slots__ = ("close", "end", "high", "interval", "low", "open", "quote_volume", "start", "trades", "volume")
+    __slots__ = ("close", "end", "high", "interval", "low", "open", "quote_volume", "seq", "start", "trades", "volume")
 
     def __init__(self, interval: int) -> None:
         self.interval = interval
+        self.seq = 0
         self.start = self.end = -1
         self.open = self.high = self.low = self.close = 0
         self.volume = self.quote_volume = self.trades = 0
@@ -35,6 +37,7 @@ class OpenCandle:
             self.high = price
         elif price < self.low:
             self.low = price
+        self.seq += 1
         self.close = price
         self.volume += size
         self.quote_volume += price * size
@@ -57,13 +60,18 @@ class CandleSet:
         """The candles whose end the clock has reached. The caller publishes each, then resets its `start` to -1."""
         return [candle for candle in self._all if candle.start >= 0 and candle.end <= ts]
 
+    def count_on(self, before: CandleSet) -> None:
+        """Take up the streams where another set left them."""
+        for candle, other in zip(self._all, before._all, strict=True):
+            candle.seq = other.seq
+
     def dump(self) -> list[CandleState]:
         """The state, for a snapshot."""
-        return [(c.start, c.open, c.high, c.low, c.close, c.volume, c.quote_volume, c.trades) for c in self._all]
+        return [(c.start, c.open, c.high, c.low, c.close, c.volume, c.quote_volume, c.trades, c.seq) for c in self._all]
 
     def load(self, state: list[CandleState]) -> None:
         """Inverse of `dump`."""
         for candle, values in zip(self._all, state, strict=True):
             candle.start, candle.open, candle.high, candle.low, candle.close = values[:5]
-            candle.volume, candle.quote_volume, candle.trades = values[5:]
+            candle.volume, candle.quote_volume, candle.trades, candle.seq = values[5:]
             candle.end = candle.start + candle.interval if candle.start >= 0 else -1

@@ -66,7 +66,8 @@ class Listing:
         self.symbol = instrument.symbol
         self.book = L3Book()
         self.ladder = self.book.ladder
-        self.seq = dict.fromkeys(CHANNELS, 0)
+        self.seq = {channel: 0 for channel in CHANNELS if channel != "candles"}
+        """Changes so far by channel; each candle interval counts its own."""
         self.trading: TradingState = "open"
         self.feed: FeedState = "down" if instrument.feed else "live"
         self.feed_reason = "not started" if instrument.feed else ""
@@ -92,7 +93,7 @@ class Listing:
     def clock(self, ts: int, out: list[Event]) -> None:
         """The tape's clock has entered a new second."""
         for candle in self.candles.due(ts):
-            self.seq["candles"] += 1
+            candle.seq += 1
             out.append(self._candle(candle, ts, closed=True))
             candle.start = -1
         if self.window.roll(ts):
@@ -139,7 +140,6 @@ class Listing:
         """Publish a trade and count it in candles and ticker."""
         seq = self.seq
         seq["trades"] += 1
-        seq["candles"] += 1
         seq["ticker"] += 1
         trade = Trade(
             self.symbol, seq["trades"], ts, trade_id, price, size, side, ts_event, buy_order_id, sell_order_id
@@ -230,6 +230,12 @@ class Listing:
         """CRC-32 over the top of the book."""
         return book_checksum(self.ladder, price_units=self._price_units, size_units=self._size_units)
 
+    def seq_of(self, key: StreamKey) -> int:
+        """The number of the last change of a stream of this instrument."""
+        if key.interval:
+            return self.candles.current[CANDLE_INTERVALS_NS[key.interval]].seq
+        return self.seq[key.channel]
+
     # ---- views -----------------------------------------------------------------------------------
 
     def view(self, key: StreamKey, ts: int) -> Event | None:
@@ -279,7 +285,7 @@ class Listing:
     def _candle(self, candle: OpenCandle, ts: int, *, closed: bool) -> Candle:
         return Candle(
             self.symbol,
-            self.seq["candles"],
+            candle.seq,
             ts,
             candle.interval,
             candle.start,

@@ -113,6 +113,7 @@ class Market:
             listing.feed, listing.feed_reason = self._feeds[instrument.feed]
         if known is not None:
             listing.count_on(known.seq)
+            listing.candles.count_on(known.candles)
             listing.set_quote(self.now, None, 0, None, 0, ts_event=0)
         listing.say_status(self.now, out)
         if known is not None:
@@ -151,7 +152,7 @@ class Market:
 
     def seq(self, key: StreamKey) -> int:
         """The number of the last change of a stream."""
-        return self.listing(key.symbol).seq[key.channel]
+        return self.listing(key.symbol).seq_of(key)
 
     def book(self, symbol: str) -> L3Book:
         """The book of an instrument, live: it changes with the next record."""

@@ -203,9 +203,9 @@ class Hub:
         for symbol in market.changed:
             streams = self._pulled.get(symbol)
             if streams:
-                seq = market.listing(symbol).seq
+                seq_of = market.listing(symbol).seq_of
                 for key, stream in streams.items():
-                    if seq[key.channel] > stream.last_seq:
+                    if seq_of(key) > stream.last_seq:
                         waiting[stream] = None
         market.changed.clear()
         for stream in list(waiting):
