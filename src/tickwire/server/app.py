@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import uvicorn
@@ -80,30 +81,40 @@ class Server:
         return f"ws://{f'[{host}]' if ':' in host else host}:{self.port}/ws"
 
     async def serve(self) -> None:
-        """Run until SIGINT or SIGTERM.
+        """Run until SIGINT or SIGTERM, then stop in order.
 
         Raises:
             TickwireError: the pipeline failed.
         """
-        async with self._parts() as (web, pipeline):
-            serving = asyncio.ensure_future(web.serve(sockets=[self._socket]))
-            await asyncio.wait({serving, pipeline.failed}, return_when=asyncio.FIRST_COMPLETED)
-            web.should_exit = True
-            await serving
-            if pipeline.failed.done():
-                pipeline.failed.result()
+        told_to_stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+        async with self._parts() as (web, pipeline), self._serving(web):
+            stopped = asyncio.ensure_future(told_to_stop.wait())
+            await asyncio.wait({stopped, pipeline.failed}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+        if pipeline.failed.done():
+            pipeline.failed.result()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Server]:
         """Serve inside a running program; the server has stopped when the block ends."""
-        async with self._parts() as (web, _):
-            serving = asyncio.ensure_future(web._serve(sockets=[self._socket]))
-            await web.listening.wait()
-            try:
-                yield self
-            finally:
-                web.should_exit = True
-                await serving
+        async with self._parts() as (web, _), self._serving(web):
+            yield self
+
+    @contextlib.asynccontextmanager
+    async def _serving(self, web: _Web) -> AsyncIterator[None]:
+        """The port is served while the block runs."""
+        serving = asyncio.ensure_future(web.serve(sockets=[self._socket]))
+        listening = asyncio.ensure_future(web.listening.wait())
+        either: set[asyncio.Future[Any]] = {serving, listening}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            yield
+        finally:
+            listening.cancel()
+            web.should_exit = True
+            await serving
 
     @contextlib.asynccontextmanager
     async def _parts(self) -> AsyncIterator[tuple[_Web, Pipeline]]:
@@ -180,11 +191,16 @@ class Server:
 
 
 class _Web(uvicorn.Server):
-    """uvicorn, which says when it listens."""
+    """uvicorn, which says when it listens and leaves signals alone."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the caller's: uvicorn would raise them again, and so end the process before it has cleaned up."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
