@@ -90,9 +90,8 @@ class Server:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
         async with self._parts() as (web, pipeline), self._serving(web):
-            stopped = asyncio.ensure_future(told_to_stop.wait())
-            await asyncio.wait({stopped, pipeline.failed}, return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
+            pipeline.failed.add_done_callback(lambda _: told_to_stop.set())
+            await told_to_stop.wait()
         if pipeline.failed.done():
             pipeline.failed.result()
 
@@ -106,13 +105,11 @@ class Server:
     async def _serving(self, web: _Web) -> AsyncIterator[None]:
         """The port is served while the block runs."""
         serving = asyncio.ensure_future(web.serve(sockets=[self._socket]))
-        listening = asyncio.ensure_future(web.listening.wait())
-        either: set[asyncio.Future[Any]] = {serving, listening}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        serving.add_done_callback(lambda _: web.listening.set())  # or a start that fails would be waited for
+        await web.listening.wait()
         try:
             yield
         finally:
-            listening.cancel()
             web.should_exit = True
             await serving
 
