@@ -140,6 +140,65 @@ async def test_a_fault_of_ours_closes_1011_and_only_that_connection(
         await until(other, lambda message: message.get("type") == "update")
 
 
+async def test_pings_that_are_never_read_close_the_connection(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tickwire.server.socket.SEND_BUFFER_MAX_BYTES", 500_000)
+    async with connect(server.url, compression=None) as ws, asyncio.timeout(30):
+        ws.transport.pause_reading()
+        ping = bytes([0x89, 0x80 | 125, 0, 0, 0, 0]) + b"x" * 125
+        while server.connections:
+            ws.transport.write(ping * 1000)
+            await asyncio.sleep(0)
+            (connection,) = server.connections or [None]
+            if connection is not None:
+                assert connection._transport.get_write_buffer_size() < 2_000_000
+
+
+async def test_empty_fragments_cost_nothing(server: Server) -> None:
+    async with connect(server.url, compression=None) as ws:
+        await ws.recv()
+        start, more, end = (
+            bytes([first, 0x80 | len(part), 0, 0, 0, 0]) + part
+            for first, part in ((0x01, b'{"id":1,"method":'), (0x00, b""), (0x80, b'"ping"}'))
+        )
+        ws.transport.write(start + more * 100_000 + end)
+        assert json.loads(await ws.recv())["result"] == {}
+
+
+async def test_nothing_follows_a_close_frame(server: Server) -> None:
+    async with connect(server.url) as ws:
+        await call(ws, "subscribe", channel="book", symbols=[BTC])
+        (connection,) = server.connections
+        connection._ws.send_close(1000)
+        connection._send_pending()
+        assert (connection.ready, server.hub._pushed) == (False, {})
+        with pytest.raises(ConnectionClosed):
+            await until(ws, lambda _: False)
+
+
+async def test_a_socket_that_fails_does_not_reach_the_others(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with connect(server.url) as ws, connect(server.url) as other:
+        await call(ws, "subscribe", channel="book", symbols=[BTC])
+        (broken,) = (c for c in server.connections if c._session is not None and c._session._cursors)
+        await call(other, "subscribe", channel="book", symbols=[BTC])
+        real, written = broken._transport, asyncio.Event()
+
+        class Failing:
+            def write(self, data: bytes) -> None:
+                written.set()
+                raise RuntimeError("the handle is closed")
+
+            writelines = write
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(real, name)
+
+        monkeypatch.setattr(broken, "_transport", Failing())
+        await written.wait()
+        await until(other, lambda message: message.get("type") == "update")
+        with pytest.raises(ConnectionClosed):
+            await until(ws, lambda _: False)
+
+
 async def test_another_path_is_not_a_socket(server: Server) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with connect(server.url.removesuffix("/ws") + "/stream"):

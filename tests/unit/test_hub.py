@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from support import BTC, START_NS, ListSink, World, decoded, order
 from tickwire.model.channel import StreamKey
 from tickwire.model.records import FeedStatus
@@ -185,6 +187,23 @@ def test_catching_up_is_bounded_a_turn() -> None:
         seen += seqs(sink.messages())
     assert seen == list(range(1, 3001))
     assert turns > 1
+
+
+def test_a_busy_stream_does_not_hold_up_the_others_of_a_lagging_sink(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tickwire.streams.hub.CATCH_UP_BYTES_MAX", 200)
+    world, sink = World(), ListSink()
+    for key in (BOOK, TRADES):
+        world.hub.subscribe(key, sink)
+    world.do(order("buy", 100, 1000))
+    sink.fill()
+    got: list[str] = []
+    for _ in range(20):
+        world.do(order("sell", 100, 1), order("buy", 99, 1), order("buy", 98, 1))
+        world.hub.catch_up(sink)
+        got += [message["channel"] for message in sink.messages()]
+    assert not sink.ready
+    assert got.count("trades") >= 5
+    assert got.count("book") >= 5
 
 
 def test_a_lossless_stream_that_fell_off_the_ring_is_told_the_gap_and_shown_the_state() -> None:

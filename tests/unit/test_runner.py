@@ -125,13 +125,35 @@ async def test_a_broken_feed_is_down_keeps_what_it_gave_and_is_tried_again_ever_
     speed: float | None,
 ) -> None:
     broken: list[Step] = [(0, 1), FeedError("file.gz, line 7: expected a price")]
-    setup = Setup(Feed(broken, broken, broken, [(0, 2)]), speed=speed)
-    await setup.runner.run()
+    setup = Setup(Feed(broken, broken, broken, [(0, 2)], [asyncio.CancelledError()]), speed=speed, repeat=True)
+    with pytest.raises(asyncio.CancelledError):
+        await setup.runner.run()
     down = FeedStatus("test", "down", "file.gz, line 7: expected a price")
     flat = [r for r in setup.writer.flat if r != LIVE]
-    assert flat == [LISTED, record(1), down, record(1), down, record(1), down, record(2), ENDED]
+    assert flat == [LISTED, record(1), down, record(1), down, record(1), down, record(2)]
     first, second, third = setup.slept
     assert 0.5 <= first <= 1 <= second <= 2 <= third <= 4
+
+
+async def test_a_broken_recording_that_does_not_repeat_is_told_once() -> None:
+    setup = Setup(Feed([(0, 1), FeedError("line 7")], [(0, 1)]))
+    await setup.runner.run()
+    assert setup.writer.flat == [LISTED, LIVE, record(1), FeedStatus("test", "down", "line 7")]
+
+
+async def test_a_feed_that_can_not_say_its_instruments_is_down_and_tried_again() -> None:
+    setup = Setup(Feed([(0, 1)]))
+    good = setup.runner._feed.instruments
+    answers = iter([OSError("no answer"), None])
+
+    def instruments() -> list[Instrument]:
+        if (error := next(answers)) is not None:
+            raise error
+        return good()
+
+    setup.runner._feed.instruments = instruments  # type: ignore[method-assign]
+    await setup.runner.run()
+    assert setup.writer.flat == [FeedStatus("test", "down", "no answer"), LISTED, LIVE, record(1), ENDED]
 
 
 async def test_an_empty_feed_is_down_and_not_repeated_in_a_hurry() -> None:

@@ -66,20 +66,26 @@ class FeedRunner:
         self._sleep = sleep
 
     async def run(self) -> None:
-        """Run until the feed ends, or for ever if it repeats. A broken feed is tried again, ever more rarely."""
-        await self._writer.put([ListInstrument(instrument) for instrument in self._feed.instruments()])
-        if self._start is not None:
-            await self._say("stale", "waits for a first subscriber")
-            await self._start()
+        """Run until the feed ends, or for ever if it repeats.
+
+        A feed that fails is tried again, ever more rarely; but not one whose input breaks its format and that does
+        not repeat anyway.
+        """
         backoff = BACKOFF_SECONDS_FIRST
+        listed = False
         while True:
             try:
+                if not listed:
+                    await self._list()
+                    listed = True
                 await self._run_once()
             except WriterFailed:
                 raise
             except Exception as error:
                 log.error("feed %s is down: %s", self._feed.name, error, exc_info=not isinstance(error, FeedError))
                 await self._say("down", str(error) or type(error).__name__)
+                if isinstance(error, FeedError) and not self._repeat:
+                    return  # its bytes will be as wrong the next time, and its trades would be told twice
                 await self._sleep(backoff * random.uniform(0.5, 1.0))
                 backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
             else:
@@ -88,6 +94,12 @@ class FeedRunner:
                     log.info("feed %s has ended", self._feed.name)
                     await self._say("down", "the recording has ended")
                     return
+
+    async def _list(self) -> None:
+        await self._writer.put([ListInstrument(instrument) for instrument in self._feed.instruments()])
+        if self._start is not None:
+            await self._say("stale", "waits for a first subscriber")
+            await self._start()
 
     async def _run_once(self) -> None:
         """One run of the feed from its beginning."""

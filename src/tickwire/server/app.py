@@ -66,8 +66,13 @@ class Server:
         renderer = Renderer(lambda symbol: self.market.listing(symbol).instrument)
         codecs = {name: NativeCodec(encoding, renderer) for name, encoding in ENCODINGS.items()}
         self.hub = Hub(self.market, codecs, Retention(settings.retained_bytes_max))
-        self._renderer = renderer
+        self._gateway = Gateway(market=self.market, hub=self.hub, renderer=renderer, epoch=self.tape.epoch, now=now)
         self._ready = False
+
+    @property
+    def connections(self) -> set[Connection]:
+        """The open connections."""
+        return self._gateway.connections
 
     @property
     def port(self) -> int:
@@ -126,9 +131,6 @@ class Server:
             tape_hours_max=settings.tape_hours_max,
             snapshot_every=settings.snapshot_every,
         )
-        gateway = Gateway(
-            market=self.market, hub=self.hub, renderer=self._renderer, epoch=self.tape.epoch, now=self._now
-        )
         gone: list[Record] = [
             FeedStatus(name, "down", "not running")
             for name in self.market.feeds
@@ -146,25 +148,25 @@ class Server:
                     now=self._now,
                     speed=1.0 if simulated else settings.speed,
                     repeat=settings.loop,
-                    start=gateway.first_subscriber if settings.wait_for_subscriber and not simulated else None,
+                    start=self._gateway.first_subscriber if settings.wait_for_subscriber and not simulated else None,
                 )
                 tasks.append(asyncio.ensure_future(runner.run()))
-            yield self._web(gateway), pipeline
+            for task in tasks:
+                task.add_done_callback(_say_if_failed)
+            yield self._web(), pipeline
         finally:
             self._ready = False
             for task in tasks:
                 task.cancel()
-            for result in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(result, Exception):
-                    log.error("a task of the server failed: %s", result, exc_info=result)
+            await asyncio.gather(*tasks, return_exceptions=True)
             if not pipeline.failed.done():
                 pipeline.save_snapshot()
             self.tape.close()
             self._socket.close()
 
-    def _web(self, gateway: Gateway) -> _Web:
+    def _web(self) -> _Web:
         def connection(*, config: Any, server_state: Any, app_state: Any) -> Connection:
-            return Connection(gateway, server_state.connections)
+            return Connection(self._gateway, server_state.connections)
 
         self._ready = True
         config = uvicorn.Config(
@@ -202,6 +204,11 @@ class _Web(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self.listening.set()
+
+
+def _say_if_failed(task: asyncio.Future[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a task of the server has failed: %s", error, exc_info=error)
 
 
 def _listen(host: str, port: int) -> socket.socket:

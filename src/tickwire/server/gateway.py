@@ -17,6 +17,8 @@ from tickwire.streams.hub import Hub
 
 WS_PATH = "/ws"
 SETTLE_SECONDS = 0.25
+SETTLE_ROUNDS_MAX = 8
+"""A client that goes on and on subscribing keeps a feed waiting two seconds, no longer."""
 
 
 class Gateway:
@@ -72,6 +74,8 @@ class Gateway:
         """
         await self._subscribed.wait()
         made = -1
-        while made != self.hub.subscriptions_made:
+        for _ in range(SETTLE_ROUNDS_MAX):
+            if made == self.hub.subscriptions_made:
+                break
             made = self.hub.subscriptions_made
             await asyncio.sleep(SETTLE_SECONDS)

@@ -56,7 +56,7 @@ class Connection(asyncio.Protocol):
         )
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._session: Session | None = None
-        self._fragments: list[bytes] = []
+        self._fragments = bytearray()
         self._paused = False
         self._beat: asyncio.TimerHandle | None = None
         self._beats_unanswered = 0
@@ -85,6 +85,10 @@ class Connection(asyncio.Protocol):
             elif isinstance(event, Request):
                 self._upgrade(event)
         self._send_pending()
+        if self._transport.get_write_buffer_size() > SEND_BUFFER_MAX_BYTES:  # replies or pongs that it does not read
+            self._ws.fail(4001, "slow consumer: reconnect and resume")
+            self._send_pending()
+            self._transport.abort()
 
     def eof_received(self) -> None:
         """The client will send no more."""
@@ -124,10 +128,15 @@ class Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Write what the hub handed over in this turn."""
         out = self.out
-        if len(out) == 1:
-            self._transport.write(out[0])
-        else:
-            self._transport.writelines(out)
+        try:
+            if len(out) == 1:
+                self._transport.write(out[0])
+            else:
+                self._transport.writelines(out)
+        except Exception:  # whatever is wrong with this socket must not reach the others
+            log.exception("a connection can't be written to and is closed")
+            self.ready = False
+            self._transport.abort()
         out.clear()
 
     # ---- inside ----------------------------------------------------------------------------------
@@ -159,12 +168,11 @@ class Connection(asyncio.Protocol):
             if frame.fin:
                 self._message(bytes(frame.data))
             else:
-                self._fragments = [bytes(frame.data)]
+                self._fragments = bytearray(frame.data)
         elif opcode is Opcode.CONT:
-            self._fragments.append(bytes(frame.data))
+            self._fragments += frame.data  # the library bounds the sum
             if frame.fin:
-                message = b"".join(self._fragments)
-                self._fragments = []
+                message, self._fragments = bytes(self._fragments), bytearray()
                 self._message(message)
 
     def _message(self, data: bytes) -> None:
@@ -179,10 +187,6 @@ class Connection(asyncio.Protocol):
         for reply in replies:
             self._transport.write(reply)
         self._gateway.heard()
-        if self._transport.get_write_buffer_size() > SEND_BUFFER_MAX_BYTES:
-            self._ws.send_close(4001, "slow consumer: reconnect and resume")
-            self._send_pending()
-            self._transport.abort()
 
     def _send_pending(self) -> None:
         """Write what the library has to say: handshake, pongs, closes; an empty piece means end of stream."""
@@ -194,9 +198,12 @@ class Connection(asyncio.Protocol):
                 transport.write(data)
             else:
                 transport.close()
+        if self._session is not None and self._ws.state is not State.OPEN:  # after a Close frame nothing may follow
+            self.ready = False
+            self._session.closed()
 
     def _catch_up(self) -> None:
-        if self._paused or self._transport.is_closing():
+        if self._paused or self._ws.state is not State.OPEN or self._transport.is_closing():
             return
         self._gateway.hub.catch_up(self)
         if self.lagging and not self._paused:

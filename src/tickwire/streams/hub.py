@@ -66,7 +66,7 @@ class Hub:
         self._dirty: dict[_Stream, None] = {}
         self._waiting: dict[_Stream, None] = {}
         self.subscriptions_made = 0
-        """How often somebody has subscribed, ever."""
+        """How often somebody has subscribed to what it had not, ever."""
 
     # ---- subscribers -----------------------------------------------------------------------------
 
@@ -80,7 +80,6 @@ class Hub:
             UnknownSymbol: there is no such instrument.
         """
         stream = self._stream(key)
-        self.subscriptions_made += 1
         log = stream.logs.get(sink.encoding)
         if log is None:
             log = stream.logs[sink.encoding] = Log(key, sink.encoding, stream.last_seq)
@@ -88,6 +87,7 @@ class Hub:
         cursor = log.cursors.get(sink)
         if cursor is None:
             cursor = log.cursors[sink] = Cursor(log, sink)
+            self.subscriptions_made += 1
         cursor.index = -1
         sink.lagging.pop(cursor, None)
         return cursor, self._snapshot(stream, log)
@@ -158,6 +158,9 @@ class Hub:
         budget = CATCH_UP_BYTES_MAX
         for cursor in list(sink.lagging):
             budget -= self._advance(cursor, budget)
+            if cursor in sink.lagging:  # to the end: a busy stream must not hold up the others for ever
+                del sink.lagging[cursor]
+                sink.lagging[cursor] = None
             if budget <= 0:
                 break
         sink.ready = not sink.lagging
