@@ -38,5 +38,5 @@ CLOSE_CODES: dict[int, str] = {
     1009: "a message was larger than `message_bytes`",
     1011: "the server failed; its log says how",
     1012: "the server restarts: reconnect",
-    4001: "slow consumer: reconnect and resume",
+    4001: "slow consumer: reconnect and resume (seen as 1006 where the socket was too full to say it)",
 }
