@@ -48,9 +48,6 @@ CATCH_UP_BYTES_MAX = 256 * 1024
 CONNECTIONS_MAX = 20_000
 """Open sockets. Beyond it the upgrade is answered with HTTP 503."""
 
-HANDSHAKE_SECONDS_MAX = 10
-"""From an accepted socket to a finished upgrade."""
-
 PING_INTERVAL_SECONDS = 20
 """Between WebSocket pings; a peer that answers none of two is gone, and its socket is closed."""
 

@@ -199,6 +199,19 @@ async def test_a_socket_that_fails_does_not_reach_the_others(server: Server, mon
             await until(ws, lambda _: False)
 
 
+async def test_one_connection_too_many_is_refused_before_the_upgrade(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tickwire.server.gateway.CONNECTIONS_MAX", 1)
+    async with connect(server.url) as ws:
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(server.url):
+                pass
+        assert refused.value.response.status_code == 503
+        assert b"1 connections, its limit" in refused.value.response.body
+        assert (await call(ws, "ping"))["result"] == {}
+
+
 async def test_another_path_is_not_a_socket(server: Server) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with connect(server.url.removesuffix("/ws") + "/stream"):
