@@ -87,9 +87,9 @@ def mixed(count: int) -> tuple[list[Command], Matcher]:
         elif not recent:
             continue
         elif kind < 0.96:
-            command = CancelOrder("S", "a", recent[0])
+            command = CancelOrder("a", recent[0])
         else:
-            command = AmendOrder("S", "a", recent[0], size=random.randint(1, 50))
+            command = AmendOrder("a", recent[0], size=random.randint(1, 50))
         commands.append(command)
         apply(shadow, order_id, command)
         order_id += isinstance(command, PlaceOrder)

@@ -153,9 +153,9 @@ def seeded(seed: int, count: int, *, spread: int) -> Iterator[Command]:
             command = PlaceOrder("S", account, side, size, price, "market")
         elif kind < 0.80:
             new_price = random.choice((None, None, None, price, price, 0))
-            command = AmendOrder("S", account, earlier, new_price, random.choice((None, size, size // 2)))
+            command = AmendOrder(account, earlier, new_price, random.choice((None, size, size // 2)))
         else:
-            command = CancelOrder("S", account, earlier)
+            command = CancelOrder(account, earlier)
         placed += isinstance(command, PlaceOrder)
         yield command
 

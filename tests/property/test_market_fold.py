@@ -329,10 +329,10 @@ def seeded(seed: int, count: int) -> list[Record]:
         elif kind < 0.50:
             order_id = random.randint(max(1, placed - 15), placed + 1)
             if random.random() < 0.5:
-                records.append(CancelOrder(MATCHED.symbol, random.choice("ab"), order_id))
+                records.append(CancelOrder(random.choice("ab"), order_id))
             else:
                 new_price = random.choice((None, price))
-                records.append(AmendOrder(MATCHED.symbol, random.choice("ab"), order_id, new_price, size))
+                records.append(AmendOrder(random.choice("ab"), order_id, new_price, size))
         elif kind < 0.70:
             changed = [(price + i, random.choice((0, size))) for i in range(random.randint(1, 3))]
             bids, asks = (changed, []) if side == "buy" else ([], changed)

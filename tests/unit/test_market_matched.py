@@ -43,11 +43,11 @@ def floor(*records: Record) -> Market:
 
 
 def cancel(order_id: int, account: str = "a") -> CancelOrder:
-    return CancelOrder(S, account, order_id)
+    return CancelOrder(account, order_id)
 
 
 def amend(order_id: int, *, price: int | None = None, size: int | None = None, account: str = "a") -> AmendOrder:
-    return AmendOrder(S, account, order_id, price, size)
+    return AmendOrder(account, order_id, price, size)
 
 
 def trade(seq: int, price: int, size: int, side: str, buyer: int, seller: int) -> Trade:

@@ -571,7 +571,7 @@ def test_records_of_another_kind_of_book_are_ignored(made: Any) -> None:
         VenueOrderChange(symbol, "a", 1),
         VenueOrderRemove(symbol, "a"),
     ]
-    commands: list[Record] = [PlaceOrder(symbol, "a", "buy", 1, 1), CancelOrder(symbol, "a", 1)]
+    commands: list[Record] = [PlaceOrder(symbol, "a", "buy", 1, 1), CancelOrder("a", 1)]
     digest = mirror.market.digest()
     foreign = commands + (orders if book != "orders" else []) + (levels if book != "levels" else [])
     assert mirror.do(*foreign) == []

@@ -22,7 +22,7 @@ Step = tuple[int, int] | BaseException
 
 
 def record(number: int) -> CancelOrder:
-    return CancelOrder(BTC.symbol, "a", number)
+    return CancelOrder("a", number)
 
 
 class Feed:

@@ -412,7 +412,7 @@ def test_a_last_price_far_from_home_is_taken_up_but_an_absurd_one_is_not() -> No
     market.last[symbol] = 9_000_000
     market.apply(PlaceOrder(symbol, "alice", "buy", 5, 9_100_000))
     assert Crowd(profile, market, Random(1)).fair == 9_100_000
-    market.apply(CancelOrder(symbol, "alice", 1))
+    market.apply(CancelOrder("alice", 1))
     market.apply(PlaceOrder(symbol, "alice", "sell", 5, 8_900_000))
     assert Crowd(profile, market, Random(1)).fair == 8_900_000
 

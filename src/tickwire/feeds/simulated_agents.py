@@ -202,15 +202,15 @@ class Crowd:
         order_id, order = rng.choice(list(orders.items()))
         if order.size > 1 and rng.random() < 0.5:
             smaller = max(1, int(order.size * rng.uniform(0.4, 0.95)))
-            return [AmendOrder(self._symbol, account, order_id, size=smaller)]
+            return [AmendOrder(account, order_id, size=smaller)]
         return self._move(account, order_id, order)
 
     def _move(self, account: str, order_id: int, order: RestingOrder) -> list[Command]:
         side: Side = "buy" if order.side == "buy" else "sell"
         new = self._new_quote(account, side)
         if self._rng.random() < 0.6:
-            return [AmendOrder(self._symbol, account, order_id, price=new.price, size=new.size)]
-        return [CancelOrder(self._symbol, account, order_id), new]
+            return [AmendOrder(account, order_id, price=new.price, size=new.size)]
+        return [CancelOrder(account, order_id), new]
 
     def _new_quote(self, account: str, side: Side) -> PlaceOrder:
         # the square makes quotes dense at the top and thin far out
@@ -226,7 +226,7 @@ class Crowd:
         orders = self._view.open_orders(self._symbol, account)
         commands: list[Command] = []
         if len(orders) >= SCALPS_MAX or (orders and self._rng.random() < 0.4):
-            commands.append(CancelOrder(self._symbol, account, next(iter(orders))))
+            commands.append(CancelOrder(account, next(iter(orders))))
         if not commands or self._rng.random() < 0.6:
             # a guess that does not look at the other side: now and then post-only has to refuse it
             distance = self._rng.gauss(0.4, 0.3) * self._profile.spread
@@ -239,7 +239,7 @@ class Crowd:
         account = self._rng.choice(PATIENT)
         orders = self._view.open_orders(self._symbol, account)
         if len(orders) >= WAITING_MAX or (orders and self._rng.random() < 0.45):
-            return [CancelOrder(self._symbol, account, next(iter(orders)))]
+            return [CancelOrder(account, next(iter(orders)))]
         return [self._new_waiting(account)]
 
     def _new_waiting(self, account: str) -> PlaceOrder:

@@ -25,12 +25,15 @@ BOOK_INTERVALS_MS = (100, 250, 500, 1000, 5000)
 """Intervals that `book` can be had at; without one a variant follows every transaction of the tape."""
 
 CHANNELS = ("trades", "book", "book_l3", "quotes", "candles", "ticker", "rates", "status")
+PRIVATE_CHANNELS = ("orders", "fills", "balances", "positions")
+"""One stream an account each, lossless; where a stream is named, the account stands for the symbol."""
+_LOSSLESS = frozenset(("trades", "book_l3", "status", *PRIVATE_CHANNELS))
 
 
 class StreamKey(NamedTuple):
     """Names one stream: a channel of a symbol, with the options that make it another stream.
 
-    `depth` and `interval_ms` belong to `book` (0: not set), `interval` to `candles` ("" elsewhere).
+    `symbol` is the account for a private channel. `depth` and `interval_ms` belong to `book` (0: not set), `interval` to `candles` ("" elsewhere).
     """
 
     channel: str
@@ -43,9 +46,7 @@ class StreamKey(NamedTuple):
     def lossless(self) -> bool:
         """True when every message counts; False when only the newest does."""
         channel = self.channel
-        return channel in ("trades", "book_l3", "status") or (
-            channel == "book" and not self.depth and not self.interval_ms
-        )
+        return channel in _LOSSLESS or (channel == "book" and not self.depth and not self.interval_ms)
 
 
 def stream_key(
@@ -56,10 +57,9 @@ def stream_key(
     Raises:
         InvalidInput: no such channel, or an option that it does not take.
     """
-    if channel not in CHANNELS:
-        raise InvalidInput(
-            f"no channel {channel!r}; there are {', '.join(CHANNELS)}", field="channel", code="unknown_channel"
-        )
+    if channel not in CHANNELS and channel not in PRIVATE_CHANNELS:
+        there_are = ", ".join(CHANNELS + PRIVATE_CHANNELS)
+        raise InvalidInput(f"no channel {channel!r}; there are {there_are}", field="channel", code="unknown_channel")
     if channel != "book" and (depth is not None or interval_ms is not None):
         field = "depth" if depth is not None else "interval_ms"
         raise InvalidInput(f"{field} belongs to the channel book, not to {channel}", field=field)

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
 
+from tickwire.model.order import Order
 from tickwire.model.records import FeedState, Level, TradingState
 
 L3Action = Literal["add", "modify", "cancel", "fill"]
@@ -135,4 +136,112 @@ class Status(_Base, frozen=True):
     reason: str
 
 
-Event: TypeAlias = Trade | RecentTrades | Book | OrderChange | Orders | Quote | Candle | Ticker | Rate | Status
+# ---- private: streams of one account, which stands where the symbol does elsewhere ------------------
+
+
+class _Private(msgspec.Struct, frozen=True, gc=False):
+    account: str
+    seq: int
+    ts: int
+
+    @property
+    def symbol(self) -> str:
+        """The account: what names the stream among those of its channel."""
+        return self.account
+
+
+class Fill(_Private, frozen=True):
+    """One order's part in one trade. `instrument` is the symbol; `fee` in units of the quote asset, negative for a
+    rebate."""
+
+    channel: ClassVar[str] = "fills"
+    instrument: str
+    trade_id: str
+    order_id: int
+    client_order_id: str
+    side: str
+    price: int
+    size: int
+    fee: int
+    liquidity: Literal["maker", "taker"]
+
+
+class RecentFills(_Private, frozen=True):
+    """An account's newest fills, oldest first."""
+
+    channel: ClassVar[str] = "fills"
+    fills: list[Fill]
+
+
+class OrderUpdate(_Private, frozen=True):
+    """One order of an account as it stands after a command. `order` is never changed again."""
+
+    channel: ClassVar[str] = "orders"
+    order: Order
+
+
+class OpenOrders(_Private, frozen=True):
+    """Every open or waiting order of an account, oldest first."""
+
+    channel: ClassVar[str] = "orders"
+    orders: list[Order]
+
+
+class Balances(_Private, frozen=True):
+    """(asset, available, held) in units of the asset: those that changed, or all of them in a snapshot."""
+
+    channel: ClassVar[str] = "balances"
+    balances: list[tuple[str, int, int]]
+
+
+class Position(msgspec.Struct, frozen=True, gc=False):
+    """What an account's fills on one instrument add up to.
+
+    Attributes:
+        size: lots, negative when more was sold than bought.
+        cost: what the open size cost (short: brought in), ticks x lots; cost / size is the average price.
+        realised: profit of what was closed, ticks x lots, fees apart.
+        fees: paid, units of the quote asset.
+        mark: the price in ticks that it is valued at, None where there is none.
+    """
+
+    instrument: str
+    size: int
+    cost: int
+    realised: int
+    fees: int
+    mark: int | None
+
+    @property
+    def unrealised(self) -> int | None:
+        """Profit of the open size at the mark, ticks x lots."""
+        if self.mark is None:
+            return None
+        return self.mark * self.size - self.cost if self.size >= 0 else self.cost + self.mark * self.size
+
+
+class Positions(_Private, frozen=True):
+    """The positions that changed, or all of them in a snapshot."""
+
+    channel: ClassVar[str] = "positions"
+    positions: list[Position]
+
+
+Event: TypeAlias = (
+    Trade
+    | RecentTrades
+    | Book
+    | OrderChange
+    | Orders
+    | Quote
+    | Candle
+    | Ticker
+    | Rate
+    | Status
+    | Fill
+    | RecentFills
+    | OrderUpdate
+    | OpenOrders
+    | Balances
+    | Positions
+)

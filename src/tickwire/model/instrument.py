@@ -13,6 +13,11 @@ AssetClass = Literal["crypto", "fx", "equity", "index", "future"]
 Kind = Literal["matched", "mirrored"]
 BookDetail = Literal["orders", "levels", "none"]
 
+ASSET_DECIMALS = 18
+"""Every asset is counted in 10^-18 of itself: the finest that venues and chains settle in, so that the value of
+any order of any instrument is a whole number of units."""
+MILLIONTHS = scale("0.000001")
+
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One tradable thing at one venue.
@@ -27,6 +32,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         kind: `matched` by our engine, or `mirrored` from a venue's feed.
         book: what is known of its book: every order, level totals, or nothing but quotes.
         feed: name of the feed that drives it; its liveness is the instrument's feed status. "" for none.
+        maker_fee, taker_fee: part of the quote amount, "0.001" is ten basis points; at most six decimals. The maker's
+            may be negative (a rebate), but not below the taker's negated.
+        price_band: how far from the last trade (before the first: the middle of the book) a price may be, as a part
+            of it: "0.1" is ten percent. "" for any.
+        size_max: of one order, a decimal string. "" for any.
+        notional_min, notional_max: of one order, price x size. "" for any.
 
     Raises:
         InvalidInput: a part of the symbol, a step, or a book that does not go with the kind; `field` names it.
@@ -41,6 +52,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     book: BookDetail = "levels"
     feed: str = ""
+    maker_fee: str = "0"
+    taker_fee: str = "0"
+    price_band: str = ""
+    size_max: str = ""
+    notional_min: str = ""
+    notional_max: str = ""
 
     def __post_init__(self) -> None:
         for field in ("venue", "base", "quote"):
@@ -54,6 +71,17 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
                 raise InvalidNumber(f"{field}: {error.message}", field=field) from None
         if self.kind == "matched" and self.book != "orders":
             raise InvalidInput('a matched instrument has book "orders"', field="book")
+        if self.kind == "matched" and self.price.decimals + self.size.decimals > ASSET_DECIMALS:
+            text = f"tick_size and lot_size may have {ASSET_DECIMALS} decimals together, or amounts would be rounded"
+            raise InvalidInput(text, field="tick_size")
+        for field in ("maker_fee", "taker_fee", "price_band"):
+            if getattr(self, field):
+                MILLIONTHS.parse(getattr(self, field), field)
+        for field, unit in (("size_max", self.size), ("notional_min", self.notional), ("notional_max", self.notional)):
+            if getattr(self, field):
+                unit.parse(getattr(self, field), field)
+        if not -1_000_000 < self.taker_fee_ppm < 1_000_000 or not -self.taker_fee_ppm <= self.maker_fee_ppm < 1_000_000:
+            raise InvalidInput("fees must be below 1, and a maker's rebate not above the taker's fee", field="maker_fee")
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -61,6 +89,16 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         book = {"orders": ("book", "book_l3"), "levels": ("book",), "none": ()}[self.book]
         rates = ("rates",) if self.asset_class in ("fx", "index") else ()
         return ("trades", *book, "quotes", "candles", "ticker", *rates, "status")
+
+    @property
+    def maker_fee_ppm(self) -> int:
+        """The maker's fee in millionths."""
+        return MILLIONTHS.parse(self.maker_fee, "maker_fee")
+
+    @property
+    def taker_fee_ppm(self) -> int:
+        """The taker's fee in millionths."""
+        return MILLIONTHS.parse(self.taker_fee, "taker_fee")
 
     @property
     def symbol(self) -> str:

@@ -17,8 +17,10 @@ from tickwire.errors import InvalidInput
 from tickwire.model.instrument import Instrument
 
 Side = Literal["buy", "sell"]
-OrderType = Literal["limit", "market"]
-TimeInForce = Literal["gtc", "ioc", "fok"]
+OrderType = Literal["limit", "market", "stop", "stop_limit"]
+TimeInForce = Literal["gtc", "ioc", "fok", "gtd"]
+SelfTradePrevention = Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
+GuardScope = Literal["off", "connection", "account"]
 FeedState = Literal["live", "stale", "down"]
 TradingState = Literal["open", "halted", "closed"]
 
@@ -59,11 +61,21 @@ class TradingStatus(_Base, frozen=True, tag="trading"):
     state: TradingState
 
 
-# ---- commands: what users and agents ask of a matched instrument --------------------------------
+# ---- commands: what users, agents and operators ask  --------------------------------
 
 
 class PlaceOrder(_Base, frozen=True, tag="place"):
-    """Enter an order. `price` is None for a market order."""
+    """Enter an order.
+
+    Args:
+        price: None for `market` and `stop`.
+        stop_price: the last trade's price at which a `stop` or `stop_limit` wakes up.
+        expires_at: of a `gtd` order; the tape's clock takes it off at this time.
+        display_size: lots of an iceberg that show at a time; 0 shows all.
+        self_trade_prevention: what is canceled when the order would meet one of the same account.
+        deadline: the order is refused when the tape's clock is past this; 0 for never.
+        session: who sent it, for `SessionEnded`.
+    """
 
     symbol: str
     account: str
@@ -74,27 +86,84 @@ class PlaceOrder(_Base, frozen=True, tag="place"):
     time_in_force: TimeInForce = "gtc"
     post_only: bool = False
     client_order_id: str = ""
+    stop_price: int | None = None
+    expires_at: int = 0
+    reduce_only: bool = False
+    display_size: int = 0
+    self_trade_prevention: SelfTradePrevention = "cancel_newest"
+    deadline: int = 0
+    session: str = ""
 
 
 class AmendOrder(_Base, frozen=True, tag="amend"):
-    """Change what rests of an order. Only a falling size keeps its place in the queue.
+    """Change an open order, named by its id or by its owner's. Only a falling size keeps its place in the queue.
 
-    `size` is the new remaining size; None leaves price or size as it is.
+    `size` is the new total, what has been filled included, so that a fill on the way can't make the order larger
+    than asked. None leaves price or size as it is.
     """
 
-    symbol: str
     account: str
-    order_id: int
+    order_id: int = 0
     price: int | None = None
     size: int | None = None
+    client_order_id: str = ""
 
 
 class CancelOrder(_Base, frozen=True, tag="cancel"):
-    """Take a resting order off the book."""
+    """Take an open order off, named by its id or by its owner's."""
 
-    symbol: str
     account: str
-    order_id: int
+    order_id: int = 0
+    client_order_id: str = ""
+
+
+class CancelAll(_Base, frozen=True, tag="cancel_all"):
+    """Take all of an account's open orders off; a symbol or a session narrows it."""
+
+    account: str
+    symbol: str = ""
+    session: str = ""
+
+
+class Transfer(_Base, frozen=True, tag="transfer"):
+    """Money comes in (positive) or goes out. The same `transfer_id` never moves it twice.
+
+    `amount` is a decimal string, for it may need more than 64 bits.
+    """
+
+    account: str
+    asset: str
+    amount: str
+    transfer_id: str
+
+
+class KillSwitch(_Base, frozen=True, tag="kill"):
+    """Cancel everything open of an account or on an instrument, and refuse what is new until it is off again."""
+
+    on: bool
+    account: str = ""
+    symbol: str = ""
+
+
+class DeadMan(_Base, frozen=True, tag="dead_man"):
+    """Cancel all of an account's orders when the tape's clock reaches `expires_at`; 0 disarms."""
+
+    account: str
+    expires_at: int
+
+
+class Guard(_Base, frozen=True, tag="guard"):
+    """What `SessionEnded` cancels: nothing, the orders of that session, or all of the account."""
+
+    account: str
+    session: str
+    scope: GuardScope
+
+
+class SessionEnded(_Base, frozen=True, tag="session_end"):
+    """A session's connection is gone without a logout: its guard, if any, fires."""
+
+    session: str
 
 
 # ---- a venue's own market data, for mirrored instruments -----------------------------------------
@@ -194,7 +263,8 @@ class VenueRate(_Base, frozen=True, tag="vrate"):
     ts_event: int = 0
 
 
-Command: TypeAlias = PlaceOrder | AmendOrder | CancelOrder
+OrderCommand: TypeAlias = PlaceOrder | AmendOrder | CancelOrder | CancelAll
+Command: TypeAlias = OrderCommand | Transfer | KillSwitch | DeadMan | Guard | SessionEnded
 Record: TypeAlias = (
     Clock
     | ListInstrument
@@ -203,6 +273,12 @@ Record: TypeAlias = (
     | PlaceOrder
     | AmendOrder
     | CancelOrder
+    | CancelAll
+    | Transfer
+    | KillSwitch
+    | DeadMan
+    | Guard
+    | SessionEnded
     | VenueBookSnapshot
     | VenueBookUpdate
     | VenueOrdersSnapshot

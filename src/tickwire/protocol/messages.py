@@ -40,10 +40,10 @@ class Position(_Base, frozen=True, forbid_unknown_fields=True):
 
 
 class StreamParams(_Base, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """Parameters of `subscribe` and `unsubscribe`."""
+    """Parameters of `subscribe` and `unsubscribe`. A private channel takes no symbols: it is the session's account's."""
 
     channel: str
-    symbols: list[str]
+    symbols: list[str] = []
     depth: int | None = None
     interval_ms: int | None = None
     interval: str | None = None
@@ -51,10 +51,10 @@ class StreamParams(_Base, frozen=True, forbid_unknown_fields=True, rename={"from
 
 
 class SnapshotParams(_Base, frozen=True, forbid_unknown_fields=True):
-    """Parameters of `snapshot`."""
+    """Parameters of `snapshot`. A private channel takes no symbol."""
 
     channel: str
-    symbol: str
+    symbol: str = ""
     depth: int | None = None
     interval_ms: int | None = None
     interval: str | None = None
@@ -69,6 +69,111 @@ class InstrumentsParams(_Base, frozen=True, forbid_unknown_fields=True):
 
 class NoParams(_Base, frozen=True, forbid_unknown_fields=True):
     """Parameters of a method that takes none."""
+
+
+class LoginParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `auth.login`: a key and its signature over the challenge of `hello` (base64url without padding),
+    or a token (JWT) alone."""
+
+    key: str = ""
+    signature: str = ""
+    token: str = ""
+
+
+class PlaceParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `order.place`. Prices and sizes are decimal strings, times integer nanoseconds."""
+
+    symbol: str
+    side: Literal["buy", "sell"]
+    size: str
+    type: Literal["limit", "market", "stop", "stop_limit"] = "limit"
+    price: str | None = None
+    stop_price: str | None = None
+    time_in_force: Literal["gtc", "ioc", "fok", "gtd"] = "gtc"
+    expires_at: int | None = None
+    post_only: bool = False
+    reduce_only: bool = False
+    display_size: str | None = None
+    client_order_id: str = ""
+    self_trade_prevention: Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"] = "cancel_newest"
+    deadline: int | None = None
+
+
+class AmendParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `order.amend`; `size` is the new total, what has been filled included."""
+
+    order_id: str = ""
+    client_order_id: str = ""
+    price: str | None = None
+    size: str | None = None
+
+
+class OrderParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `order.cancel` and `order.get`: one of the two ids."""
+
+    order_id: str = ""
+    client_order_id: str = ""
+
+
+class CancelAllParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `order.cancel_all` and `order.list`; no symbol means all."""
+
+    symbol: str = ""
+
+
+class Operation(_Base, frozen=True, forbid_unknown_fields=True):
+    """One operation of `order.batch`: the method is `place`, `amend` or `cancel`."""
+
+    method: Literal["place", "amend", "cancel"]
+    params: msgspec.Raw
+
+
+class BatchParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `order.batch`: 1 to 50 operations."""
+
+    operations: list[Operation]
+
+
+class GuardParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `session.cancel_on_disconnect`."""
+
+    scope: Literal["off", "connection", "account"]
+
+
+class DeadManParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `session.dead_man`: call it again before the time is over; 0 disarms."""
+
+    timeout_ms: int
+
+
+class PortfolioParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `account.portfolio`: the asset that everything is valued in."""
+
+    currency: str
+
+
+class TransferParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `admin.deposit` and `admin.withdraw`. The same `transfer_id` never moves the money twice."""
+
+    account: str
+    asset: str
+    amount: str
+    transfer_id: str
+
+
+class KillSwitchParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `admin.kill_switch`: an account or a symbol."""
+
+    on: bool
+    account: str = ""
+    symbol: str = ""
+
+
+class TradingParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `admin.trading_status`."""
+
+    symbol: str
+    state: Literal["open", "halted", "closed"]
 
 
 # ---- server to client ----------------------------------------------------------------------------
@@ -95,7 +200,7 @@ class Hello(_Base, frozen=True, tag_field="type", tag="hello", omit_defaults=Fal
 
 
 class StreamState(_Base, frozen=True):
-    """A stream and the last `seq` that was published on it."""
+    """A stream and the last `seq` that was published on it; for a private one `symbol` is the account."""
 
     channel: str
     symbol: str
@@ -263,8 +368,161 @@ class StatusData(_Base, frozen=True, omit_defaults=False):
     reason: str
 
 
+class OrderData(_Base, frozen=True, omit_defaults=False):
+    """An order: `orders` updates, and the result of what is done with one.
+
+    `status` is open, waiting (for its stop price), filled, canceled or expired; `remaining` may still fill.
+    """
+
+    order_id: str
+    client_order_id: str
+    symbol: str
+    side: str
+    type: str
+    status: str
+    time_in_force: str
+    price: str | None
+    stop_price: str | None
+    size: str
+    remaining: str
+    filled: str
+    average_price: str | None
+    fee: str
+    post_only: bool
+    reduce_only: bool
+    display_size: str | None
+    self_trade_prevention: str
+    expires_at: int | None
+    reason: str
+    created: int
+    updated: int
+
+
+class OpenOrdersData(_Base, frozen=True, omit_defaults=False):
+    """`orders`, snapshot: every open or waiting order, oldest first."""
+
+    orders: list[OrderData]
+
+
+class FillData(_Base, frozen=True, omit_defaults=False):
+    """`fills`, update: an order's part in a trade. `fee` is in the quote asset, negative for a rebate."""
+
+    symbol: str
+    trade_id: str
+    order_id: str
+    client_order_id: str
+    side: str
+    price: str
+    size: str
+    fee: str
+    fee_asset: str
+    liquidity: Literal["maker", "taker"]
+    seq: int
+    ts: int
+
+
+class FillsSnapshot(_Base, frozen=True, omit_defaults=False):
+    """`fills`, snapshot: the newest fills, oldest first."""
+
+    fills: list[FillData]
+
+
+class BalanceData(_Base, frozen=True, omit_defaults=False):
+    """One asset: `available` to trade with, `held` by open orders."""
+
+    asset: str
+    available: str
+    held: str
+
+
+class BalancesData(_Base, frozen=True, omit_defaults=False):
+    """`balances`: those that changed; all of them in a snapshot."""
+
+    balances: list[BalanceData]
+
+
+class PositionData(_Base, frozen=True, omit_defaults=False):
+    """What the fills on an instrument add up to. Profits are in the quote asset, fees apart; null without a price."""
+
+    symbol: str
+    size: str
+    average_price: str | None
+    realised: str
+    unrealised: str | None
+    fees: str
+    mark: str | None
+
+
+class PositionsData(_Base, frozen=True, omit_defaults=False):
+    """`positions`: those that changed; all of them in a snapshot."""
+
+    positions: list[PositionData]
+
+
+class OrderResult(_Base, frozen=True, omit_defaults=False):
+    """Result of `order.place`, `order.amend`, `order.cancel` and `order.get`: the order as it stood then, and the fills
+    of this request (`order.get`: those of its last 1,000 that are the order's)."""
+
+    order: OrderData
+    fills: list[FillData]
+
+
+class OrdersResult(_Base, frozen=True, omit_defaults=False):
+    """Result of `order.list`."""
+
+    orders: list[OrderData]
+
+
+class CanceledResult(_Base, frozen=True, omit_defaults=False):
+    """Result of `order.cancel_all`: the ids of what was canceled."""
+
+    order_ids: list[str]
+
+
+class BatchItem(_Base, frozen=True):
+    """What one operation of a batch came to: either `result` or `error`."""
+
+    result: Any = None
+    error: ErrorBody | None = None
+
+
+class BatchResult(_Base, frozen=True, omit_defaults=False):
+    """Result of `order.batch`, in the order of the operations."""
+
+    results: list[BatchItem]
+
+
+class Holding(_Base, frozen=True, omit_defaults=False):
+    """One asset of a portfolio; `value` is null where no rate leads to the currency."""
+
+    asset: str
+    amount: str
+    value: str | None
+
+
+class PortfolioResult(_Base, frozen=True, omit_defaults=False):
+    """Result of `account.portfolio`: `total` leaves out what has no value."""
+
+    currency: str
+    total: str
+    holdings: list[Holding]
+
+
+class LoginResult(_Base, frozen=True, omit_defaults=False):
+    """Result of `auth.login`."""
+
+    account: str
+    scopes: list[str]
+
+
 StreamData: TypeAlias = (
-    TradeData
+    OrderData
+    | OpenOrdersData
+    | FillData
+    | FillsSnapshot
+    | BalancesData
+    | PositionsData
+    | TradeData
     | TradesSnapshot
     | BookData
     | OrdersData
@@ -278,7 +536,8 @@ StreamData: TypeAlias = (
 
 
 class StreamMessage(_Base, frozen=True):
-    """One message of one stream. `data` is null in a snapshot of something that has not happened yet."""
+    """One message of one stream. `data` is null in a snapshot of something that has not happened yet; `symbol` is the
+    account in a private stream."""
 
     channel: str
     symbol: str
@@ -304,6 +563,12 @@ class InstrumentInfo(_Base, frozen=True, omit_defaults=False):
     lot_size: str
     channels: list[str]
     status: StatusData
+    maker_fee: str = "0"
+    taker_fee: str = "0"
+    price_band: str = ""
+    size_max: str = ""
+    notional_min: str = ""
+    notional_max: str = ""
 
 
 DATA_TYPES: dict[tuple[str, str], type] = {
@@ -323,5 +588,13 @@ DATA_TYPES: dict[tuple[str, str], type] = {
     ("rates", "update"): RateData,
     ("status", "snapshot"): StatusData,
     ("status", "update"): StatusData,
+    ("orders", "snapshot"): OpenOrdersData,
+    ("orders", "update"): OrderData,
+    ("fills", "snapshot"): FillsSnapshot,
+    ("fills", "update"): FillData,
+    ("balances", "snapshot"): BalancesData,
+    ("balances", "update"): BalancesData,
+    ("positions", "snapshot"): PositionsData,
+    ("positions", "update"): PositionsData,
 }
 """(channel, type) -> the type of `data`"""
