@@ -43,6 +43,7 @@ def apply(matcher: Matcher | ReferenceMatcher, order_id: int, command: Command) 
         )
     if isinstance(command, CancelOrder):
         return matcher.cancel(command.order_id)
+    assert isinstance(command, AmendOrder)
     return matcher.amend(command.order_id, price=command.price, size=command.size)
 
 
@@ -81,9 +82,9 @@ def mixed(count: int) -> tuple[list[Command], Matcher]:
         command: Command
         if kind < 0.48:
             behind = 1 + int(random.expovariate(1 / 12))
-            command = PlaceOrder("S", "a", side, random.randint(1, 50), middle + away * behind)
+            command = PlaceOrder("S", side, side, random.randint(1, 50), middle + away * behind)
         elif kind < 0.58:
-            command = PlaceOrder("S", "a", side, random.randint(1, 80), middle - away * 2, "limit", "ioc")
+            command = PlaceOrder("S", side, side, random.randint(1, 80), middle - away * 2, "limit", "ioc")
         elif not recent:
             continue
         elif kind < 0.96:

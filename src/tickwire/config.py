@@ -9,6 +9,7 @@ import msgspec
 
 from tickwire.errors import ConfigError
 from tickwire.limits import (
+    REQUESTS_PER_SECOND_MAX,
     RETAINED_BYTES_MAX,
     SNAPSHOT_EVERY_TRANSACTIONS,
     TAPE_BYTES_MAX,
@@ -74,6 +75,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         tape_bytes_max, tape_hours_max: what the tape is kept to.
         snapshot_every: transactions between snapshots of the market.
         retained_bytes_max: published bytes kept for clients that lag.
+        require_key: market data only for clients that have logged in.
+        requests_per_second: of one session, with a burst of as many.
     """
 
     host: str = "127.0.0.1"
@@ -89,11 +92,14 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     tape_hours_max: int = TAPE_HOURS_MAX
     snapshot_every: int = SNAPSHOT_EVERY_TRANSACTIONS
     retained_bytes_max: int = RETAINED_BYTES_MAX
+    require_key: bool = False
+    requests_per_second: int = REQUESTS_PER_SECOND_MAX
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
             raise ConfigError(f"port {self.port}: give one from 0 to 65535")
-        for name in ("tape_bytes_max", "tape_hours_max", "snapshot_every", "retained_bytes_max"):
+        positive = ("tape_bytes_max", "tape_hours_max", "snapshot_every", "retained_bytes_max", "requests_per_second")
+        for name in positive:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1")
         if len(set(self.feeds)) != len(self.feeds):

@@ -10,6 +10,8 @@ TickwireError
 └── ClientError           what a client of a tickwire server can meet
     ├── ConnectionLost    the socket is gone (the client reconnects by itself unless told not to)
     ├── RequestRefused    the server answered with an error; `code` is from the code table
+    ├── OrderNotPlaced    the reply was lost, and the server says that it does not know the order
+    ├── OutcomeUnknown    the reply was lost, and it could not be found out what became of the order
     └── BookInvalid       the local book can't be trusted now; a snapshot is on its way
 """
 
@@ -86,6 +88,15 @@ class RequestRefused(ClientError):
         self.message = message
         self.field = field
         self.retry = retry
+
+
+class OrderNotPlaced(ClientError):
+    """The connection was lost before the reply, and the server does not know the order: it was not placed."""
+
+
+class OutcomeUnknown(ClientError):
+    """Whether, or how far, an order was carried out can't be told: ask `client.order` and look at the fills before
+    anything else is traded."""
 
 
 class BookInvalid(ClientError):

@@ -82,3 +82,32 @@ emptied and stale until the venue's next snapshot."""
 
 HELD_SECONDS_MAX = 5
 """How long such a change may wait before the instrument is shown as stale."""
+
+# ---- trading --------------------------------------------------------------------------------------
+
+ACCOUNTS_MAX = 100_000
+"""Accounts of one server. Beyond it a command of a new one is refused: each costs memory for good."""
+
+OPEN_ORDERS_MAX = 1_000
+"""Open and waiting orders of one account. Beyond it: the error `too_many_orders`."""
+
+CLOSED_ORDERS_MAX = 250
+"""Ended orders of one account that `order.get` still knows; the oldest are forgotten first."""
+
+CLIENT_ORDER_IDS_MAX = 10_000
+"""Newest `client_order_id`s of one account whose first answer is kept: minutes at the highest rate of requests."""
+
+FILLS_KEPT_MAX = 1_000
+"""Newest fills of one account, from which a reconnecting client is given what it missed."""
+
+FILLS_SHOWN_MAX = 100
+"""Fills in the snapshot of `fills`."""
+
+TRANSFER_IDS_MAX = 100_000
+"""Newest transfers that are remembered, so that none is made twice."""
+
+BATCH_OPERATIONS_MAX = 50
+"""Operations of one `order.batch`."""
+
+KEYS_MAX = 10_000
+"""Keys in force on one server. Beyond it none is created until one is revoked."""

@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "tickwire"
 
 # Each package may import itself and those before it. Everything up to `protocol` is the core.
 CORE = ["errors", "limits", "model", "book", "engine", "market", "streams", "protocol"]
-ORDER = [*CORE, "clock", "tape", "config", "feeds", "server", "client", "testing", "cli"]
+ORDER = [*CORE, "clock", "keyfile", "tape", "config", "feeds", "server", "client", "testing", "cli"]
 
 IMPURE = {
     "asyncio", "concurrent", "datetime", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets",

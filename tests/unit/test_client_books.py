@@ -370,7 +370,7 @@ async def test_until_waits_for_the_state_and_ignores_an_invalid_book(book: LiveB
     assert not task.done()
     book._take(snapshot(10), 1)
     await task
-    assert book._waiters == {}
+    assert len(book._waiters) == 0
 
 
 async def test_until_raises_what_the_predicate_raises_and_nothing_else_suffers(book: LiveBook) -> None:

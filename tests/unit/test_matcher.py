@@ -11,14 +11,18 @@ from tickwire.engine.digest import book_digest
 from tickwire.engine.events import Canceled, EngineEvent, Matched, Reduced, Rejected, Rested
 from tickwire.engine.matcher import Matcher
 from tickwire.engine.reference import ReferenceMatcher
-from tickwire.model.records import OrderType, Side, TimeInForce
+from tickwire.model.records import OrderType, SelfTradePrevention, Side, TimeInForce
 
 BAD_SIZES = (0, -1)
+OWNERS: dict[Side, str] = {"buy": "alice", "sell": "bob"}
 NEVER_REST: tuple[tuple[OrderType, TimeInForce], ...] = (("limit", "ioc"), ("limit", "fok"), ("market", "gtc"))
 
 
 class Exchange:
-    """A matcher with one account and ids handed out from 1, so that a test reads as orders and events."""
+    """A matcher and ids handed out from 1, so that a test reads as orders and events.
+
+    Unless a test says otherwise alice buys and bob sells, so that nobody meets himself.
+    """
 
     def __init__(self, matcher: Matcher | ReferenceMatcher) -> None:
         self.matcher = matcher
@@ -33,17 +37,24 @@ class Exchange:
         order_type: OrderType = "limit",
         time_in_force: TimeInForce = "gtc",
         post_only: bool = False,
+        account: str = "",
+        display_size: int = 0,
+        mode: SelfTradePrevention = "cancel_newest",
+        limit: int | None = None,
     ) -> list[EngineEvent]:
         self.placed += 1
         return self.matcher.place(
             self.placed,
-            "alice",
+            account or OWNERS[side],
             side,
             size,
             price=price,
             order_type=order_type,
             time_in_force=time_in_force,
             post_only=post_only,
+            display_size=display_size,
+            self_trade_prevention=mode,
+            limit=limit,
         )
 
     def buy(self, size: int, price: int) -> list[EngineEvent]:
@@ -97,9 +108,9 @@ def test_market_takes_any_price_and_never_rests(exchange: Exchange) -> None:
     assert exchange.place("buy", 12, order_type="market") == [
         Matched(1, 101, 5, "buy", 3, 1, 0),
         Matched(2, 900, 5, "buy", 3, 2, 0),
-        Canceled(3, "buy", 0, 2, False),
+        Canceled(3, "buy", 0, 2, False, "not_filled"),
     ]
-    assert exchange.place("buy", 1, order_type="market") == [Canceled(4, "buy", 0, 1, False)]
+    assert exchange.place("buy", 1, order_type="market") == [Canceled(4, "buy", 0, 1, False, "not_filled")]
     assert (exchange.resting("buy"), exchange.resting("sell")) == ([], [])
 
 
@@ -108,7 +119,7 @@ def test_ioc_cancels_what_remains(exchange: Exchange) -> None:
     exchange.sell(5, 102)
     assert exchange.place("buy", 8, 101, time_in_force="ioc") == [
         Matched(1, 101, 5, "buy", 3, 1, 0),
-        Canceled(3, "buy", 101, 3, False),
+        Canceled(3, "buy", 101, 3, False, "not_filled"),
     ]
     assert (exchange.resting("buy"), exchange.resting("sell")) == ([], [(2, 102, 5)])
 
@@ -168,7 +179,7 @@ def test_cancel(exchange: Exchange) -> None:
 def test_a_smaller_size_keeps_the_place(exchange: Exchange, price: int | None) -> None:
     exchange.buy(5, 100)
     exchange.buy(6, 100)
-    assert exchange.matcher.amend(1, price=price, size=2) == [Reduced(1, "buy", 100, 2)]
+    assert exchange.matcher.amend(1, price=price, size=2) == [Reduced(1, "buy", 100, 2, 3)]
     assert exchange.resting("buy") == [(1, 100, 2), (2, 100, 6)]
 
 
@@ -200,12 +211,207 @@ def test_an_amended_price_may_match(exchange: Exchange) -> None:
     assert (exchange.resting("buy"), exchange.resting("sell")) == ([(2, 106, 3)], [])
 
 
-def test_amend_keeps_the_owner() -> None:
+def test_amend_keeps_the_owner_and_the_slices() -> None:
     matcher = Matcher()
     exchange = Exchange(matcher)
+    exchange.place("buy", 5, 100, display_size=2)
+    assert matcher.amend(1, price=99, size=None) == [Canceled(1, "buy", 100, 5, True), Rested(1, "buy", 99, 2)]
+    order = matcher.book.orders[1]
+    assert (order.account, order.size, order.hidden, order.display) == ("alice", 2, 3, 2)
+    assert matcher.book.ladder.bids.top() == [(99, 2)]
+
+
+@pytest.mark.parametrize("price", [101, 102])
+def test_a_post_only_amend_that_would_take_changes_nothing(exchange: Exchange, price: int) -> None:
+    exchange.sell(5, 101)
+    exchange.buy(5, 99)
+    assert exchange.matcher.amend(2, price=price, size=3, post_only=True) == [Rejected(2, "would_take")]
+    assert exchange.resting("buy") == [(2, 99, 5)]
+    assert exchange.matcher.amend(2, price=100, size=3, post_only=True) == [
+        Canceled(2, "buy", 99, 5, True),
+        Rested(2, "buy", 100, 3),
+    ]
+
+
+def test_gtd_rests_like_gtc(exchange: Exchange) -> None:
+    assert exchange.place("buy", 5, 100, time_in_force="gtd") == [Rested(1, "buy", 100, 5)]
+
+
+@pytest.mark.parametrize(("side", "prices", "limit"), [("buy", (101, 102, 103), 102), ("sell", (99, 98, 97), 98)])
+def test_a_market_order_takes_nothing_beyond_its_limit(
+    exchange: Exchange, side: Side, prices: tuple[int, ...], limit: int
+) -> None:
+    for price in prices:
+        exchange.place("sell" if side == "buy" else "buy", 5, price, account="carol")
+    assert exchange.place(side, 12, order_type="market", limit=limit) == [
+        Matched(1, prices[0], 5, side, 4, 1, 0),
+        Matched(2, prices[1], 5, side, 4, 2, 0),
+        Canceled(4, side, 0, 2, False, "not_filled"),
+    ]
+    events = exchange.place(side, 1, order_type="market", time_in_force="fok", limit=limit)
+    assert events == [Rejected(5, "would_not_fill")]
+
+
+def test_an_iceberg_shows_a_slice_at_a_time_and_each_queues_anew(exchange: Exchange) -> None:
+    assert exchange.place("sell", 10, 101, display_size=4) == [Rested(1, "sell", 101, 4)]
+    exchange.sell(3, 101)
+    assert exchange.buy(5, 101) == [
+        Matched(1, 101, 4, "buy", 3, 1, 0),
+        Rested(1, "sell", 101, 4),
+        Matched(2, 101, 1, "buy", 3, 2, 2),
+    ]
+    assert exchange.resting("sell") == [(2, 101, 2), (1, 101, 4)]
+    assert exchange.buy(9, 101) == [
+        Matched(3, 101, 2, "buy", 4, 2, 0),
+        Matched(4, 101, 4, "buy", 4, 1, 0),
+        Rested(1, "sell", 101, 2),
+        Matched(5, 101, 2, "buy", 4, 1, 0),
+        Rested(4, "buy", 101, 1),
+    ]
+    assert (exchange.resting("buy"), exchange.resting("sell")) == ([(4, 101, 1)], [])
+
+
+def test_an_iceberg_takes_whole_and_shows_no_more_than_it_has(exchange: Exchange) -> None:
+    exchange.sell(5, 101)
+    assert exchange.place("buy", 8, 101, display_size=4) == [
+        Matched(1, 101, 5, "buy", 2, 1, 0),
+        Rested(2, "buy", 101, 3),
+    ]
+
+
+def test_an_iceberg_loses_its_hidden_lots_first(exchange: Exchange) -> None:
+    exchange.place("buy", 10, 100, display_size=4)
+    exchange.buy(1, 100)
+    assert exchange.matcher.amend(1, price=None, size=10) == [Rejected(1, "no_change")]
+    assert exchange.matcher.amend(1, price=None, size=7) == [Reduced(1, "buy", 100, 4, 3)]
+    assert exchange.matcher.reduce(1, 5) == [Reduced(1, "buy", 100, 2, 5)]
+    assert exchange.resting("buy") == [(1, 100, 2), (2, 100, 1)]
+    assert exchange.matcher.amend(1, price=None, size=9) == [Canceled(1, "buy", 100, 2, True), Rested(1, "buy", 100, 4)]
+    assert exchange.matcher.cancel(1) == [Canceled(1, "buy", 100, 9, True)]
+    assert exchange.resting("buy") == [(2, 100, 1)]
+
+
+@pytest.mark.parametrize("size", [10, 11])
+def test_reduce_to_nothing_cancels(exchange: Exchange, size: int) -> None:
+    exchange.place("buy", 10, 100, display_size=4)
+    assert exchange.matcher.reduce(1, size) == [Canceled(1, "buy", 100, 10, True)]
+    assert exchange.matcher.reduce(1, 1) == [Rejected(1, "unknown_order")]
+    assert exchange.resting("buy") == []
+
+
+@pytest.fixture
+def own_behind_another(exchange: Exchange) -> Exchange:
+    """Dave's 2 of 4 lots that show at 101, alice's own 5 behind them, and bob's 6 at 102."""
+    exchange.place("sell", 4, 101, account="dave", display_size=2)
+    exchange.place("sell", 5, 101, account="alice")
+    exchange.sell(6, 102)
+    return exchange
+
+
+FIRST = [Matched(1, 101, 2, "buy", 4, 1, 0), Rested(1, "sell", 101, 2)]
+SECOND = Matched(2, 101, 2, "buy", 4, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "events"),
+    [
+        ("cancel_newest", [*FIRST, Canceled(4, "buy", 102, 7, False, "self_trade")]),
+        (
+            "cancel_oldest",
+            [*FIRST, Canceled(2, "sell", 101, 5, True, "self_trade"), SECOND, Matched(3, 102, 5, "buy", 4, 3, 1)],
+        ),
+        (
+            "cancel_both",
+            [
+                *FIRST,
+                Canceled(2, "sell", 101, 5, True, "self_trade"),
+                Canceled(4, "buy", 102, 7, False, "self_trade"),
+            ],
+        ),
+        (
+            "decrement",
+            [
+                *FIRST,
+                Canceled(2, "sell", 101, 5, True, "self_trade"),
+                Canceled(4, "buy", 102, 5, False, "self_trade"),
+                SECOND,
+            ],
+        ),
+    ],
+)
+def test_nobody_trades_with_himself(
+    own_behind_another: Exchange, mode: SelfTradePrevention, events: list[EngineEvent]
+) -> None:
+    assert own_behind_another.place("buy", 9, 102, mode=mode) == events
+    assert own_behind_another.resting("buy") == []
+
+
+def test_decrement_leaves_the_larger_order_in_its_place(exchange: Exchange) -> None:
+    exchange.place("sell", 10, 101, account="alice", display_size=4)
+    assert exchange.place("buy", 7, 101, mode="decrement") == [
+        Reduced(1, "sell", 101, 3, 7),
+        Canceled(2, "buy", 101, 7, False, "self_trade"),
+    ]
+    assert exchange.place("buy", 3, order_type="market", mode="decrement") == [
+        Canceled(1, "sell", 101, 3, True, "self_trade"),
+        Canceled(3, "buy", 0, 3, False, "self_trade"),
+    ]
+
+
+def test_an_amend_gives_way_too(exchange: Exchange) -> None:
+    exchange.place("sell", 5, 101, account="alice")
+    exchange.buy(3, 100)
+    assert exchange.matcher.amend(2, price=101, size=None, self_trade_prevention="cancel_oldest") == [
+        Canceled(2, "buy", 100, 3, True),
+        Canceled(1, "sell", 101, 5, True, "self_trade"),
+        Rested(2, "buy", 101, 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "limit", "lots", "cost"),
+    [
+        ("cancel_newest", 9, None, 2, 202),  # dave's next slice is behind alice's order
+        ("cancel_both", 9, None, 2, 202),
+        ("cancel_oldest", 9, None, 9, 4 * 101 + 5 * 102),
+        ("decrement", 9, None, 9, 4 * 101 + 5 * 102),
+        ("cancel_oldest", 9, 101, 4, 404),
+        ("cancel_oldest", 3, 102, 3, 303),
+        ("cancel_oldest", 99, 102, 10, 4 * 101 + 6 * 102),
+        ("cancel_newest", 2, 100, 0, 0),
+    ],
+)
+def test_reach(
+    own_behind_another: Exchange, mode: SelfTradePrevention, size: int, limit: int | None, lots: int, cost: int
+) -> None:
+    before = own_behind_another.resting("sell")
+    assert own_behind_another.matcher.reach("alice", "buy", size, limit, mode) == (lots, cost)
+    assert own_behind_another.resting("sell") == before
+    assert own_behind_another.matcher.next_trade_id == 1
+
+
+def test_reach_of_a_seller(exchange: Exchange) -> None:
     exchange.buy(5, 100)
-    matcher.amend(1, price=99, size=None)
-    assert matcher.book.orders[1].account == "alice"
+    exchange.buy(5, 99)
+    exchange.buy(5, 98)
+    assert exchange.matcher.reach("bob", "sell", 12, 99, "cancel_newest") == (10, 995)
+
+
+@pytest.mark.parametrize(
+    ("mode", "most"), [("cancel_newest", 2), ("cancel_both", 2), ("decrement", 2), ("cancel_oldest", 10)]
+)
+def test_fok_does_not_count_on_what_its_own_account_bars(
+    own_behind_another: Exchange, mode: SelfTradePrevention, most: int
+) -> None:
+    too_much = own_behind_another.place("buy", most + 1, 102, time_in_force="fok", mode=mode)
+    assert too_much == [Rejected(4, "would_not_fill")]
+    events = own_behind_another.place("buy", most, 102, time_in_force="fok", mode=mode)
+    assert sum(event.size for event in events if isinstance(event, Matched)) == most
+
+
+def test_post_only_would_take_even_an_own_order(exchange: Exchange) -> None:
+    exchange.place("sell", 5, 101, account="alice")
+    assert exchange.place("buy", 5, 101, post_only=True, mode="cancel_oldest") == [Rejected(2, "would_take")]
 
 
 Code = Literal["unknown_order", "invalid_size", "invalid_price", "no_change"]
@@ -263,6 +469,8 @@ def test_digest_tells_books_apart() -> None:
         digest(first, RestingOrder(2, "a", "sell", 100, 5)),
         digest(first, RestingOrder(2, "a", "buy", 99, 5)),
         digest(first, RestingOrder(2, "a", "buy", 100, 4)),
+        digest(first, RestingOrder(2, "a", "buy", 100, 5, 1, 5)),
+        digest(first, RestingOrder(2, "a", "buy", 100, 5, 0, 5)),
     ]
     assert len({same, *others}) == 1 + len(others)
 

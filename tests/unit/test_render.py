@@ -244,5 +244,6 @@ def test_an_instrument_in_the_list() -> None:
         '{"symbol":"SIM:EUR-USD","venue":"SIM","base":"EUR","quote":"USD","asset_class":"fx","kind":"matched",'
         '"tick_size":"0.00001","lot_size":"1000",'
         '"channels":["trades","book","book_l3","quotes","candles","ticker","rates","status"],'
-        '"status":{"instrument":"closed","feed":"down","reason":"not started"}}'
+        '"status":{"instrument":"closed","feed":"down","reason":"not started"},'
+        '"maker_fee":"0","taker_fee":"0","price_band":"","size_max":"","notional_min":"","notional_max":""}'
     )

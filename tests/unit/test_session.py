@@ -2,62 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 import pytest
 
-from support import BTC, START_NS, ListSink, World, decoded, order
+from session_client import SYMBOL, Client
+from support import START_NS, decoded, order
 from tickwire.limits import HEARTBEAT_MS, REQUESTS_PER_SECOND_MAX, SUBSCRIPTIONS_MAX
-from tickwire.model.instrument import Instrument
-from tickwire.model.records import ListInstrument, VenueQuote
-from tickwire.protocol.codec import ENCODINGS, JSON, MSGPACK
-from tickwire.protocol.codes import ERROR_CODES
-from tickwire.protocol.session import Session
-
-SYMBOL = BTC.symbol
-FX = Instrument(
-    venue="FXCM", base="EUR", quote="USD", asset_class="fx", tick_size="0.00001", lot_size="1", kind="mirrored",
-    book="none", feed="fx",
-)  # fmt: skip
-
-
-class Client:
-    """A session on a small market, spoken to in messages."""
-
-    def __init__(self, encoding: str = JSON.name) -> None:
-        self.world = World()
-        self.world.do(ListInstrument(FX))
-        self.sink = ListSink(encoding)
-        self.encoding = encoding
-        self.session = Session(
-            session_id="s1",
-            epoch="e1",
-            version="1.2.3",
-            challenge="sign me",
-            encoding=ENCODINGS[encoding],
-            market=self.world.market,
-            hub=self.world.hub,
-            renderer=self.world.renderer,
-            sink=self.sink,
-            now=self.world.clock,
-        )
-
-    def send(self, data: bytes) -> list[Any]:
-        replies = self.session.received(data)
-        return decoded(b"".join(replies), self.encoding)
-
-    def call(self, method: object, params: object = None, request_id: object = 1) -> list[Any]:
-        self.world.clock.advance(ms=100)  # well below the request limit
-        request = {"id": request_id, "method": method} | ({} if params is None else {"params": params})
-        return self.send(JSON.encode(request) if self.encoding == JSON.name else MSGPACK.encode(request))
-
-    def error(self, method: object, params: object = None, request_id: object = 1) -> tuple[Any, ...]:
-        (reply,) = self.call(method, params, request_id)
-        error = reply["error"]
-        assert ERROR_CODES[error["code"]].retry == error.get("retry", False)
-        assert "result" not in reply
-        return error["code"], error.get("field"), reply["id"]
+from tickwire.model.records import VenueQuote
+from tickwire.protocol.codec import JSON, MSGPACK
 
 
 @pytest.fixture(params=[JSON.name, MSGPACK.name])
@@ -103,6 +55,12 @@ def test_instruments_can_be_narrowed(client: Client) -> None:
             "lot_size": "1",
             "channels": ["trades", "quotes", "candles", "ticker", "rates", "status"],
             "status": {"instrument": "open", "feed": "down", "reason": "not started"},
+            "maker_fee": "0",
+            "taker_fee": "0",
+            "price_band": "",
+            "size_max": "",
+            "notional_min": "",
+            "notional_max": "",
         }
     ]
     (none,) = client.call("instruments", {"venue": "NYSE"})

@@ -20,7 +20,9 @@ class RestingOrder(msgspec.Struct, eq=False, gc=False):
         order_id: the engine's integer or the venue's string.
         account: the owner, "" where unknown.
         side: `buy` or `sell`.
-        price: ticks. size: what remains, lots.
+        price: ticks. size: what remains of it in sight, lots.
+        hidden: lots of an iceberg that do not show yet; in no level total.
+        display: size of an iceberg's slices, lots; 0 for an order that shows whole.
     """
 
     order_id: int | str
@@ -28,6 +30,8 @@ class RestingOrder(msgspec.Struct, eq=False, gc=False):
     side: str
     price: int
     size: int
+    hidden: int = 0
+    display: int = 0
 
 
 _Queues: TypeAlias = dict[int, OrderedDict[int | str, RestingOrder]]

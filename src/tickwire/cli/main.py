@@ -17,7 +17,9 @@ import typer
 from typer.core import TyperGroup
 
 from tickwire import __version__
+from tickwire.cli.doctor import doctor
 from tickwire.cli.instruments import instruments
+from tickwire.cli.keys import keys
 from tickwire.cli.record import record
 from tickwire.cli.replay import replay
 from tickwire.cli.serve import serve
@@ -72,8 +74,9 @@ def _say(message: str) -> None:
 
 
 app = typer.Typer(cls=_Commands, rich_markup_mode="rich", pretty_exceptions_enable=False)
-for command in (serve, watch, instruments, tail, record, replay):
+for command in (serve, watch, instruments, tail, record, replay, doctor):
     app.command()(command)
+app.add_typer(keys, name="keys")
 
 
 def _show_version(wanted: bool) -> None:
@@ -129,12 +132,13 @@ def _settings(path: Path, group: TyperGroup) -> dict[str, dict[str, Any]]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from None
+    commands = {name: each for name, each in group.commands.items() if not isinstance(each, TyperGroup)}
     settings: dict[str, dict[str, Any]] = {}
     for table, values in content.items():
-        if table not in group.commands or not isinstance(values, dict):
-            tables = ", ".join(f"[{name}]" for name in group.commands)
+        if table not in commands or not isinstance(values, dict):
+            tables = ", ".join(f"[{name}]" for name in commands)
             raise ConfigError(f"{path}: {table!r} is no table of a command; there are {tables}")
-        flags = {_key(flag): param for param in group.commands[table].params for flag in param.opts}
+        flags = {_key(flag): param for param in commands[table].params for flag in param.opts}
         settings[table] = {}
         for key, value in values.items():
             param = flags.get(_key(key))

@@ -12,7 +12,7 @@ from rich.logging import RichHandler
 
 from tickwire.config import ServerSettings, parse_feed, parse_speed
 from tickwire.errors import ConfigError
-from tickwire.limits import TAPE_BYTES_MAX, TAPE_HOURS_MAX
+from tickwire.limits import REQUESTS_PER_SECOND_MAX, TAPE_BYTES_MAX, TAPE_HOURS_MAX
 from tickwire.tape.base import Durability
 
 MEGABYTE = 1024 * 1024
@@ -58,6 +58,15 @@ def serve(
         int, typer.Option(help="Age that the tape is kept to, hours.", envvar="TICKWIRE_TAPE_HOURS")
     ] = TAPE_HOURS_MAX,
     seed: Annotated[int, typer.Option(help="Of the built-in market.", envvar="TICKWIRE_SEED")] = 1,
+    require_key: Annotated[
+        bool,
+        typer.Option(
+            "--require-key", help="Nothing without a login, market data either.", envvar="TICKWIRE_REQUIRE_KEY"
+        ),
+    ] = False,
+    requests_per_second: Annotated[
+        int, typer.Option(help="Requests of one session.", envvar="TICKWIRE_REQUESTS_PER_SECOND")
+    ] = REQUESTS_PER_SECOND_MAX,
     log_level: Annotated[
         str, typer.Option(help="debug, info, warning or error.", envvar="TICKWIRE_LOG_LEVEL")
     ] = "info",
@@ -88,6 +97,8 @@ def serve(
             seed=seed,
             tape_bytes_max=tape_mb * MEGABYTE,
             tape_hours_max=tape_hours,
+            require_key=require_key,
+            requests_per_second=requests_per_second,
         )
     )
 

@@ -1,8 +1,11 @@
-"""The Python client: connect, subscribe, and keep order books that are never silently wrong."""
+"""The Python client: connect, subscribe, trade, and keep books and an account that are never silently wrong."""
 
+from tickwire.client.account import LiveAccount, Reconciled
 from tickwire.client.blocking import connect_blocking
 from tickwire.client.books import LiveBook, LiveOrders, OrderOnBook
 from tickwire.client.client import Client, connect
+from tickwire.client.fills import Fills
+from tickwire.client.orders import LiveOrder
 from tickwire.client.subscription import Subscription
 from tickwire.protocol.client_codec import Encoding
 from tickwire.protocol.client_outcomes import ClientStats, Lost, Notice
@@ -13,11 +16,15 @@ __all__ = [
     "ClientStats",
     "Encoding",
     "Gap",
+    "Fills",
+    "LiveAccount",
     "LiveBook",
+    "LiveOrder",
     "LiveOrders",
     "Lost",
     "Notice",
     "OrderOnBook",
+    "Reconciled",
     "Skipped",
     "StreamMessage",
     "Subscription",

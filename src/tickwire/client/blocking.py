@@ -6,11 +6,14 @@ import asyncio
 import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from tickwire.client.client import REQUEST_TIMEOUT_SECONDS, Client
+from tickwire.client.orders import LiveOrder
 from tickwire.client.subscription import Consumer
+from tickwire.keyfile import KeyFile
 from tickwire.protocol.client_codec import Encoding
 
 T = TypeVar("T")
@@ -52,10 +55,10 @@ class Blocking:
     - what was to be awaited is simply called: `client.ping()`, `book.until(...)`;
     - `async for` and `async with` become `for` and `with`;
     - attributes and methods are read on the client's thread, so that a book never changes during a read;
-    - what comes back is blocking too, where it is a subscription or a live book.
+    - what comes back is blocking too, where it is a subscription, a live book, order or account.
 
     A message takes a hop between two threads, which is good for some ten thousand a second. Names, arguments,
-    results and errors are those of `Client`, `Subscription`, `LiveBook` and `LiveOrders`.
+    results and errors are those of `Client` and of what it gives out.
     """
 
     def __init__(self, target: Any, loop: _Loop) -> None:
@@ -102,7 +105,7 @@ class Blocking:
             return await result if inspect.isawaitable(result) else result
 
         result = self._loop.run(on_loop())
-        return Blocking(result, self._loop) if isinstance(result, Consumer) else result
+        return Blocking(result, self._loop) if isinstance(result, Consumer | LiveOrder) else result
 
 
 class BlockingClient(Blocking):
@@ -140,6 +143,7 @@ def connect_blocking(
     reconnect: bool = True,
     keep_trying: bool = False,
     request_timeout: float = REQUEST_TIMEOUT_SECONDS,
+    key: KeyFile | Path | str | None = None,
 ) -> BlockingClient:
     """The blocking twin of `connect`: `with connect_blocking("ws://127.0.0.1:8000/ws") as client`.
 
@@ -150,6 +154,11 @@ def connect_blocking(
     """
     return BlockingClient(
         lambda: Client(
-            url, encoding=encoding, reconnect=reconnect, keep_trying=keep_trying, request_timeout=request_timeout
+            url,
+            encoding=encoding,
+            reconnect=reconnect,
+            keep_trying=keep_trying,
+            request_timeout=request_timeout,
+            key=key,
         )
     )

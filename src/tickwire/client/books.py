@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from decimal import Decimal
 from typing import Any, NamedTuple, Self
@@ -12,7 +11,8 @@ from tickwire.book.l3 import L3Book, RestingOrder
 from tickwire.book.ladder import BookSide, Ladder
 from tickwire.client.queue import Queue
 from tickwire.client.subscription import Consumer, Owner
-from tickwire.errors import BookInvalid, ConnectionLost, InvalidNumber
+from tickwire.client.waiting import Waiters, final
+from tickwire.errors import BookInvalid, InvalidNumber
 from tickwire.model.channel import StreamKey
 from tickwire.model.units import Scale, scale
 from tickwire.protocol.client_outcomes import ClientStats, Notice
@@ -63,7 +63,7 @@ class Live(Consumer):
         self._ts = 0
         self._end: Exception | None = None
         self._readers: dict[Queue[StreamMessage], None] = {}
-        self._waiters: dict[asyncio.Future[None], Callable[[Any], object]] = {}
+        self._waiters: Waiters[Any] = Waiters()
         self._rescale(info)
 
     # ---- reading ---------------------------------------------------------------------------------
@@ -119,13 +119,8 @@ class Live(Consumer):
         if self._reason is None and predicate(self):
             return
         if self._end is not None:
-            raise _final(self._end)
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters[future] = predicate
-        try:
-            await future
-        finally:
-            del self._waiters[future]
+            raise final(self._end)
+        await self._waiters.wait(predicate)
 
     async def __aiter__(self) -> AsyncGenerator[StreamMessage, None]:
         queue: Queue[StreamMessage] = Queue(f"changes of the book of {self.symbol}", self._owner.flow)
@@ -155,13 +150,7 @@ class Live(Consumer):
         self._seq, self._ts, self._reason = message.seq, message.ts, None
         for queue in tuple(self._readers):
             queue.put(message, size)
-        for future, predicate in tuple(self._waiters.items()):
-            if not future.done():
-                try:
-                    if predicate(self):
-                        future.set_result(None)
-                except Exception as error:
-                    future.set_exception(error)
+        self._waiters.changed(self)
         return None
 
     def _notice(self, notice: Notice) -> None:
@@ -172,12 +161,10 @@ class Live(Consumer):
     def _fail(self, error: Exception) -> None:
         if self._end is None:
             self._end = error
-            self._reason = str(_final(error))
+            self._reason = str(final(error))
             for queue in self._readers:
                 queue.end(error)
-            for future in self._waiters:
-                if not future.done():
-                    future.set_exception(_final(error))
+            self._waiters.fail(final(error))
 
     # ---- inside ----------------------------------------------------------------------------------
 
@@ -287,7 +274,3 @@ class LiveOrders(Live):
             self._book.remove(order)
         else:
             self._book.reduce(order, order.size - self._lots(data.size))
-
-
-def _final(error: Exception) -> Exception:
-    return ConnectionLost("it is closed", code=1000) if isinstance(error, StopAsyncIteration) else error

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import random as random_module
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import msgspec
 
@@ -15,8 +17,10 @@ from tickwire.client.books import Live, LiveBook, LiveOrders
 from tickwire.client.keeper import Keeper, Settings
 from tickwire.client.link import Dial, open_link
 from tickwire.client.subscription import Subscription
+from tickwire.client.trading import Trading
 from tickwire.errors import ClientError, ConnectionLost, InvalidInput
-from tickwire.model.channel import stream_key
+from tickwire.keyfile import KeyFile
+from tickwire.model.channel import PRIVATE_CHANNELS, stream_key
 from tickwire.protocol.client_codec import Encoding
 from tickwire.protocol.client_outcomes import ClientStats
 from tickwire.protocol.messages import (
@@ -41,12 +45,13 @@ class _Streams(msgspec.Struct, frozen=True):
     streams: list[StreamState]
 
 
-class Client:
+class Client(Trading):
     """A client of one server: `async with connect(url) as client`. Its calls are for one event loop.
 
     When the connection is lost it is made anew, with full-jitter exponential backoff, and every subscription and
-    live book goes on with a fresh snapshot. Requests are not repeated: their caller gets `ConnectionLost`. After
-    a close code from 4400 to 4499 there is no reconnection.
+    live book goes on with a fresh snapshot. Requests are not repeated: their caller gets `ConnectionLost` (what
+    `place` does, it says itself). After a close code from 4400 to 4499, which a refused login counts as, there is
+    no reconnection.
 
     Args:
         url: `ws://host:8000/ws`.
@@ -54,7 +59,8 @@ class Client:
         reconnect: False lets iterators and books end with `ConnectionLost` instead.
         keep_trying: True repeats the first connection as well, instead of raising.
         request_timeout: seconds that a reply may take.
-        dial, sleep, random: the network, the wait and the jitter (0 up to 1), for tests.
+        key: what to log in with on every connection, or the path of its file; None for public data only.
+        dial, sleep, random, new_id: the network, the wait, the jitter (0 up to 1) and the ids of orders, for tests.
 
     Attributes:
         stats: counters over all connections.
@@ -68,15 +74,19 @@ class Client:
         reconnect: bool = True,
         keep_trying: bool = False,
         request_timeout: float = REQUEST_TIMEOUT_SECONDS,
+        key: KeyFile | Path | str | None = None,
         dial: Dial = open_link,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         random: Callable[[], float] = random_module.random,
+        new_id: Callable[[], str] = lambda: uuid4().hex,
     ) -> None:
         if encoding not in ("json", "msgpack"):
             raise InvalidInput(f"encoding must be json or msgpack, not {encoding!r}", field="encoding")
         self.url = url
-        self._request_timeout = request_timeout
-        self._keeper = Keeper(Settings(url, encoding, reconnect, keep_trying, request_timeout, dial, sleep, random))
+        if key is not None and not isinstance(key, KeyFile):
+            key = KeyFile.load(Path(key))
+        settings = Settings(url, encoding, reconnect, keep_trying, request_timeout, dial, sleep, random, key)
+        super().__init__(Keeper(settings), request_timeout, new_id)
         self.stats: ClientStats = self._keeper.stats
 
     async def __aenter__(self) -> Self:
@@ -161,13 +171,14 @@ class Client:
     async def subscribe(
         self,
         channel: str,
-        symbols: str | Sequence[str],
+        symbols: str | Sequence[str] = (),
         *,
         depth: int | None = None,
         interval_ms: int | None = None,
         interval: str | None = None,
     ) -> Subscription:
-        """Subscribe to a channel of one symbol or several: `async with await client.subscribe(...) as messages`.
+        """Subscribe to a channel of one symbol or several: `async with await client.subscribe(...) as messages`. The
+        channels of the account take no symbols.
 
         Args:
             depth, interval_ms: for `book`: only the best levels, at most so often.
@@ -177,6 +188,8 @@ class Client:
             InvalidInput: no such channel or option.
             RequestRefused, ConnectionLost, ClientError: as `request`.
         """
+        if channel in PRIVATE_CHANNELS and not symbols:
+            symbols = self._keeper.account()
         names = [symbols] if isinstance(symbols, str) else list(dict.fromkeys(symbols))
         if not names:
             raise InvalidInput("symbols is empty; name at least one", field="symbols")
@@ -213,12 +226,21 @@ def connect(
     reconnect: bool = True,
     keep_trying: bool = False,
     request_timeout: float = REQUEST_TIMEOUT_SECONDS,
+    key: KeyFile | Path | str | None = None,
 ) -> Client:
     """A client of the server at `url`: `async with connect("ws://127.0.0.1:8000/ws") as client`.
 
     Arguments as of `Client`.
 
-    Raises (on entering):
-        ConnectionLost: the first attempt failed; the message says what to check.
+    Raises:
+        ConfigError: the key's file can't be read.
+        ConnectionLost: on entering: the first attempt failed; the message says what to check.
     """
-    return Client(url, encoding=encoding, reconnect=reconnect, keep_trying=keep_trying, request_timeout=request_timeout)
+    return Client(
+        url,
+        encoding=encoding,
+        reconnect=reconnect,
+        keep_trying=keep_trying,
+        request_timeout=request_timeout,
+        key=key,
+    )

@@ -17,7 +17,7 @@ from tickwire.protocol.client_codec import Encoding
 from tickwire.protocol.client_outcomes import Answered, Broken, ClientStats, Delivered, Ended, Notice, Noticed, Refused
 from tickwire.protocol.client_outcomes import Outcome as SessionOutcome
 from tickwire.protocol.client_session import REQUESTS_MAX, ClientSession
-from tickwire.protocol.messages import Heartbeat, Hello, StreamMessage
+from tickwire.protocol.messages import Heartbeat, Hello, Position, StreamMessage
 
 T = TypeVar("T")
 
@@ -139,9 +139,9 @@ class Connection:
 
     # ---- streams ---------------------------------------------------------------------------------
 
-    def resume_streams(self, keys: list[StreamKey]) -> None:
-        """Take up what an earlier connection was subscribed to."""
-        self.session.resume(keys)
+    def resume_streams(self, keys: list[StreamKey], positions: dict[StreamKey, Position]) -> None:
+        """Take up what an earlier connection was subscribed to, from where its session stood."""
+        self.session.resume(keys, positions)
         self._send_own()
 
     def lose(self, key: StreamKey, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Keeps a client connected, and whatever it is subscribed to going, over one connection after the other."""
+"""Keeps a client connected and logged in, and what it is subscribed to going, over one connection after the other."""
 
 from __future__ import annotations
 
@@ -14,11 +14,20 @@ from tickwire.client.connection import Connection
 from tickwire.client.link import Dial
 from tickwire.client.queue import Queue
 from tickwire.client.subscription import Consumer
-from tickwire.errors import ClientError, ConnectionLost, RequestRefused, UnknownSymbol
-from tickwire.model.channel import StreamKey
-from tickwire.protocol.client_codec import Encoding
+from tickwire.errors import ClientError, ConnectionLost, InvalidInput, RequestRefused, UnknownSymbol
+from tickwire.keyfile import KeyFile
+from tickwire.model.channel import PRIVATE_CHANNELS, StreamKey
+from tickwire.protocol.client_codec import Encoding, by_request
 from tickwire.protocol.client_outcomes import ClientStats, Notice
-from tickwire.protocol.messages import Hello, InstrumentInfo, InstrumentsParams, StreamMessage
+from tickwire.protocol.messages import (
+    Hello,
+    InstrumentInfo,
+    InstrumentsParams,
+    LoginParams,
+    LoginResult,
+    Position,
+    StreamMessage,
+)
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Consumer)
@@ -35,6 +44,7 @@ class Settings(NamedTuple):
     dial: Dial
     sleep: Callable[[float], Awaitable[object]]
     random: Callable[[], float]
+    key: KeyFile | None = None
 
 
 class _Instruments(msgspec.Struct, frozen=True):
@@ -47,12 +57,18 @@ class Keeper:
     Attributes:
         stats: counters over all connections.
         hello: what the server said first on the newest one.
+        login: whom the server takes the client for; None when it has no key.
+        guards: method -> parameters of the requests that are repeated after every login.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.stats = ClientStats()
         self.hello: Hello | None = None
+        self.login: LoginResult | None = None
+        self.guards: dict[str, object] = {}
         self._settings = settings
+        self._key = settings.key
+        self._up = asyncio.Event()
         self._attempt = 0
         self._connection: Connection | None = None
         self._end: ConnectionLost | None = None
@@ -89,6 +105,11 @@ class Keeper:
         """Whether there is a connection now."""
         return self._connection is not None and not self._connection.lost.done()
 
+    @property
+    def finished(self) -> bool:
+        """Whether there will be no other connection."""
+        return self._end is not None
+
     def connection(self) -> Connection:
         """The connection.
 
@@ -100,6 +121,24 @@ class Keeper:
         if self._connection is None or self._connection.lost.done():
             raise ConnectionLost(f"not connected to {self._settings.url} now; nothing was sent")
         return self._connection
+
+    async def again(self, before: Connection) -> Connection:
+        """The connection, or else the next one.
+
+        Args:
+            before: the one that was used before; when it is still there, it is the one.
+
+        Raises:
+            ConnectionLost: there will be none.
+        """
+        while before.lost.done() and self._end is None and (self._connection is before or not self.connected):
+            self._up.clear()
+            await self._up.wait()
+        return self.connection()
+
+    async def pause(self) -> None:
+        """Wait a second, as `retry` in an error asks for."""
+        await self._settings.sleep(1)
 
     async def _run(self, first: asyncio.Future[None]) -> None:
         try:
@@ -129,39 +168,90 @@ class Keeper:
         connection = Connection(settings.encoding, self, self.stats, settings.request_timeout)
         try:
             self.hello = await connection.open(settings.dial, settings.url, settings.encoding)
+            await self._log_in(connection, self.hello)
         except ConnectionLost as error:
             return error
+        positions = self._connection.session.positions if self._connection is not None else {}
         self._connection = connection
         self._instruments = {}
         self.stats.connections += 1
         try:
-            await self._restore(connection)
+            await self._restore(connection, positions)
         except ClientError as error:
             connection.fail(1000, f"the subscriptions could not be resumed: {error}")
+        self._up.set()
         if not first.done():
             first.set_result(None)
         lost = await connection.lost
         await connection.close()
         return lost
 
-    async def _restore(self, connection: Connection) -> None:
-        """Take up what the last connection was subscribed to."""
+    async def _log_in(self, connection: Connection, hello: Hello) -> None:
+        """Prove the key, before anything else is sent.
+
+        Raises:
+            ConnectionLost: it failed; with 4401 when the server does not want the key, which no repetition changes.
+        """
+        if self._key is None:
+            return
+        try:
+            params = LoginParams(self._key.key, self._key.sign(hello.challenge))
+            result = await connection.request("auth.login", params)
+            self.login = connection.session.decode(result, LoginResult)
+        except BaseException as error:
+            connection.fail(1000, "the login failed")
+            await connection.close()
+            if isinstance(error, RequestRefused) and not error.retry:
+                raise ConnectionLost(f"the server refused the login: {error}", code=4401) from error
+            if isinstance(error, InvalidInput):
+                raise ConnectionLost(f"the client does not log in there: {error}", code=4401) from error
+            if isinstance(error, ClientError):
+                raise ConnectionLost(f"the login failed: {error}") from error
+            raise
+
+    async def _restore(self, connection: Connection, positions: dict[StreamKey, Position]) -> None:
+        """Take up what the last connection had: what guards its orders first, then its streams."""
+        for method, params in self.guards.items():
+            await connection.request(method, params)
         books = [live for consumers in self._consumers.values() for live in consumers if isinstance(live, Live)]
         if books:
             await self.list_instruments()
             for book in books:
                 if book.symbol in self._instruments:
                     book._rescale(self._instruments[book.symbol])
-        connection.resume_streams(list(self._consumers))
+        connection.resume_streams(list(self._consumers), positions)
 
     def _finish(self, error: ConnectionLost, told: Exception) -> None:
         """It is over: tell everyone."""
         if self._end is None:
             self._end = error
+        self._up.set()
         consumers = {consumer: None for group in self._consumers.values() for consumer in group}
         self._consumers = {}
         for consumer in consumers:
             consumer._fail(told)
+
+    def account(self) -> str:
+        """The account that the client acts for.
+
+        Raises:
+            InvalidInput: it has no key.
+        """
+        if self.login is None:
+            raise InvalidInput("this needs a key: connect(url, key=...)", field="key", code="not_logged_in")
+        return self.login.account
+
+    async def log_out(self) -> None:
+        """Log out for good: private streams end, and no later connection logs in. Errors as of `Client.request`."""
+        await self.request("auth.logout", None, object)
+        self._key = self.login = None
+        self.guards.clear()
+        private = [key for key in self._consumers if key.channel in PRIVATE_CHANNELS]
+        self.connection().session.untrack(private)
+        for consumer in {consumer: None for key in private for consumer in self._consumers[key]}:
+            consumer._fail(StopAsyncIteration())
+        for key in private:
+            del self._consumers[key]
 
     # ---- requests --------------------------------------------------------------------------------
 
@@ -199,7 +289,8 @@ class Keeper:
         for key in consumer.keys:
             self._consumers[key] = (*self._consumers.get(key, ()), consumer)
         try:
-            await connection.subscribe(list(consumer.keys))
+            for keys in by_request(consumer.keys):
+                await connection.subscribe(keys)
         except RequestRefused:
             connection.session.untrack(self._remove(consumer))
             raise
@@ -212,7 +303,8 @@ class Keeper:
         """End a consumer's streams, unless another one has them too."""
         unwanted = self._remove(consumer)
         if unwanted and self._connection is not None:
-            self._connection.unsubscribe(unwanted)
+            for keys in by_request(unwanted):
+                self._connection.unsubscribe(keys)
 
     def _remove(self, consumer: Consumer) -> list[StreamKey]:
         """Forget a consumer; returns the streams that nobody wants now."""

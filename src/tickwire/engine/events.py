@@ -1,6 +1,7 @@
 """What the engine says happened, in order, for one command. Ticks and lots throughout.
 
-Every lot of a placed order ends in exactly one of: matched, resting, canceled. The tests hold it to that.
+Every lot of a placed order ends in exactly one of: matched, resting (shown or hidden), removed, canceled. The tests
+hold it to that.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ RejectCode = Literal[
     "instrument_halted",
 ]
 
+CancelReason = Literal[
+    "requested",  # by a cancel, an amend or a reduction
+    "not_filled",  # what an ioc or market order found nobody for
+    "self_trade",  # it would have met an order of its own account
+]
+
 
 class _Base(msgspec.Struct, frozen=True, gc=False):
     pass
@@ -32,7 +39,10 @@ class Rejected(_Base, frozen=True, tag=True):
 
 
 class Matched(_Base, frozen=True, tag=True):
-    """`size` lots changed hands at the maker's price. `maker_remaining` lots of the maker still rest."""
+    """`size` lots changed hands at the maker's price. `maker_remaining` lots of the maker still show.
+
+    An iceberg's eaten slice leaves 0; while more of it is hidden, `Rested` with its next slice follows.
+    """
 
     trade_id: int
     price: int
@@ -44,7 +54,10 @@ class Matched(_Base, frozen=True, tag=True):
 
 
 class Rested(_Base, frozen=True, tag=True):
-    """An order, or what remained of it, joined the back of the queue at its price."""
+    """An order, what remained of it, or an iceberg's next slice joined the back of the queue at its price.
+
+    `size` is what shows of it.
+    """
 
     order_id: int
     side: str
@@ -53,16 +66,20 @@ class Rested(_Base, frozen=True, tag=True):
 
 
 class Reduced(_Base, frozen=True, tag=True):
-    """A resting order's size fell to `size` by an amend; it keeps its place."""
+    """`removed` lots left a resting order other than by a trade, hidden ones first; it keeps its place.
+
+    `size` lots of it show now.
+    """
 
     order_id: int
     side: str
     price: int
     size: int
+    removed: int
 
 
 class Canceled(_Base, frozen=True, tag=True):
-    """`size` lots left: off the book (`resting`), or never on it (the rest of an IOC or market order).
+    """`size` lots left: off the book (`resting`; the whole order, hidden lots too), or they never were on it.
 
     An amend that loses priority is Canceled (resting), then whatever the order does anew under its old id.
     """
@@ -72,6 +89,7 @@ class Canceled(_Base, frozen=True, tag=True):
     price: int
     size: int
     resting: bool
+    reason: CancelReason = "requested"
 
 
 EngineEvent: TypeAlias = Rejected | Matched | Rested | Reduced | Canceled

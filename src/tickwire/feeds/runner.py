@@ -29,7 +29,7 @@ SECOND_NS = 1_000_000_000
 class Writer(Protocol):
     """Where a feed's records go."""
 
-    async def put(self, records: list[Record]) -> None:
+    async def put(self, records: list[Record]) -> object:
         """Returns once the records are applied."""
         ...
 

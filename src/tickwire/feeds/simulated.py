@@ -11,9 +11,9 @@ from heapq import heapify, heapreplace
 from random import Random
 
 from tickwire.feeds.base import Due
-from tickwire.feeds.simulated_agents import Crowd, MarketView, Profile
+from tickwire.feeds.simulated_agents import ACCOUNTS, Crowd, MarketView, Profile
 from tickwire.model.instrument import AssetClass, Instrument
-from tickwire.model.records import Record
+from tickwire.model.records import Record, Transfer
 
 __all__ = ["PROFILES", "MarketView", "Profile", "SimulatedFeed"]
 
@@ -31,6 +31,9 @@ def _instrument(base: str, quote: str, asset_class: AssetClass, tick_size: str, 
         kind="matched",
         book="orders",
         feed=_NAME,
+        maker_fee="0.0002",
+        taker_fee="0.0005",
+        price_band="0.2",
     )
 
 
@@ -99,6 +102,27 @@ PROFILES = (
 """The built-in instruments. Volatilities are half again what such markets have, so that a minute's chart moves."""
 
 
+CROWD_MONEY = "1000000000000"
+"""What each account of the crowd has of each asset at first: more than it can lose in years."""
+
+PLAY_MONEY = {
+    "USDT": "1000000",
+    "USD": "1000000",
+    "BTC": "10",
+    "ETH": "100",
+    "SOL": "1000",
+    "EUR": "1000000",
+    "GBP": "1000000",
+    "ACME": "1000",
+}
+"""What a new account is given where the built-in market runs."""
+
+
+def play_money(account: str) -> list[Record]:
+    """The transfers of `PLAY_MONEY` to an account; made twice they move nothing twice."""
+    return [Transfer(account, asset, amount, f"play/{account}/{asset}") for asset, amount in PLAY_MONEY.items()]
+
+
 class SimulatedFeed:
     """A `Feed` whose records are the commands of simulated traders.
 
@@ -130,7 +154,14 @@ class SimulatedFeed:
         """Batches without end. The first fills up all books; each later one is what one account does."""
         rng = Random(self._seed)
         crowds = [Crowd(profile, self._view, rng) for profile in self._profiles]
-        opening: list[Record] = [command for crowd in crowds for command in crowd.opening()]
+        opening: list[Record] = [
+            Transfer(account, asset, CROWD_MONEY, f"{_NAME}/{account}/{asset}")
+            for asset in dict.fromkeys(
+                asset for p in self._profiles for asset in (p.instrument.base, p.instrument.quote)
+            )
+            for account in ACCOUNTS
+        ]
+        opening += [command for crowd in crowds for command in crowd.opening()]
         if opening:
             yield Due(self._start_ns, opening)
         next_acts = [(self._start_ns + crowd.wait_ns(), index) for index, crowd in enumerate(crowds)]

@@ -30,6 +30,8 @@ SCALPERS = ("sim-scalper-1", "sim-scalper-2")
 PATIENT = ("sim-patient-1", "sim-patient-2")
 TAKERS = ("sim-taker-1", "sim-taker-2", "sim-taker-3")
 
+ACCOUNTS = (*MAKERS, *SCALPERS, *PATIENT, *TAKERS)
+
 QUOTES_MAX = 28
 """Orders of one maker on one side: three makers make about 80 levels of a book with a fine tick."""
 SCALPS_MAX = 10

@@ -15,18 +15,24 @@ from hashlib import blake2b
 import msgspec
 
 from tickwire.book.l3 import L3Book, RestingOrder
+from tickwire.engine.ledger import Ledger
 from tickwire.errors import InvalidInput, TapeError, UnknownSymbol
 from tickwire.limits import INSTRUMENTS_MAX
+from tickwire.market.accounts import Account
 from tickwire.market.listing import Listing, ListingState
 from tickwire.market.matched import MatchedListing
 from tickwire.market.mirrored import MirroredListing
-from tickwire.model.channel import StreamKey
-from tickwire.model.events import Event
+from tickwire.market.portfolio import portfolio
+from tickwire.market.trading import Trading, TradingState
+from tickwire.model.channel import PRIVATE_CHANNELS, StreamKey
+from tickwire.model.events import Event, Fill
 from tickwire.model.instrument import Instrument
-from tickwire.model.records import Clock, FeedState, FeedStatus, ListInstrument, PlaceOrder, Record, TradingStatus
+from tickwire.model.order import Order
+from tickwire.model.outcome import Done, Outcome, Refused
+from tickwire.model.records import COMMANDS, Clock, FeedState, FeedStatus, ListInstrument, Record, TradingStatus
 
 SECOND_NS = 1_000_000_000
-_VERSION = 1
+_VERSION = 2
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -35,9 +41,9 @@ class _Version(msgspec.Struct, frozen=True):
 
 class _MarketState(_Version, frozen=True):
     now: int
-    next_order_id: int
     feeds: dict[str, tuple[FeedState, str]]
     listings: list[ListingState]
+    trading: TradingState
 
 
 class Market:
@@ -46,13 +52,15 @@ class Market:
     Attributes:
         now: the tape's time, nanoseconds.
         changed: symbols that a record has touched since whoever publishes last cleared it.
+        outcome: what the last record came to, where it was a command.
     """
 
     def __init__(self) -> None:
         self.now = 0
         self.changed: set[str] = set()
-        self._next_order_id = 1
+        self.outcome: Outcome | None = None
         self._listings: dict[str, Listing] = {}
+        self._trading = Trading(self._listings)
         self._feeds: dict[str, tuple[FeedState, str]] = {}
 
     def apply(self, record: Record) -> list[Event]:
@@ -71,20 +79,19 @@ class Market:
             for listing in self._listings.values():
                 if listing.instrument.feed == record.feed:
                     listing.set_feed(record.state, record.reason, self.now, out)
-        else:
-            listing = self._listings.get(record.symbol)  # type: ignore[assignment]
-            if listing is None:
-                return out
+        elif isinstance(record, COMMANDS):
+            self.outcome = self._trading.apply(record, out)
+            for event in out:
+                if event.channel == "book":
+                    self.changed.add(event.symbol)
+        elif isinstance(record, TradingStatus):
+            self.outcome = Refused("unknown_symbol", f"no instrument {record.symbol!r}", "symbol")
+            if record.symbol in self._listings:
+                self.outcome = Done([])
+                self._listings[record.symbol].set_trading(record.state, self.now, out)
+        elif record.symbol in self._listings:
             self.changed.add(record.symbol)
-            if isinstance(record, PlaceOrder):
-                if isinstance(listing, MatchedListing):
-                    order_id = self._next_order_id
-                    self._next_order_id += 1
-                    listing.place(record, order_id, self.now, out)
-            elif isinstance(record, TradingStatus):
-                listing.set_trading(record.state, self.now, out)
-            else:
-                listing.apply(record, self.now, out)
+            self._listings[record.symbol].apply(record, self.now, out)
         return out
 
     def _clock(self, ts: int, out: list[Event]) -> None:
@@ -92,6 +99,10 @@ class Market:
             return
         new_second = ts // SECOND_NS != self.now // SECOND_NS
         self.now = ts
+        self._trading.clock(ts, out)
+        for event in out:
+            if event.channel == "book":
+                self.changed.add(event.symbol)
         if new_second:
             for symbol, listing in self._listings.items():
                 before = listing.seq["ticker"]
@@ -107,6 +118,8 @@ class Market:
         if known is None and len(self._listings) >= INSTRUMENTS_MAX:
             return
         listing = _new_listing(instrument)
+        if known is not None:
+            self._trading.relist(symbol, out)
         self._listings[symbol] = listing
         self.changed.add(symbol)
         if instrument.feed in self._feeds:
@@ -145,13 +158,21 @@ class Market:
     def view(self, key: StreamKey) -> Event | None:
         """A stream as it stands now, of a channel that the instrument has; None for what has not happened yet.
 
+        A private stream of an account that has not done anything yet is an empty one.
+
         Raises:
             UnknownSymbol: there is no such instrument.
         """
+        if key.channel in PRIVATE_CHANNELS:
+            account = self._account(key.symbol)
+            marks = {symbol: self._listings[symbol].last_price for symbol in account.positions}
+            return account.view(key.channel, self.now, marks)
         return self.listing(key.symbol).view(key, self.now)
 
     def seq(self, key: StreamKey) -> int:
         """The number of the last change of a stream."""
+        if key.channel in PRIVATE_CHANNELS:
+            return self._account(key.symbol).seq[key.channel]
         return self.listing(key.symbol).seq_of(key)
 
     def book(self, symbol: str) -> L3Book:
@@ -167,6 +188,45 @@ class Market:
         """Ticks of the last trade, None before the first."""
         return self.listing(symbol).last_price
 
+    # ---- accounts --------------------------------------------------------------------------------
+
+    def _account(self, name: str) -> Account:
+        return self._trading.accounts.get(name) or Account(name, {})
+
+    @property
+    def ledger(self) -> Ledger:
+        """All balances. Not to be changed."""
+        return self._trading.ledger
+
+    @property
+    def guarded_sessions(self) -> list[str]:
+        """Sessions whose end would cancel orders."""
+        return self._trading.guarded_sessions
+
+    def order(self, account: str, order_id: int = 0, client_order_id: str = "") -> Order | None:
+        """An order of an account by either id, live or ended not long ago. Not to be changed."""
+        return self._account(account).order(order_id, client_order_id)
+
+    def open_orders_of(self, account: str, symbol: str = "") -> list[Order]:
+        """An account's open and waiting orders, oldest first. Not to be changed."""
+        return [order for order in self._account(account).live.values() if symbol in ("", order.symbol)]
+
+    def order_fills(self, account: str, order_id: int) -> list[Fill]:
+        """Those of an account's newest fills that are an order's."""
+        return [fill for fill in self._account(account).fills if fill.order_id == order_id]
+
+    def missed_fills(self, account: str, after_seq: int) -> list[Fill] | None:
+        """An account's fills after a number; None when not all are kept, or the number is yet to come."""
+        return self._account(account).missed_fills(after_seq)
+
+    def portfolio(self, account: str, currency: str) -> tuple[int, list[tuple[str, int, int | None]]]:
+        """The total and each asset's (asset, amount, value), valued in a currency at the present prices.
+
+        Raises:
+            InvalidInput: no instrument has to do with this currency.
+        """
+        return portfolio(self._account(account).balances, currency, self._listings.values())
+
     # ---- snapshots -------------------------------------------------------------------------------
 
     def snapshot(self) -> bytes:
@@ -174,9 +234,9 @@ class Market:
         state = _MarketState(
             _VERSION,
             self.now,
-            self._next_order_id,
             self._feeds,
             [listing.dump() for listing in self._listings.values()],
+            self._trading.dump(),
         )
         return msgspec.json.encode(state)
 
@@ -196,9 +256,11 @@ class Market:
             for row in state.listings:
                 listing = market._listings[row.instrument.symbol] = _new_listing(row.instrument)
                 listing.load(row)
+            market._trading.load(state.trading)
         except (msgspec.DecodeError, InvalidInput, ValueError) as error:
             raise TapeError(f"the snapshot is not one that this version can read: {error}") from error
-        market.now, market._next_order_id, market._feeds = state.now, state.next_order_id, state.feeds
+        market.now, market._feeds = state.now, state.feeds
+        market._trading.now = state.now
         return market
 
     def digest(self) -> str:

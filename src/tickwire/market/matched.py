@@ -1,4 +1,4 @@
-"""An instrument that our own engine matches: commands in, every order, trade and level out."""
+"""An instrument that our own engine matches: what the engine does becomes every order, trade and level."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import msgspec
 from tickwire.book.l3 import RestingOrder
 from tickwire.engine.events import Canceled, EngineEvent, Matched, Reduced, Rested
 from tickwire.engine.matcher import Matcher
+from tickwire.engine.stops import StopBook
+from tickwire.engine.terms import Terms
 from tickwire.market.listing import Listing
 from tickwire.model.events import Event, L3Action
 from tickwire.model.instrument import Instrument
-from tickwire.model.records import AmendOrder, CancelOrder, PlaceOrder, Record
+from tickwire.model.records import Record
 
 
 class MatchedListing(Listing):
@@ -23,6 +25,8 @@ class MatchedListing(Listing):
         self.matcher = Matcher()
         self.book = self.matcher.book
         self.ladder = self.book.ladder
+        self.stops = StopBook()
+        self.terms = Terms(instrument)
         self._open: dict[str, dict[int, RestingOrder]] = {}
         self._owner: dict[int, str] = {}
 
@@ -32,31 +36,17 @@ class MatchedListing(Listing):
         return self._open.get(account, {})
 
     def apply(self, record: Record, ts: int, out: list[Event]) -> None:
-        """Run a cancel or an amend; placing needs an order id and has a method of its own."""
-        if not isinstance(record, (CancelOrder, AmendOrder)) or record.order_id not in self.open_orders(record.account):
-            return
-        if isinstance(record, CancelOrder):
-            self._publish(self.matcher.cancel(record.order_id), ts, out)
-        elif self.trading == "open":
-            self._publish(self.matcher.amend(record.order_id, price=record.price, size=record.size), ts, out)
+        """A venue's own data means nothing here: this instrument is traded by commands."""
 
-    def place(self, record: PlaceOrder, order_id: int, ts: int, out: list[Event]) -> None:
-        """Enter a new order under this id, which must be new and rising."""
-        if self.trading != "open":
-            return
-        events = self.matcher.place(
-            order_id,
-            record.account,
-            record.side,
-            record.size,
-            price=record.price,
-            order_type=record.type,
-            time_in_force=record.time_in_force,
-            post_only=record.post_only,
-        )
-        self._publish(events, ts, out)
+    @property
+    def reference_price(self) -> int | None:
+        """What prices are compared with, in ticks: the last trade's, before the first the middle of the book."""
+        if self.last_price is not None:
+            return self.last_price
+        bid, ask = self.ladder.bids.best(), self.ladder.asks.best()
+        return None if bid is None or ask is None else (bid + ask) // 2
 
-    def _publish(self, events: list[EngineEvent], ts: int, out: list[Event]) -> None:
+    def publish(self, events: list[EngineEvent], ts: int, out: list[Event]) -> None:
         """Turn the engine's events of one command into those of the streams."""
         bids: dict[int, None] = {}
         asks: dict[int, None] = {}

@@ -7,15 +7,12 @@ from typing import Literal
 import msgspec
 
 from tickwire.errors import InvalidInput, InvalidNumber
-from tickwire.model.units import Scale, scale
+from tickwire.model.units import ASSET_DECIMALS, Scale, scale
 
 AssetClass = Literal["crypto", "fx", "equity", "index", "future"]
 Kind = Literal["matched", "mirrored"]
 BookDetail = Literal["orders", "levels", "none"]
 
-ASSET_DECIMALS = 18
-"""Every asset is counted in 10^-18 of itself: the finest that venues and chains settle in, so that the value of
-any order of any instrument is a whole number of units."""
 MILLIONTHS = scale("0.000001")
 
 
@@ -81,7 +78,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
             if getattr(self, field):
                 unit.parse(getattr(self, field), field)
         if not -1_000_000 < self.taker_fee_ppm < 1_000_000 or not -self.taker_fee_ppm <= self.maker_fee_ppm < 1_000_000:
-            raise InvalidInput("fees must be below 1, and a maker's rebate not above the taker's fee", field="maker_fee")
+            raise InvalidInput(
+                "fees must be below 1, and a maker's rebate not above the taker's fee", field="maker_fee"
+            )
 
     @property
     def channels(self) -> tuple[str, ...]:

@@ -265,6 +265,7 @@ class VenueRate(_Base, frozen=True, tag="vrate"):
 
 OrderCommand: TypeAlias = PlaceOrder | AmendOrder | CancelOrder | CancelAll
 Command: TypeAlias = OrderCommand | Transfer | KillSwitch | DeadMan | Guard | SessionEnded
+COMMANDS = (PlaceOrder, AmendOrder, CancelOrder, CancelAll, Transfer, KillSwitch, DeadMan, Guard, SessionEnded)
 Record: TypeAlias = (
     Clock
     | ListInstrument

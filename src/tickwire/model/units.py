@@ -16,6 +16,11 @@ FORMATTED_MAX = 4_096
 """Strings that a scale remembers: the prices and sizes near the top of a book come again and again."""
 
 
+ASSET_DECIMALS = 18
+"""Every asset is counted in 10^-18 of itself: the finest that venues and chains settle in, so that the value of
+any order of any instrument is a whole number of units."""
+
+
 class Scale:
     """A step such as a tick size "0.01" or a lot size "0.00001", and the integers that count it.
 
@@ -86,3 +91,28 @@ class Scale:
 def scale(step: str) -> Scale:
     """The shared `Scale` of a step; the number of different steps in use is small."""
     return Scale(step)
+
+
+def asset_units(text: str, field: str = "amount") -> int:
+    """A decimal amount of an asset in its units.
+
+    Raises:
+        InvalidNumber: malformed, finer than 10^-18 or longer than 40 digits.
+    """
+    whole, dot, fraction = text.removeprefix("-").partition(".")
+    digits = whole + fraction
+    if not (digits.isascii() and digits.isdigit() and whole) or (dot and not fraction):
+        raise InvalidNumber(f"{field} {text!r} is not a plain decimal number", field=field)
+    if len(fraction) > ASSET_DECIMALS or len(digits) > DIGITS_MAX:
+        raise InvalidNumber(
+            f"{field} has more than {ASSET_DECIMALS} decimals or more than {DIGITS_MAX} digits", field=field
+        )
+    units: int = int(whole) * 10**ASSET_DECIMALS + int((fraction or "0").ljust(ASSET_DECIMALS, "0"))
+    return -units if text.startswith("-") else units
+
+
+def asset_text(units: int) -> str:
+    """An amount of an asset as an exact decimal without trailing zeros."""
+    whole, fraction = divmod(abs(units), 10**ASSET_DECIMALS)
+    decimals = f"{fraction:0{ASSET_DECIMALS}d}".rstrip("0")
+    return f"{'-' if units < 0 else ''}{whole}{'.' if decimals else ''}{decimals}"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from tickwire.model.channel import CHANNELS
-from tickwire.protocol.messages import DATA_TYPES, ErrorBody, RequestId, StreamMessage
+from tickwire.model.channel import CHANNELS, PRIVATE_CHANNELS, StreamKey
+from tickwire.protocol.messages import DATA_TYPES, ErrorBody, Position, RequestId, StreamMessage, StreamParams
 
 Encoding = Literal["json", "msgpack"]
 T = TypeVar("T")
 
 CONTROL = frozenset(("hello", "heartbeat", "gap", "skipped"))
 """Types of the messages that are neither a reply nor of a stream."""
+KNOWN_CHANNELS = frozenset((*CHANNELS, *PRIVATE_CHANNELS))
+"""The channels of this version."""
 
 
 class Incoming(msgspec.Struct, gc=False):
@@ -66,7 +69,7 @@ class ClientCodec:
         return decoded
 
     def typed(self, incoming: Incoming) -> StreamMessage:
-        """A stream message with its type of `data`. Its channel must be one of `CHANNELS`."""
+        """A stream message with its type of `data`. Its channel must be one of `KNOWN_CHANNELS`."""
         data = incoming.data
         if data is msgspec.UNSET:
             raise msgspec.ValidationError("`data` is missing")
@@ -89,5 +92,27 @@ class ClientCodec:
         except (ValueError, RecursionError):
             return False
         if message.type in ("update", "snapshot"):
-            return isinstance(message.channel, str) and message.channel not in CHANNELS
+            return isinstance(message.channel, str) and message.channel not in KNOWN_CHANNELS
         return isinstance(message.type, str) and message.type not in CONTROL
+
+
+def by_request(keys: Iterable[StreamKey]) -> list[list[StreamKey]]:
+    """Streams in groups that differ in the symbol only, as one request can name them."""
+    groups: dict[StreamKey, list[StreamKey]] = {}
+    for key in keys:
+        groups.setdefault(key._replace(symbol=""), []).append(key)
+    return list(groups.values())
+
+
+def stream_params(keys: list[StreamKey], since: Position | None = None) -> StreamParams:
+    """Parameters of `subscribe` and `unsubscribe` for streams that differ in the symbol only; those of a private
+    channel need no symbol."""
+    first = keys[0]
+    return StreamParams(
+        first.channel,
+        [] if first.channel in PRIVATE_CHANNELS else [key.symbol for key in keys],
+        first.depth or None,
+        first.interval_ms or None,
+        first.interval or None,
+        since,
+    )

@@ -8,7 +8,8 @@ Rules of a stream, which this module holds the server to:
   published before the heartbeat has arrived before it, or is lost.
 
 A stream that broke a rule is `Lost`: its updates are held back and it is subscribed to again, which makes the
-server send a snapshot. The caller's duties: hand every message to `received` with the current time, act on
+server send a snapshot. `fills` alone are asked for from the last one on; the server then sends exactly those that
+are missing, or a snapshot. The caller's duties: hand every message to `received` with the current time, act on
 the outcomes in order, send what `to_send` gives after every call that may have filled it, and close the
 connection when `deadline` has passed or an outcome is `Broken`.
 """
@@ -16,14 +17,14 @@ connection when `deadline` has passed or an outcome is `Broken`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
 
 from tickwire.errors import ClientError, InvalidInput, RequestRefused
-from tickwire.model.channel import CHANNELS, StreamKey
-from tickwire.protocol.client_codec import CONTROL, ClientCodec, Incoming
+from tickwire.model.channel import StreamKey
+from tickwire.protocol.client_codec import CONTROL, KNOWN_CHANNELS, ClientCodec, Incoming, by_request, stream_params
 from tickwire.protocol.client_codec import Encoding as Encoding
 from tickwire.protocol.client_outcomes import (
     Answered,
@@ -40,10 +41,10 @@ from tickwire.protocol.messages import (
     Gap,
     Heartbeat,
     Hello,
+    Position,
     RequestId,
     Skipped,
     StreamMessage,
-    StreamParams,
 )
 
 T = TypeVar("T")
@@ -60,18 +61,27 @@ WAITED_ASK, WAITED_BROKEN = 2, 4
 """Heartbeats that a stream may wait for its snapshot before it is asked for again, and before the connection
 is given up. One heartbeat may have been on its way already; two mean that a whole interval has passed."""
 
+REPLAYED_CHANNEL = "fills"
+"""The one channel whose missing messages are asked for: of every other the state says all that matters."""
+
 _SYMBOL_FIELD = re.compile(r"symbols\[(\d{1,4})\]")
 
 
 class _Stream:
-    __slots__ = ("asked", "key", "lossless", "seq", "waited")
+    __slots__ = ("asked", "key", "lossless", "position", "seq", "since", "waited")
 
-    def __init__(self, key: StreamKey) -> None:
+    def __init__(self, key: StreamKey, position: Position | None = None) -> None:
         self.key = key
         self.lossless = key.lossless
         self.seq: int | None = None  # None: waits for its snapshot
+        self.position = position  # of the last message, where missing ones can be asked for
+        self.since = position  # what was asked for last
         self.waited = 0  # heartbeats since it waits
         self.asked = False  # subscribed to again since the last heartbeat that found it whole
+
+
+class _Subscribed(msgspec.Struct):
+    recovered: bool = False
 
 
 class ClientSession:
@@ -157,11 +167,20 @@ class ClientSession:
             self._streams.pop(key, None)
             self._ask.pop(key, None)
 
-    def resume(self, keys: Iterable[StreamKey]) -> None:
-        """Take up, on a new connection, what an earlier one was subscribed to."""
+    @property
+    def positions(self) -> dict[StreamKey, Position]:
+        """Where the streams stand whose missing messages can be asked for."""
+        return {key: stream.position for key, stream in self._streams.items() if stream.position is not None}
+
+    def resume(self, keys: Iterable[StreamKey], positions: Mapping[StreamKey, Position] | None = None) -> None:
+        """Take up, on a new connection, what an earlier one was subscribed to.
+
+        Args:
+            positions: those of the earlier session.
+        """
         for key in keys:
             if key not in self._streams:
-                self._streams[key] = _Stream(key)
+                self._streams[key] = _Stream(key, positions.get(key) if positions else None)
                 self._ask[key] = None
 
     def to_send(self) -> list[bytes]:
@@ -169,15 +188,14 @@ class ClientSession:
         out, self._out = self._out, []
         if not self._ask:
             return out
-        groups: dict[StreamKey, list[StreamKey]] = {}
-        for key in self._ask:
-            groups.setdefault(key._replace(symbol=""), []).append(key)
-        for group in groups.values():
+        for group in by_request(self._ask):
             for start in range(0, len(group), SYMBOLS_PER_REQUEST_MAX):
                 if len(self._requests) >= REQUESTS_MAX:
                     return out
                 keys = group[start : start + SYMBOLS_PER_REQUEST_MAX]
-                out.append(self._encoded("subscribe", stream_params(keys)))
+                stream = self._streams[keys[0]]
+                stream.since = stream.position
+                out.append(self._encoded("subscribe", stream_params(keys, stream.since)))
                 self._enter(keys)
                 for key in keys:
                     del self._ask[key]
@@ -257,7 +275,7 @@ class ClientSession:
         key = StreamKey(incoming.channel, incoming.symbol, incoming.depth, incoming.interval_ms, incoming.interval)
         stream = self._streams.get(key)
         if stream is None:
-            if incoming.channel in CHANNELS:
+            if incoming.channel in KNOWN_CHANNELS:
                 self.stats.unexpected += 1
             else:
                 self.stats.unknown += 1
@@ -272,6 +290,8 @@ class ClientSession:
         if last is None:
             stream.waited = 0
         stream.seq = seq
+        if key.channel == REPLAYED_CHANNEL and self.hello is not None:
+            stream.position = Position(self.hello.epoch, seq)
         return [Delivered(key, message, size)]
 
     def _control(self, kind: str, data: bytes, now_ns: int) -> list[Outcome]:
@@ -346,7 +366,10 @@ class ClientSession:
         keys = self._requests.pop(request_id)
         error = incoming.error
         if error is None:
-            return [] if keys is not None else [Answered(request_id, incoming.result)]
+            if keys is None:
+                return [Answered(request_id, incoming.result)]
+            self._resumed(keys, incoming.result)
+            return []
         refusal = RequestRefused(error.code, error.message, field=error.field, retry=error.retry)
         if keys is None:
             return [Refused(request_id, refusal)]
@@ -361,18 +384,13 @@ class ClientSession:
         self.untrack(ended)
         return [Ended(key, refusal) for key in ended]
 
+    def _resumed(self, keys: list[StreamKey], result: msgspec.Raw) -> None:
+        stream = self._streams.get(keys[0]) if keys else None
+        if stream is None or stream.since is None or not self._codec.decode(result, _Subscribed).recovered:
+            return  # a snapshot follows
+        stream.seq = stream.since.seq
+        stream.waited = 0
+
     def _broken(self, close_code: int, reason: str) -> list[Outcome]:
         self.stats.malformed += 1
         return [Broken(close_code, reason)]
-
-
-def stream_params(keys: list[StreamKey]) -> StreamParams:
-    """Parameters of `subscribe` and `unsubscribe` for streams that differ in the symbol only."""
-    first = keys[0]
-    return StreamParams(
-        first.channel,
-        [key.symbol for key in keys],
-        first.depth or None,
-        first.interval_ms or None,
-        first.interval or None,
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from struct import Struct
 from typing import Any, Literal, TypeVar
 
@@ -40,6 +41,26 @@ class Encoding:
         """
         result: T = self._module.decode(data, type=as_type)
         return result
+
+    def repeated_key(self, data: bytes) -> str | None:
+        """A key that an object in `data` has twice, at any depth; None when there is none, and for MessagePack.
+
+        `decode` takes the last of such values, where another reader of the same bytes may take the first.
+
+        Raises:
+            ValueError, RecursionError: the text is not UTF-8 or nested too deep.
+        """
+        if self.opcode != TEXT:
+            return None
+        repeated: list[str] = []
+
+        def check(pairs: list[tuple[str, Any]]) -> None:
+            if len(pairs) != len(dict(pairs)):
+                seen: set[str] = set()
+                repeated.append(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+
+        json.loads(data.decode(), object_pairs_hook=check, parse_int=str, parse_float=str)
+        return repeated[0] if repeated else None
 
     def frame(self, message: Any) -> bytes:
         """A message as one whole unmasked frame, as servers send."""

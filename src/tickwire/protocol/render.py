@@ -7,25 +7,37 @@ from typing import Any, Literal, NamedTuple
 
 from tickwire.model.channel import CANDLE_NAMES, StreamKey
 from tickwire.model.events import (
+    Balances,
     Book,
     Candle,
     Event,
+    Fill,
+    OpenOrders,
     OrderChange,
     Orders,
+    OrderUpdate,
+    Positions,
     Quote,
     Rate,
+    RecentFills,
     RecentTrades,
     Status,
     Ticker,
     Trade,
 )
 from tickwire.model.instrument import Instrument
+from tickwire.model.order import Order
 from tickwire.protocol.messages import (
     BookData,
     CandleData,
+    FillData,
+    FillsSnapshot,
     InstrumentInfo,
+    OpenOrdersData,
     OrderChangeData,
+    OrderData,
     OrdersData,
+    PositionsData,
     QuoteData,
     RateData,
     StatusData,
@@ -36,6 +48,7 @@ from tickwire.protocol.messages import (
     TradeData,
     TradesSnapshot,
 )
+from tickwire.protocol.render_account import balances_data, fill_data, order_data, position_data
 
 
 class _Formats(NamedTuple):
@@ -70,9 +83,31 @@ class Renderer:
             Rate: _rate,
             Status: lambda event, _: status_data(event),
         }
+        self._private: dict[type, Callable[[Any], StreamData]] = {
+            OrderUpdate: lambda event: self.order(event.order),
+            OpenOrders: lambda event: OpenOrdersData([self.order(order) for order in event.orders]),
+            Fill: self.fill,
+            RecentFills: lambda event: FillsSnapshot([self.fill(fill) for fill in event.fills]),
+            Balances: balances_data,
+            Positions: self._positions,
+        }
+
+    def order(self, order: Order) -> OrderData:
+        """An order as it is shown to its owner."""
+        return order_data(order, self._instrument_of(order.symbol))
+
+    def fill(self, fill: Fill) -> FillData:
+        """A fill as it is shown to its owner."""
+        return fill_data(fill, self._instrument_of(fill.instrument))
+
+    def _positions(self, event: Positions) -> PositionsData:
+        return PositionsData([position_data(p, self._instrument_of(p.instrument)) for p in event.positions])
 
     def data(self, event: Event) -> StreamData:
         """The `data` of an event's message."""
+        private = self._private.get(type(event))
+        if private is not None:
+            return private(event)
         symbol = event.symbol
         instrument = self._instrument_of(symbol)
         formats = self._formats.get(symbol)
@@ -116,6 +151,12 @@ def instrument_info(instrument: Instrument, status: Status) -> InstrumentInfo:
         i.lot_size,
         channels,
         status_data(status),
+        i.maker_fee,
+        i.taker_fee,
+        i.price_band,
+        i.size_max,
+        i.notional_min,
+        i.notional_max,
     )
 
 

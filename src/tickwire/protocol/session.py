@@ -3,12 +3,14 @@
 The caller owns the socket and the clock. It must send `opened()` first, then whatever `received()` returns, in
 that order and before the hub's next flush; call `heartbeat()` every `heartbeat_ms`; and call `closed()` once
 when the connection is gone. Nothing that a client sends makes a method raise.
+
+What must be on the tape first is answered later, through `send`: `received()` then returns no reply.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,60 +18,42 @@ import msgspec
 from tickwire.errors import InvalidInput, UnknownSymbol
 from tickwire.limits import HEARTBEAT_MS, MESSAGE_BYTES_MAX, REQUESTS_PER_SECOND_MAX, SUBSCRIPTIONS_MAX
 from tickwire.market.market import Market
-from tickwire.model.channel import StreamKey, stream_key
-from tickwire.model.events import Status
+from tickwire.model.channel import PRIVATE_CHANNELS, StreamKey, stream_key
+from tickwire.model.events import Fill, Status
+from tickwire.model.identity import SCOPES, Identity, Scope
+from tickwire.model.records import Guard, SessionEnded
 from tickwire.protocol.codec import Encoding
-from tickwire.protocol.codes import ERROR_CODES
 from tickwire.protocol.messages import (
-    ErrorBody,
+    BatchParams,
+    GuardParams,
     Heartbeat,
     Hello,
     InstrumentsParams,
     Limits,
+    LoginParams,
+    LoginResult,
     NoParams,
+    Position,
     Reply,
     Request,
     RequestId,
     SnapshotParams,
     StreamParams,
 )
+from tickwire.protocol.orders import METHODS, Desk, Job, Outcomes, Submit, done
+from tickwire.protocol.params import decode_params, error_body
+from tickwire.protocol.rate import TokenBucket
 from tickwire.protocol.render import Renderer, instrument_info, stream_state
 from tickwire.streams.hub import Hub
 from tickwire.streams.log import Cursor, Sink
 
 REQUEST_ID_LENGTH_MAX = 36
-SECOND_NS = 1_000_000_000
 
 
 def _is_request_id(value: object) -> bool:
     if isinstance(value, str):
         return len(value) <= REQUEST_ID_LENGTH_MAX
     return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
-
-
-def _field_of(message: str) -> str:
-    """The field that one of msgspec's messages is about, with the path to it."""
-    path = re.search(r"`\$\.([^`]+)`", message)
-    name = re.search(r"field `([^`]+)`", message)
-    return ".".join(found[1] for found in (path, name) if found) or "params"
-
-
-class _TokenBucket:
-    """Allows `rate` events a second, with bursts of as many. Integer nanoseconds, so that no token is lost."""
-
-    def __init__(self, rate: int, now: int) -> None:
-        self._cost = SECOND_NS // rate
-        self._full = SECOND_NS
-        self._level = self._full
-        self._at = now
-
-    def take(self, now: int) -> bool:
-        self._level = min(self._full, self._level + max(0, now - self._at))
-        self._at = now
-        if self._level < self._cost:
-            return False
-        self._level -= self._cost
-        return True
 
 
 class Session:
@@ -84,6 +68,16 @@ class Session:
         market, hub, renderer: what it serves.
         sink: where the hub hands this client's stream messages.
         now: the wall clock in nanoseconds since the epoch.
+        authenticate: whom the parameters of a login prove, given the challenge; raises `InvalidInput` (`login_failed`).
+        in_force: whether a key, by its id, may still be used; asked at every message.
+        submit: where commands go. It must have room for a `SessionEnded`, which is not sent again.
+        send: sends a frame to the client, now.
+        identity: who logged in with the upgrade, if anybody.
+        require_key: without a login, refuse everything but `ping`, `time` and `auth.login`.
+        requests_per_second: that the client may make, with a burst of as many.
+
+    Attributes:
+        identity: who is logged in.
     """
 
     def __init__(
@@ -99,8 +93,16 @@ class Session:
         renderer: Renderer,
         sink: Sink,
         now: Callable[[], int],
+        authenticate: Callable[[LoginParams, str], Identity],
+        in_force: Callable[[str], bool],
+        submit: Submit,
+        send: Callable[[bytes], None],
+        identity: Identity | None = None,
+        require_key: bool = False,
+        requests_per_second: int = REQUESTS_PER_SECOND_MAX,
     ) -> None:
         self.session_id = session_id
+        self.identity = identity
         self._epoch = epoch
         self._version = version
         self._challenge = challenge
@@ -110,52 +112,71 @@ class Session:
         self._renderer = renderer
         self._sink = sink
         self._now = now
-        self._bucket = _TokenBucket(REQUESTS_PER_SECOND_MAX, now())
+        self._authenticate = authenticate
+        self._in_force = in_force
+        self._submit = submit
+        self._send = send
+        self._require_key = require_key
+        self._requests_per_second = requests_per_second
+        self._bucket = TokenBucket(requests_per_second, now())
+        self._desk = Desk(
+            market=market, renderer=renderer, submit=submit, encoding=encoding, now=now, session=session_id
+        )
         self._cursors: dict[StreamKey, Cursor] = {}
         self._after_reply: list[bytes] = []
-        self._methods: dict[str, tuple[type, Callable[[Any], Any]]] = {
-            "ping": (NoParams, lambda _: {}),
-            "time": (NoParams, lambda _: {"time": self._now()}),
-            "instruments": (InstrumentsParams, self._instruments),
-            "subscribe": (StreamParams, self._subscribe),
-            "unsubscribe": (StreamParams, self._unsubscribe),
-            "subscriptions": (NoParams, lambda _: {"streams": self._streams()}),
-            "snapshot": (SnapshotParams, self._snapshot),
-        }
+        self._guarded = False
+        self._open = True
 
     def opened(self) -> bytes:
         """The hello, which must be the first message the client gets."""
-        limits = Limits(MESSAGE_BYTES_MAX, REQUESTS_PER_SECOND_MAX, SUBSCRIPTIONS_MAX)
+        limits = Limits(MESSAGE_BYTES_MAX, self._requests_per_second, SUBSCRIPTIONS_MAX)
         hello = Hello(self.session_id, self._epoch, self._now(), self._version, HEARTBEAT_MS, self._challenge, limits)
         return self._encoding.frame(hello)
 
     def heartbeat(self) -> bytes:
         """Where every stream of the session stands, so that a client sees what it did not get."""
+        self._check_key()
         return self._encoding.frame(Heartbeat(self._now(), self._streams()))
 
     def closed(self) -> None:
-        """The connection is gone: give up every subscription. Calling it twice is no error."""
-        for cursor in self._cursors.values():
-            self._hub.unsubscribe(cursor)
-        self._cursors.clear()
+        """The connection is gone: give up every subscription, fire the guard. Calling it twice is no error."""
+        self._open = False
+        self._drop(list(self._cursors))
+        if self._guarded:
+            self._guarded = False
+            self._submit([SessionEnded(self.session_id)], _ignore)
 
     def received(self, data: bytes) -> list[bytes]:
-        """Answer one message of the client; the first frame returned is the reply, snapshots follow."""
+        """Answer one message of the client; the first frame returned is the reply, what a subscription begins with
+        follows."""
         time_in = self._now()
         request_id: RequestId = None
+        self._check_key()
         try:
             request = self._envelope(data)
             request_id = request.id if _is_request_id(request.id) else None
-            result = self._run(request, time_in)
-            reply = Reply(request_id, time_in, self._now(), result=result)
+            result = self._run(request, data, time_in)
+            if isinstance(result, Job):
+                self._desk.execute(result, partial(self._answer, request_id, time_in))
+                if isinstance(result.commands[0], Guard):
+                    self._guarded = result.commands[0].scope != "off"
+                return []
         except InvalidInput as error:
-            body = ErrorBody(error.code, error.message, error.field, ERROR_CODES[error.code].retry)
-            reply = Reply(request_id, time_in, self._now(), error=body)
-        frames = [self._encoding.frame(reply), *self._after_reply]
+            result = error
+        frames = [self._reply(request_id, time_in, result), *self._after_reply]
         self._after_reply = []
         return frames
 
     # ---- requests --------------------------------------------------------------------------------
+
+    def _answer(self, request_id: RequestId, time_in: int, result: Any) -> None:
+        if self._open:
+            self._send(self._reply(request_id, time_in, result))
+
+    def _reply(self, request_id: RequestId, time_in: int, result: Any) -> bytes:
+        if isinstance(result, InvalidInput):
+            return self._encoding.frame(Reply(request_id, time_in, self._now(), error=error_body(result)))
+        return self._encoding.frame(Reply(request_id, time_in, self._now(), result=result))
 
     def _envelope(self, data: bytes) -> Request:
         try:
@@ -165,24 +186,89 @@ class Session:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidInput(f"the message can't be decoded: {error}", code="invalid_json") from None
 
-    def _run(self, request: Request, now: int) -> Any:
+    def _run(self, request: Request, data: bytes, now: int) -> Any:
         if not _is_request_id(request.id):
             text = f"id must be a 64-bit integer or a string of at most {REQUEST_ID_LENGTH_MAX} characters"
             raise InvalidInput(text, field="id", code="invalid_request")
-        if not self._bucket.take(now):
-            raise InvalidInput(f"more than {REQUESTS_PER_SECOND_MAX} requests a second; slow down", code="rate_limited")
-        if not isinstance(request.method, str):
-            raise InvalidInput("method must be the name of a method, a string", field="method", code="invalid_request")
-        if request.method not in self._methods:
-            text = f"no method {request.method!r}; there are {', '.join(self._methods)}"
-            raise InvalidInput(text, field="method", code="unknown_method")
-        params_type, method = self._methods[request.method]
-        raw = bytes(request.params)
+        self._take(1, now)
         try:
-            params: Any = self._encoding.decode(raw if raw else self._encoding.encode({}), params_type)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise InvalidInput(str(error), field=_field_of(str(error))) from None
-        return method(params)
+            repeated = self._encoding.repeated_key(data)
+        except (ValueError, RecursionError) as error:
+            raise InvalidInput(f"the message can't be decoded: {error}", code="invalid_json") from None
+        if repeated is not None:
+            raise InvalidInput(f"the key {repeated!r} is given twice", field=repeated, code="invalid_request")
+        name = request.method
+        if not isinstance(name, str):
+            raise InvalidInput("method must be the name of a method, a string", field="method", code="invalid_request")
+        if name in _METHODS:
+            params_type, scope, method = _METHODS[name]
+        elif name in METHODS:
+            params_type, scope, _ = METHODS[name]
+        else:
+            text = f"no method {name[:50]!r}; there are {', '.join((*_METHODS, *METHODS))}"
+            raise InvalidInput(text, field="method", code="unknown_method")
+        if scope is not None or (self._require_key and name not in _WITHOUT_KEY):
+            self._permitted(scope, "method")
+        params: Any = decode_params(self._encoding, bytes(request.params), params_type)
+        if isinstance(params, BatchParams):
+            self._take(len(params.operations) - 1, now)
+        if name in METHODS:
+            assert self.identity is not None
+            return METHODS[name][2](self._desk, params, self.identity.account)
+        return method(self, params)
+
+    def _take(self, count: int, now: int) -> None:
+        if not self._bucket.take(now, count):
+            text = (
+                f"more than {self._requests_per_second} requests a second (an operation of a batch is one); slow down"
+            )
+            raise InvalidInput(text, code="rate_limited")
+
+    # ---- who is asking ---------------------------------------------------------------------------
+
+    def _permitted(self, scope: Scope | None, field: str) -> Identity:
+        """Who is logged in, if that has the scope."""
+        identity = self.identity
+        if identity is None:
+            raise InvalidInput("this needs a login: call auth.login first", field=field, code="not_logged_in")
+        if scope is None or scope in identity.scopes or (scope == "read" and "trade" in identity.scopes):
+            return identity
+        raise InvalidInput(f"this needs a key with the scope {scope}", field=field, code="not_permitted")
+
+    def _check_key(self) -> None:
+        """A key that was revoked ends its login; a guard that it armed stays."""
+        if self.identity is not None and not self._in_force(self.identity.key_id):
+            self._drop_private()
+            self.identity = None
+
+    def _login(self, params: LoginParams) -> Any:
+        identity, old = self._authenticate(params, self._challenge), self.identity
+        if old is not None and old.account != identity.account:
+            self._leave(old)
+        elif old is not None and old.key_id != identity.key_id:
+            self._drop_private()
+        self.identity = identity
+        return LoginResult(identity.account, [scope for scope in SCOPES if scope in identity.scopes])
+
+    def _logout(self, _: NoParams) -> Any:
+        self._leave(self._permitted(None, "method"))
+        return {}
+
+    def _leave(self, identity: Identity) -> None:
+        if self._guarded:
+            self._submit([Guard(identity.account, self.session_id, "off")], _ignore)
+            self._guarded = False
+        self._drop_private()
+        self.identity = None
+
+    def _drop_private(self) -> None:
+        self._drop([key for key in self._cursors if key.channel in PRIVATE_CHANNELS])
+
+    def _cancel_on_disconnect(self, params: GuardParams) -> Any:
+        identity = self._permitted("trade", "method")
+        return Job([Guard(identity.account, self.session_id, params.scope)], done)
+
+    # ---- streams ---------------------------------------------------------------------------------
 
     def _instruments(self, params: InstrumentsParams) -> Any:
         rows = []
@@ -199,6 +285,8 @@ class Session:
 
     def _keys(self, params: StreamParams) -> list[StreamKey]:
         """The streams that a request names, each checked; nothing is done if one is wrong."""
+        if params.channel in PRIVATE_CHANNELS:
+            return [self._private_key(params, bool(params.symbols), "symbols")]
         if not params.symbols:
             raise InvalidInput("symbols must name at least one instrument", field="symbols")
         if len(params.symbols) > SUBSCRIPTIONS_MAX:
@@ -207,6 +295,14 @@ class Session:
         return [
             self._key(params, symbol, f"symbols[{index}]") for index, symbol in enumerate(dict.fromkeys(params.symbols))
         ]
+
+    def _private_key(self, params: StreamParams | SnapshotParams, named: bool, field: str) -> StreamKey:
+        account = self._permitted("read", "channel").account
+        if named:
+            raise InvalidInput(f"{params.channel} takes no symbol: it is the account's", field=field)
+        return stream_key(
+            params.channel, account, depth=params.depth, interval_ms=params.interval_ms, interval=params.interval
+        )
 
     def _key(self, params: StreamParams | SnapshotParams, symbol: str, field: str) -> StreamKey:
         key = stream_key(
@@ -227,26 +323,51 @@ class Session:
         if len(self._cursors) + new > SUBSCRIPTIONS_MAX:
             text = f"a session may have {SUBSCRIPTIONS_MAX} streams; unsubscribe first"
             raise InvalidInput(text, field="symbols", code="too_many_subscriptions")
+        missed = None if params.from_ is None else self._missed(keys[0], params.from_)
         for key in keys:
             self._cursors[key], snapshot = self._hub.subscribe(key, self._sink)
-            self._after_reply.append(snapshot)
+            if isinstance(missed, list):
+                self._after_reply += [self._update(key, fill) for fill in missed]
+            else:
+                self._after_reply.append(snapshot)
         result: dict[str, Any] = {"streams": [stream_state(key, self._hub.last_seq(key)) for key in keys]}
-        if params.from_ is not None:
-            result |= {"recovered": False, "reason": "this server does not keep the past of its streams"}
+        if isinstance(missed, list):
+            result["recovered"] = True
+        elif missed is not None:
+            result |= {"recovered": False, "reason": missed}
         return result
+
+    def _missed(self, key: StreamKey, position: Position) -> list[Fill] | str:
+        """The messages of a stream after a place in it, all of them, or why they can't be had."""
+        if key.channel != "fills":
+            return "this server does not keep the past of its streams, but for fills"
+        if position.epoch != self._epoch:
+            return f"the epoch is {self._epoch} now"
+        fills = self._market.missed_fills(key.symbol, position.seq)
+        return "not all of these fills are kept" if fills is None else fills
+
+    def _update(self, key: StreamKey, fill: Fill) -> bytes:
+        return self._encoding.frame(self._renderer.message(key, fill, kind="update", seq=fill.seq, ts=fill.ts))
 
     def _unsubscribe(self, params: StreamParams) -> Any:
         keys = self._keys(params)
         for index, key in enumerate(keys):
             if key not in self._cursors:
                 text = f"not subscribed to {key.channel} of {key.symbol}"
-                raise InvalidInput(text, field=f"symbols[{index}]", code="not_subscribed")
-        for key in keys:
-            self._hub.unsubscribe(self._cursors.pop(key))
+                field = "channel" if key.channel in PRIVATE_CHANNELS else f"symbols[{index}]"
+                raise InvalidInput(text, field=field, code="not_subscribed")
+        self._drop(keys)
         return {"streams": [stream_state(key, self._hub.last_seq(key)) for key in keys]}
 
+    def _drop(self, keys: list[StreamKey]) -> None:
+        for key in keys:
+            self._hub.unsubscribe(self._cursors.pop(key))
+
     def _snapshot(self, params: SnapshotParams) -> Any:
-        key = self._key(params, params.symbol, "symbol")
+        if params.channel in PRIVATE_CHANNELS:
+            key = self._private_key(params, bool(params.symbol), "symbol")
+        else:
+            key = self._key(params, params.symbol, "symbol")
         event = self._hub.snapshot(key)
         seq = event.seq if event is not None else self._market.seq(key)
         ts = event.ts if event is not None else self._market.now
@@ -254,3 +375,24 @@ class Session:
 
     def _streams(self) -> list[Any]:
         return [stream_state(key, self._hub.last_seq(key)) for key in self._cursors]
+
+
+_WITHOUT_KEY = ("ping", "time", "auth.login")
+
+_METHODS: dict[str, tuple[type, Scope | None, Callable[[Session, Any], Any]]] = {
+    "ping": (NoParams, None, lambda session, _: {}),
+    "time": (NoParams, None, lambda session, _: {"time": session._now()}),
+    "instruments": (InstrumentsParams, None, Session._instruments),
+    "subscribe": (StreamParams, None, Session._subscribe),
+    "unsubscribe": (StreamParams, None, Session._unsubscribe),
+    "subscriptions": (NoParams, None, lambda session, _: {"streams": session._streams()}),
+    "snapshot": (SnapshotParams, None, Session._snapshot),
+    "auth.login": (LoginParams, None, Session._login),
+    "auth.logout": (NoParams, None, Session._logout),
+    "session.cancel_on_disconnect": (GuardParams, "trade", Session._cancel_on_disconnect),
+}
+"""What a session does besides its desk's methods: the type of the parameters, the scope, the method."""
+
+
+def _ignore(_: Outcomes | None) -> None:
+    """Nobody waits for this outcome."""

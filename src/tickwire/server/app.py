@@ -18,13 +18,15 @@ from tickwire.errors import ConfigError
 from tickwire.feeds.base import Feed
 from tickwire.feeds.recorded import RecordedFeed
 from tickwire.feeds.runner import FeedRunner
-from tickwire.feeds.simulated import SimulatedFeed
+from tickwire.feeds.simulated import SimulatedFeed, play_money
 from tickwire.market.market import Market
-from tickwire.model.records import FeedStatus, Record
+from tickwire.model.records import FeedStatus, Record, SessionEnded
 from tickwire.protocol.codec import ENCODINGS, NativeCodec
 from tickwire.protocol.render import Renderer
+from tickwire.server.auth import Authenticator
 from tickwire.server.gateway import Gateway
 from tickwire.server.http import http_app
+from tickwire.server.keys import KeyStore
 from tickwire.server.pipeline import Pipeline, restore
 from tickwire.server.socket import Connection
 from tickwire.streams.hub import Hub
@@ -35,6 +37,9 @@ from tickwire.tape.sqlite import open_tape
 log = logging.getLogger(__name__)
 
 STOP_SECONDS_MAX = 10
+KEYS_WATCH_SECONDS = 0.2
+"""How long a revoked key's open sockets can outlive it."""
+KEYS_FILE = "keys.db"
 
 
 class Server:
@@ -60,13 +65,27 @@ class Server:
             self.tape: Tape = undo.enter_context(contextlib.closing(open_tape(settings.data_dir, durability)))
             if self.tape.repaired:
                 log.warning("the tape was repaired: %s", self.tape.repaired)
+            self.keys = undo.enter_context(
+                contextlib.closing(KeyStore(settings.data_dir / KEYS_FILE if settings.data_dir else None))
+            )
+            """The keys that clients log in with."""
             self.market: Market = restore(self.tape)
             self._feeds = [self._feed(spec) for spec in settings.feeds]
             undo.pop_all()
         renderer = Renderer(lambda symbol: self.market.listing(symbol).instrument)
         codecs = {name: NativeCodec(encoding, renderer) for name, encoding in ENCODINGS.items()}
         self.hub = Hub(self.market, codecs, Retention(settings.retained_bytes_max))
-        self._gateway = Gateway(market=self.market, hub=self.hub, renderer=renderer, epoch=self.tape.epoch, now=now)
+        built_in = any(spec.kind == SIMULATED for spec in settings.feeds)
+        self._gateway = Gateway(
+            market=self.market,
+            hub=self.hub,
+            renderer=renderer,
+            authenticator=Authenticator(self.keys, now),
+            epoch=self.tape.epoch,
+            now=now,
+            settings=settings,
+            welcome=play_money if built_in else lambda _: [],
+        )
         self._ready = False
 
     @property
@@ -136,10 +155,12 @@ class Server:
             for name in self.market.feeds
             if name not in {feed.name for feed in self._feeds}
         ]
-        tasks = [asyncio.ensure_future(pipeline.run_clock())]
+        ended: list[Record] = [SessionEnded(session) for session in self.market.guarded_sessions]
+        self._gateway.submit = pipeline.submit  # type: ignore[assignment]
+        tasks = [asyncio.ensure_future(pipeline.run_clock()), asyncio.ensure_future(self._watch_keys())]
         try:
-            if gone:
-                await pipeline.put(gone)
+            if gone or ended:
+                await pipeline.put(gone + ended)
             for spec, feed in zip(settings.feeds, self._feeds, strict=True):
                 simulated = spec.kind == SIMULATED
                 runner = FeedRunner(
@@ -162,7 +183,14 @@ class Server:
             if not pipeline.failed.done():
                 pipeline.save_snapshot()
             self.tape.close()
+            self.keys.close()
             self._socket.close()
+
+    async def _watch_keys(self) -> None:
+        """Close the sockets of keys that are revoked, also by another process."""
+        while True:
+            await asyncio.sleep(KEYS_WATCH_SECONDS)
+            self._gateway.close_revoked()
 
     def _web(self) -> _Web:
         def connection(*, config: Any, server_state: Any, app_state: Any) -> Connection:

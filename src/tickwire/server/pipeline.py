@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
 
 from tickwire.clock import NowNs
-from tickwire.errors import WriterFailed
+from tickwire.errors import InvalidInput, WriterFailed
 from tickwire.limits import (
     BATCH_RECORDS_MAX,
     CLOCK_INTERVAL_MS,
@@ -22,6 +24,7 @@ from tickwire.limits import (
     TAPE_HOURS_MAX,
 )
 from tickwire.market.market import Market
+from tickwire.model.outcome import Outcome
 from tickwire.model.records import Clock, Record
 from tickwire.streams.hub import Hub
 from tickwire.tape.base import Tape
@@ -30,6 +33,14 @@ log = logging.getLogger(__name__)
 
 HOUR_NS = 3_600_000_000_000
 RETAIN_EVERY_TRANSACTIONS = 500
+
+
+Done: TypeAlias = Callable[[list[Outcome | None] | None], None]
+_Submission: TypeAlias = tuple[list[Record], Done]
+
+
+def _failure() -> WriterFailed:
+    return WriterFailed("the server has failed and accepts nothing more; its log says why")
 
 
 def restore(tape: Tape) -> Market:
@@ -75,82 +86,121 @@ class Pipeline:
         self._tape_bytes_max = tape_bytes_max
         self._tape_age_max_ns = tape_hours_max * HOUR_NS
         self._snapshot_every = snapshot_every
-        self._pending: deque[Record] = deque()
-        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._submitted = 0
-        self._applied = 0
+        self._pending: deque[_Submission] = deque()
+        self._records_pending = 0
+        self._room: deque[asyncio.Future[None]] = deque()
         self._scheduled = False
         self._snapshot_seq = tape.last_seq
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Resolves with the error when the pipeline can't go on (a full disk, a fault in the fold)."""
 
-    async def put(self, records: list[Record]) -> None:
-        """Submit records; returns once they are on the tape, applied and published.
+    async def put(self, records: list[Record]) -> list[Outcome | None]:
+        """Submit records; returns once they are on the tape, applied and published, with what each command came to
+        (None for what is no command).
 
         Raises:
-            WriterFailed: the pipeline has failed; nothing more is accepted.
+            WriterFailed: the pipeline has failed; whether the records are on the tape is unknown.
         """
-        while len(self._pending) >= PENDING_RECORDS_MAX and not self.failed.done():
-            await self._until(self._submitted)
-        self._submit(records)
-        await self._until(self._submitted)
+        while self._records_pending >= PENDING_RECORDS_MAX and not self.failed.done():
+            room = asyncio.get_running_loop().create_future()
+            self._room.append(room)
+            await room
+        future: asyncio.Future[list[Outcome | None]] = asyncio.get_running_loop().create_future()
 
-    def _submit(self, records: list[Record]) -> None:
+        def done(outcomes: list[Outcome | None] | None) -> None:
+            if future.done():
+                return
+            if outcomes is None:
+                future.set_exception(_failure())
+            else:
+                future.set_result(outcomes)
+
+        self._submit(records, done)
+        return await future
+
+    def submit(self, records: list[Record], done: Done) -> None:
+        """Submit records without waiting. `done` is called once they are on the tape and applied, before anything that
+        they cause is published, with what each came to; or with None when the pipeline has failed.
+
+        Raises:
+            InvalidInput: `busy`: too much is queued; nothing was taken.
+        """
+        if self._records_pending >= PENDING_RECORDS_MAX or self.failed.done():
+            text = "the server has more to do than it can queue" if not self.failed.done() else "the server has failed"
+            raise InvalidInput(f"{text}; nothing was done", code="busy")
+        self._submit(records, done)
+
+    def _submit(self, records: list[Record], done: Done) -> None:
         if self.failed.done():
-            raise WriterFailed("the server has failed and accepts nothing more; its log says why")
-        self._pending.extend(records)
-        self._submitted += len(records)
+            raise _failure()
+        self._pending.append((records, done))
+        self._records_pending += len(records)
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._turn)
 
-    async def _until(self, submitted: int) -> None:
-        if self._applied < submitted:
-            future = asyncio.get_running_loop().create_future()
-            self._waiters.append((submitted, future))
-            await future
-
     def _turn(self) -> None:
-        """Make one transaction of what is pending."""
+        """Make one transaction of what is pending: whole submissions, up to about the bound."""
         self._scheduled = False
         pending = self._pending
-        count = min(len(pending), BATCH_RECORDS_MAX)
+        batch: deque[_Submission] = deque()
+        count = 0
+        while pending and count < BATCH_RECORDS_MAX:
+            batch.append(pending.popleft())
+            count += len(batch[-1][0])
+        self._records_pending -= count
         try:
-            self._commit([pending.popleft() for _ in range(count)])
+            self._commit(batch)
         except Exception as error:
-            self._fail(error)
+            self._fail(error, batch)
             return
-        self._applied += count
-        while self._waiters and self._waiters[0][0] <= self._applied:
-            future = self._waiters.popleft()[1]
-            if not future.done():
-                future.set_result(None)
+        while self._room and self._records_pending < PENDING_RECORDS_MAX:
+            room = self._room.popleft()
+            if not room.done():
+                room.set_result(None)
         if pending and not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._turn)
 
-    def _commit(self, records: list[Record]) -> None:
+    def _commit(self, batch: deque[_Submission]) -> None:
         market, hub = self._market, self._hub
-        transaction = [Clock(max(self._now(), market.now)), *records]
+        clock = Clock(max(self._now(), market.now))
+        transaction: list[Record] = [clock]
+        for records, _ in batch:
+            transaction += records
         seq = self._tape.append(transaction)
-        for record in transaction:
-            events = market.apply(record)
-            if events:
-                hub.publish(events)
+        hub.publish(market.apply(clock))
+        while batch:
+            records, done = batch[0]
+            outcomes: list[Outcome | None] = []
+            for record in records:
+                market.outcome = None
+                events = market.apply(record)
+                if events:
+                    hub.publish(events)
+                outcomes.append(market.outcome)
+            batch.popleft()
+            try:
+                done(outcomes)
+            except Exception:
+                log.exception("whoever sent a command can't be answered")
         hub.flush()
         if seq - self._snapshot_seq >= self._snapshot_every:
             self.save_snapshot()
         if seq % RETAIN_EVERY_TRANSACTIONS == 0:
             self._tape.retain(bytes_max=self._tape_bytes_max, newer_than_ns=market.now - self._tape_age_max_ns)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception, batch: deque[_Submission]) -> None:
         log.critical("the pipeline has failed and the server stops: %s", error, exc_info=error)
         if not self.failed.done():
             self.failed.set_exception(error)
-        for _, future in self._waiters:
-            if not future.done():
-                future.set_exception(WriterFailed(f"the server has failed: {error}"))
-        self._waiters.clear()
+        for _, done in (*batch, *self._pending):
+            done(None)
+        self._pending.clear()
+        for room in self._room:
+            if not room.done():
+                room.set_result(None)
+        self._room.clear()
 
     def save_snapshot(self) -> None:
         """Keep the state of the market, which bounds the next start and lets old transactions go."""

@@ -19,6 +19,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from tickwire.errors import InvalidInput
 from tickwire.limits import (
     HEARTBEAT_MS,
     MESSAGE_BYTES_MAX,
@@ -27,6 +28,7 @@ from tickwire.limits import (
     SEND_BUFFER_LOW_BYTES,
     SEND_BUFFER_MAX_BYTES,
 )
+from tickwire.model.identity import Identity
 from tickwire.protocol.codec import ENCODINGS, JSON
 from tickwire.protocol.session import Session
 from tickwire.streams.log import Cursor
@@ -116,11 +118,26 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._catch_up()
 
+    @property
+    def key_id(self) -> str | None:
+        """The key that the session is logged in with."""
+        identity = self._session.identity if self._session is not None else None
+        return None if identity is None else identity.key_id
+
+    def send(self, frame: bytes) -> None:
+        """Write a reply that is ready later than the request was read."""
+        if self._ws.state is State.OPEN and not self._transport.is_closing():
+            self._transport.write(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close in good order."""
+        if self._ws.state is State.OPEN:
+            self._ws.send_close(code, reason)
+            self._send_pending()
+
     def shutdown(self) -> None:
         """The server stops (called by uvicorn)."""
-        if self._ws.state is State.OPEN:
-            self._ws.send_close(CloseCode.SERVICE_RESTART, "the server restarts: reconnect")
-            self._send_pending()
+        self.close(CloseCode.SERVICE_RESTART, "the server restarts: reconnect")
         self._transport.close()
 
     # ---- the hub calls ---------------------------------------------------------------------------
@@ -143,6 +160,15 @@ class Connection(asyncio.Protocol):
 
     def _upgrade(self, request: Request) -> None:
         response = self._gateway.refusal(request.path)
+        peer = self._transport.get_extra_info("peername")
+        ip = peer[0] if peer else ""
+        identity: Identity | None = None
+        authorization = request.headers.get("Authorization")
+        if response is None and authorization is not None:
+            try:
+                identity = self._gateway.identify(authorization, ip)
+            except InvalidInput as error:
+                response = 401, f"{error}\n"
         if response is None:
             accepted = self._ws.accept(request)
         else:
@@ -156,7 +182,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
             return
         self.encoding = self._ws.subprotocol or JSON.name
-        self._session = self._gateway.new_session(self)
+        self._session = self._gateway.new_session(self, identity, ip)
         self._gateway.connections.add(self)
         self._transport.write(self._session.opened())
         self._schedule_beat()

@@ -98,7 +98,7 @@ class SqliteTape:
         self._db: sqlite3.Connection | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(folder)
+            self._lock = lock_folder(folder)
         except OSError as error:
             raise TapeError(f"the data folder {folder} can't be used: {error}") from error
         try:
@@ -155,7 +155,7 @@ class SqliteTape:
         check_snapshot(seq, self.last_seq)
         try:
             _write_snapshot(self._folder, seq, self.epoch, body)
-            for old in _snapshot_seqs(self._folder)[SNAPSHOTS_KEPT:]:
+            for old in snapshot_seqs(self._folder)[SNAPSHOTS_KEPT:]:
                 _snapshot_path(self._folder, old).unlink()
         except OSError as error:
             raise TapeError(f"the snapshot of transaction {seq} was not stored: {error}") from error
@@ -164,8 +164,8 @@ class SqliteTape:
     def load_snapshot(self) -> tuple[int, bytes] | None:
         """See `Tape.load_snapshot`."""
         self._live()
-        for seq in _snapshot_seqs(self._folder):
-            epoch, body = _read_snapshot(self._folder, seq)
+        for seq in snapshot_seqs(self._folder):
+            epoch, body = read_snapshot(self._folder, seq)
             if epoch:
                 return seq, body
         return None
@@ -309,7 +309,12 @@ def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _lock(folder: Path) -> BinaryIO:
+def lock_folder(folder: Path) -> BinaryIO:
+    """Hold a data folder until the file returned is closed.
+
+    Raises:
+        TapeError: another process holds it.
+    """
     file = (folder / "tape.lock").open("a+b")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -340,13 +345,13 @@ def _snapshot_path(folder: Path, seq: int) -> Path:
     return folder / f"snapshot-{seq:020d}.bin"
 
 
-def _snapshot_seqs(folder: Path) -> list[int]:
+def snapshot_seqs(folder: Path) -> list[int]:
     names = (path.stem.removeprefix("snapshot-") for path in folder.glob("snapshot-*.bin"))
     return sorted((int(name) for name in names if len(name) == 20 and name.isdecimal()), reverse=True)
 
 
 def _snapshots(folder: Path) -> _Found:
-    return [(seq, _read_snapshot(folder, seq)[0]) for seq in _snapshot_seqs(folder)]
+    return [(seq, read_snapshot(folder, seq)[0]) for seq in snapshot_seqs(folder)]
 
 
 def _set_aside(folder: Path, found: _Found, epochs: list[str]) -> list[str]:
@@ -376,7 +381,7 @@ def _write_snapshot(folder: Path, seq: int, epoch: str, body: bytes) -> None:
     salvage.sync_folder(folder)
 
 
-def _read_snapshot(folder: Path, seq: int) -> tuple[str, bytes]:
+def read_snapshot(folder: Path, seq: int) -> tuple[str, bytes]:
     """A snapshot's epoch and body; two empty ones when it is not whole."""
     data = _snapshot_path(folder, seq).read_bytes()
     size = _SNAPSHOT_HEAD.size

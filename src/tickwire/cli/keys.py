@@ -1,0 +1,87 @@
+"""`tickwire keys`: who may log in to a server, also while it runs."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tickwire.errors import InvalidInput
+from tickwire.keyfile import KeyKind
+from tickwire.server.keys import KeyStore
+
+DataDir: TypeAlias = Annotated[
+    Path, typer.Option("--data-dir", envvar="TICKWIRE_DATA_DIR", help="The server's folder; its keys are in keys.db.")
+]
+DEFAULT_DATA_DIR = Path("data")
+
+keys = typer.Typer(help="Create, list and revoke the keys that may log in to a server.")
+
+
+def _store(data_dir: Path) -> closing[KeyStore]:
+    return closing(KeyStore(data_dir / "keys.db"))
+
+
+@keys.command()
+def create(
+    account: Annotated[str, typer.Option(help="What the key acts for.")],
+    scopes: Annotated[str, typer.Option(help="What it may do: read, trade, admin.")] = "read,trade",
+    kind: Annotated[
+        KeyKind, typer.Option(help="ed25519: the server can't sign for its owner. hmac: a shared secret.")
+    ] = "ed25519",
+    allow_ip: Annotated[
+        list[str] | None,
+        typer.Option(help="Address or network it may be used from, may be given several times. Unless told: any."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="A note that the list shows.")] = "",
+    out: Annotated[Path | None, typer.Option(help="The key file to make. Unless told: ACCOUNT.key.")] = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Create a key and write it to a file, which is its only copy.
+
+    Examples:
+      tickwire keys create --account alice
+      tickwire keys create --account ops --scopes admin --allow-ip 10.0.0.0/8 --out ops.key
+    """
+    with _store(data_dir) as store:
+        wanted = [scope.strip() for scope in scopes.split(",")]
+        key, key_file = store.create(account, scopes=wanted, kind=kind, allow_ips=allow_ip or (), name=name)
+        path = out or Path(f"{account}.key")
+        try:
+            key_file.save(path)
+        except OSError as error:
+            store.revoke(key.key_id)
+            if isinstance(error, FileExistsError):
+                raise InvalidInput(f"{path} exists already; give another name with --out", field="out") from None
+            raise
+    typer.echo(f"{key.key_id} is in force for {account} ({', '.join(key.scopes)}); no restart is needed")
+    typer.echo(f"{path} is its only copy: hand it to its owner, keep it secret")
+
+
+@keys.command("list")
+def list_keys(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """List the keys in force."""
+    with _store(data_dir) as store:
+        rows = store.list()
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("key", "account", "scopes", "kind", "from", "name"):
+        table.add_column(title, no_wrap=True)
+    for key in rows:
+        allowed = " ".join(key.allow_ips) or "anywhere"
+        table.add_row(key.key_id, key.account, ",".join(key.scopes), key.kind, allowed, key.name)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 200)  # nobody reads a wrapped table out of a pipe
+    console.print(table)
+
+
+@keys.command()
+def revoke(key_id: Annotated[str, typer.Argument()], data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Take a key out of force at once and for good; a server closes its sessions."""
+    with _store(data_dir) as store:
+        store.revoke(key_id)
+    typer.echo(f"{key_id} is revoked")

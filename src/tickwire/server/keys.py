@@ -1,0 +1,209 @@
+"""The keys of a server: one SQLite file, which `tickwire keys` changes while a server has it open.
+
+Nothing is kept in memory: each question is answered from the file, in a few microseconds, so that a key that another
+process has revoked is out of force at once. Revoking deletes: who had a key is not the server's to remember.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tickwire.errors import ConfigError, InvalidInput
+from tickwire.keyfile import SECRET_BYTES, KeyFile, KeyKind, encode_base64url
+from tickwire.limits import KEYS_MAX
+from tickwire.model.identity import SCOPES, Scope
+
+ALLOW_IPS_MAX = 32
+"""Networks that one key may be used from: each login looks through them."""
+BUSY_SECONDS = 5
+"""How long a change waits for another process's. Reading never waits (WAL)."""
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,36}")
+_TABLE = """CREATE TABLE IF NOT EXISTS keys (
+    key_id TEXT PRIMARY KEY, account TEXT, kind TEXT, verifier BLOB, scopes TEXT, allow_ips TEXT, name TEXT
+) STRICT, WITHOUT ROWID"""
+
+
+class Key(NamedTuple):
+    """A key as the server holds it.
+
+    Attributes:
+        key_id: its public name.
+        account: what it acts for.
+        kind: what `verifier` is.
+        verifier: 32 bytes that check a signature: the public key for "ed25519", the shared secret for "hmac".
+        scopes: what it may do.
+        allow_ips: networks it may be used from; none means everywhere.
+        name: a note of the operator's.
+    """
+
+    key_id: str
+    account: str
+    kind: KeyKind
+    verifier: bytes
+    scopes: tuple[Scope, ...]
+    allow_ips: tuple[str, ...]
+    name: str
+
+    def __repr__(self) -> str:
+        return f"Key(key_id={self.key_id!r}, account={self.account!r}, kind={self.kind!r}, scopes={self.scopes!r})"
+
+
+_Keys: TypeAlias = list[Key]
+
+
+class KeyStore:
+    """The keys that are in force. Every method may raise ConfigError: the file can't be used.
+
+    Args:
+        path: made with its folder when missing, readable only by its owner; None keeps the keys in memory.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        with self._named():
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # the mode also holds for the files that SQLite makes beside it
+                with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "rb") as file:
+                    os.fchmod(file.fileno(), 0o600)
+            self._db = sqlite3.connect(
+                path or ":memory:", isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
+            )
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute(_TABLE)
+            except sqlite3.Error:
+                self._db.close()
+                raise
+        self._seen = self._version()
+
+    def create(
+        self,
+        account: str,
+        *,
+        scopes: Sequence[str],
+        kind: KeyKind,
+        allow_ips: Sequence[str] = (),
+        name: str = "",
+    ) -> tuple[Key, KeyFile]:
+        """A new key, in force from now on. What is returned second is its owner's, and nowhere else.
+
+        Args:
+            account: 1 to 36 letters, digits, '.', '_' or '-'.
+            scopes: at least one of `SCOPES`.
+            kind: "ed25519", of which the server has the public key only, or "hmac".
+            allow_ips: addresses or networks (CIDR) it may be used from, v4 or v6; none means everywhere.
+            name: a note, made like an account; "" for none.
+
+        Raises:
+            InvalidInput: one of these is wrong, or there are `KEYS_MAX` keys already.
+        """
+        _check_name(account, "account")
+        if name:
+            _check_name(name, "name")
+        for scope in scopes:
+            if scope not in SCOPES:
+                raise InvalidInput(f"no scope {scope!r}; there are {', '.join(SCOPES)}", field="scopes")
+        if not scopes:
+            raise InvalidInput(f"give at least one of {', '.join(SCOPES)}", field="scopes")
+        if kind not in ("ed25519", "hmac"):
+            raise InvalidInput(f"no kind {kind!r}; there are ed25519 and hmac", field="kind")
+        networks = _networks(allow_ips)
+        granted = tuple(scope for scope in SCOPES if scope in scopes)
+
+        secret = verifier = secrets.token_bytes(SECRET_BYTES)
+        if kind == "ed25519":
+            verifier = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+        key = Key(secrets.token_hex(8), account, kind, verifier, granted, networks, name)
+        row = (*key[:4], ",".join(granted), ",".join(networks), name)
+        with self._named():
+            # counted in the same statement, so that two processes can't pass the bound together
+            inserted = self._db.execute(
+                "INSERT INTO keys SELECT ?, ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM keys) < ?", (*row, KEYS_MAX)
+            )
+        if not inserted.rowcount:
+            raise InvalidInput(f"there are {KEYS_MAX} keys, the most there may be; revoke some first")
+        return key, KeyFile(key.key_id, kind, encode_base64url(secret), account, granted)
+
+    def get(self, key_id: str) -> Key | None:
+        """The key of this name, if it is in force."""
+        if not key_id.isascii():  # what is no Unicode text can't be asked for
+            return None
+        with self._named():
+            row = self._db.execute("SELECT * FROM keys WHERE key_id = ?", (key_id,)).fetchone()
+        return None if row is None else _key(row)
+
+    def revoke(self, key_id: str) -> None:
+        """Take a key out of force for good.
+
+        Raises:
+            InvalidInput: there is no such key.
+        """
+        with self._named():
+            deleted = self._db.execute("DELETE FROM keys WHERE key_id = ?", (key_id,))
+        if not deleted.rowcount:
+            raise InvalidInput(f"no key {key_id!r}; `tickwire keys list` shows those there are", field="key_id")
+
+    def changed(self) -> bool:
+        """Whether keys were created or revoked, here or by another process, since the last call or the opening."""
+        version = self._version()
+        if version == self._seen:
+            return False
+        self._seen = version
+        return True
+
+    def close(self) -> None:
+        """Give the file back. Nothing else may be called afterwards."""
+        self._db.close()
+
+    def list(self) -> _Keys:
+        """Every key in force, by account and name."""
+        with self._named():
+            return [_key(row) for row in self._db.execute("SELECT * FROM keys ORDER BY account, name, key_id")]
+
+    def _version(self) -> tuple[int, int]:
+        """Changes when another connection has changed the file, and when this one has."""
+        with self._named(), closing(self._db.execute("PRAGMA data_version")) as cursor:
+            return cursor.fetchone()[0], self._db.total_changes
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """What goes wrong with the file is said with its name."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise ConfigError(f"the keys in {self._path or 'memory'} can't be used: {error}") from error
+
+
+def _key(row: tuple[str, str, KeyKind, bytes, str, str, str]) -> Key:
+    key_id, account, kind, verifier, scopes, allow_ips, name = row
+    granted = tuple(scope for scope in SCOPES if scope in scopes.split(","))
+    return Key(key_id, account, kind, verifier, granted, tuple(allow_ips.split(",")) if allow_ips else (), name)
+
+
+def _check_name(text: str, field: str) -> None:
+    if not _NAME.fullmatch(text):
+        raise InvalidInput(f"{field} must be 1 to 36 letters (a-z, A-Z), digits, '.', '_' or '-'", field=field)
+
+
+def _networks(texts: Sequence[str]) -> tuple[str, ...]:
+    if len(texts) > ALLOW_IPS_MAX:
+        raise InvalidInput(f"at most {ALLOW_IPS_MAX} networks a key", field="allow_ips")
+    networks = []
+    for index, text in enumerate(texts):
+        try:
+            networks.append(str(ipaddress.ip_network(text)))
+        except ValueError as error:
+            raise InvalidInput(f"{error}; give an address or CIDR", field=f"allow_ips[{index}]") from None
+    return tuple(networks)

@@ -1,0 +1,136 @@
+"""A session on a small market, spoken to in messages; its commands wait for `commit`, as they do for the tape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support import BTC, ListSink, World, decoded
+from tickwire.errors import InvalidInput
+from tickwire.model.identity import Identity
+from tickwire.model.instrument import Instrument
+from tickwire.model.outcome import Outcome
+from tickwire.model.records import Clock, ListInstrument, Record, Transfer
+from tickwire.protocol.codec import ENCODINGS, JSON, MSGPACK
+from tickwire.protocol.codes import ERROR_CODES
+from tickwire.protocol.messages import LoginParams
+from tickwire.protocol.orders import Outcomes
+from tickwire.protocol.session import Session
+
+SYMBOL = BTC.symbol
+FX = Instrument(
+    venue="FXCM", base="EUR", quote="USD", asset_class="fx", tick_size="0.00001", lot_size="1", kind="mirrored",
+    book="none", feed="fx",
+)  # fmt: skip
+
+KEYS = {
+    "reader": Identity("reader", "alice", frozenset({"read"})),
+    "trader": Identity("trader", "alice", frozenset({"trade"})),
+    "other": Identity("other", "bob", frozenset({"read", "trade"})),
+    "operator": Identity("operator", "ops", frozenset({"admin"})),
+}
+
+
+class Client:
+    """A client of one session.
+
+    Attributes:
+        submitted: what waits for `commit`.
+        busy: refuse what is submitted.
+        revoked: keys that are not in force any more.
+        commands: every command submitted, ever.
+    """
+
+    def __init__(self, encoding: str = JSON.name, *, login: str = "", world: World | None = None, **more: Any) -> None:
+        if world is None:
+            world = World()
+            world.do(ListInstrument(FX))
+        self.world = world
+        self.sink = ListSink(encoding)
+        self.encoding = encoding
+        self.submitted: list[tuple[list[Record], Any]] = []
+        self.commands: list[Record] = []
+        self.busy = False
+        self.revoked: set[str] = set()
+        self.sent: list[bytes] = []
+        self.session = Session(
+            session_id="s1",
+            epoch="e1",
+            version="1.2.3",
+            challenge="sign me",
+            encoding=ENCODINGS[encoding],
+            market=self.world.market,
+            hub=self.world.hub,
+            renderer=self.world.renderer,
+            sink=self.sink,
+            now=self.world.clock,
+            authenticate=self.authenticate,
+            in_force=lambda key_id: key_id not in self.revoked,
+            submit=self.submit,
+            send=self.sent.append,
+            **more,
+        )
+        if login:
+            self.login(login)
+
+    @staticmethod
+    def authenticate(params: LoginParams, challenge: str) -> Identity:
+        if params.key not in KEYS or params.signature != f"{params.key} signs {challenge}":
+            raise InvalidInput("the login failed", code="login_failed")
+        return KEYS[params.key]
+
+    def submit(self, records: list[Record], done: Any) -> None:
+        if self.busy:
+            raise InvalidInput("the server has more to do than it can queue; nothing was done", code="busy")
+        assert records
+        self.submitted.append((records, done))
+        self.commands += records
+
+    def commit(self, *, failed: bool = False) -> list[Any]:
+        """Let the tape take what was submitted; returns the replies."""
+        world, market = self.world, self.world.market
+        world.clock.advance(ms=1)
+        world.hub.publish(market.apply(Clock(world.clock())))
+        submitted, self.submitted = self.submitted, []
+        for records, done in submitted:
+            outcomes: list[Outcome | None] = []
+            for record in records:
+                world.hub.publish(market.apply(record))
+                outcomes.append(market.outcome)
+            answer: Outcomes | None = None if failed else outcomes
+            done(answer)
+        world.hub.flush()
+        return self.replies()
+
+    def replies(self) -> list[Any]:
+        data = b"".join(self.sent)
+        self.sent.clear()
+        return decoded(data, self.encoding)
+
+    def send(self, data: bytes) -> list[Any]:
+        return decoded(b"".join(self.session.received(data)), self.encoding)
+
+    def call(self, method: object, params: object = None, request_id: object = 1) -> list[Any]:
+        self.world.clock.advance(ms=100)  # well below the request limit
+        request = {"id": request_id, "method": method} | ({} if params is None else {"params": params})
+        return self.send(JSON.encode(request) if self.encoding == JSON.name else MSGPACK.encode(request))
+
+    def result(self, method: str, params: object = None) -> Any:
+        """The result of a request that is answered at once, or once it is on the tape."""
+        replies = self.call(method, params) or self.commit()
+        assert "error" not in replies[0], replies[0]
+        return replies[0]["result"]
+
+    def error(self, method: object, params: object = None, request_id: object = 1) -> tuple[Any, ...]:
+        """(code, field, id) of a request that is refused."""
+        (reply,) = self.call(method, params, request_id) or self.commit()
+        error = reply["error"]
+        assert ERROR_CODES[error["code"]].retry == error.get("retry", False)
+        assert "result" not in reply
+        return error["code"], error.get("field"), reply["id"]
+
+    def login(self, key: str) -> Any:
+        return self.result("auth.login", {"key": key, "signature": f"{key} signs sign me"})
+
+    def fund(self, account: str = "alice", **assets: str) -> None:
+        for asset, amount in assets.items():
+            self.world.do(Transfer(account, asset, amount, f"{account} {asset} {amount}"))
