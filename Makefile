@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check recorded bench bench-fanout bench-fold bench-latency bench-tape bench-matcher soak format lock clean
+.PHONY: demo test check recorded crash bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher soak format lock clean
 
 demo: $(VENV)/.run  ## a server with the built-in market on port 8000
 	$(BIN)/tickwire serve --data-dir data
@@ -21,7 +21,10 @@ check: $(VENV)/.dev  ## lint, format and types
 recorded: $(VENV)/.dev  ## recorded data of real venues through the whole system; TICKWIRE_DATA names its folder
 	$(PYTEST) tests/recorded -n 2 -rs
 
-bench: bench-matcher bench-tape bench-fold bench-latency bench-fanout  ## every benchmark
+crash: $(VENV)/.dev  ## kill a trading server 200 times, anywhere; CRASHES names another number
+	CRASHES=$(or $(CRASHES),200) $(PYTEST) tests/crash -n 2
+
+bench: bench-matcher bench-tape bench-fold bench-latency bench-orders bench-fanout  ## every benchmark
 
 bench-fanout: $(VENV)/.dev  ## delivered messages a second beside websockets.broadcast and uWebSockets
 	$(BIN)/python benchmarks/fanout.py
@@ -31,6 +34,9 @@ bench-fold: $(VENV)/.dev  ## inputs a second through tape, fold and streams
 
 bench-latency: $(VENV)/.dev  ## tape to client at 10,000 messages a second, 200 clients
 	$(BIN)/python benchmarks/bench_latency.py
+
+bench-orders: $(VENV)/.dev  ## acknowledged orders a second, their latency beside an echo, and recovery
+	$(BIN)/python benchmarks/bench_orders.py
 
 bench-tape: $(VENV)/.dev  ## commits a second beside a bare file
 	$(BIN)/python benchmarks/bench_tape.py

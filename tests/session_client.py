@@ -44,6 +44,8 @@ class Client:
         if world is None:
             world = World()
             world.do(ListInstrument(FX))
+            for account in ("a", "b"):  # that public orders are of
+                world.do(*(Transfer(account, asset, "1000", account + asset) for asset in ("USDT", "BTC")))
         self.world = world
         self.sink = ListSink(encoding)
         self.encoding = encoding

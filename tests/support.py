@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,9 +10,10 @@ from websockets.frames import Frame
 from websockets.streams import StreamReader
 
 from tickwire.market.market import Market
+from tickwire.model.channel import PRIVATE_CHANNELS
 from tickwire.model.events import Event
 from tickwire.model.instrument import Instrument
-from tickwire.model.records import Clock, ListInstrument, PlaceOrder, Record, Side
+from tickwire.model.records import Clock, ListInstrument, PlaceOrder, Record, Side, Transfer
 from tickwire.protocol.codec import ENCODINGS, JSON, NativeCodec
 from tickwire.protocol.render import Renderer
 from tickwire.streams.hub import Hub
@@ -33,9 +35,20 @@ START_NS = 1_700_000_000_000_000_000
 
 
 def order(side: Side, price: int | None, size: int, **more: Any) -> PlaceOrder:
-    """A placement on BTC; a market order where `price` is None."""
+    """A placement on BTC: a market order where `price` is None, of "a" if it buys and of "b" if it sells."""
     kind = "market" if price is None else "limit"
-    return PlaceOrder(BTC.symbol, more.pop("account", "a"), side, size, price, kind, **more)  # type: ignore[arg-type]
+    account = more.pop("account", "a" if side == "buy" else "b")
+    return PlaceOrder(BTC.symbol, account, side, size, price, kind, **more)  # type: ignore[arg-type]
+
+
+def funded(*accounts: str, assets: Iterable[str] = (BTC.base, BTC.quote)) -> list[Record]:
+    """Transfers that give each account more of each asset than a test spends."""
+    return [Transfer(account, asset, "1000000000", f"{account}/{asset}") for account in accounts for asset in assets]
+
+
+def public(events: Iterable[Event]) -> list[Event]:
+    """The events that everyone may see."""
+    return [event for event in events if event.channel not in PRIVATE_CHANNELS]
 
 
 def frames(data: bytes) -> list[Frame]:
@@ -89,7 +102,7 @@ class ListSink:
 
 
 class World:
-    """A market and its hub; `do` is one transaction."""
+    """A market and its hub, where the accounts "a" and "b" have money; `do` is one transaction."""
 
     def __init__(self, retention: Retention | None = None, instrument: Instrument = BTC) -> None:
         self.clock = ManualClock(START_NS)
@@ -97,7 +110,7 @@ class World:
         self.renderer = Renderer(lambda symbol: self.market.listing(symbol).instrument)
         codecs = {name: NativeCodec(encoding, self.renderer) for name, encoding in ENCODINGS.items()}
         self.hub = Hub(self.market, codecs, retention)
-        self.do(ListInstrument(instrument))
+        self.do(ListInstrument(instrument), *funded("a", "b", assets=(instrument.base, instrument.quote)))
 
     def do(self, *records: Record, ms: int = 1) -> list[Event]:
         """Let `ms` pass, then fold the records as one transaction and publish."""

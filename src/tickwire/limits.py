@@ -106,6 +106,9 @@ FILLS_SHOWN_MAX = 100
 TRANSFER_IDS_MAX = 100_000
 """Newest transfers that are remembered, so that none is made twice."""
 
+ICEBERG_SLICES_MAX = 100
+"""Slices that an iceberg may come in: each costs whoever takes it a turn of the matcher."""
+
 BATCH_OPERATIONS_MAX = 50
 """Operations of one `order.batch`."""
 

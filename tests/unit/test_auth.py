@@ -393,7 +393,7 @@ def test_where_a_key_may_be_used_from(world: World, allow_ips: list[str], ip: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_key_that_another_process_revokes_is_out_of_force_at_once(tmp_path: Path, kind: KeyKind) -> None:
+def test_a_key_that_another_process_revokes_is_out_of_force_once_looked_for(tmp_path: Path, kind: KeyKind) -> None:
     path = tmp_path / "keys.db"
     clock = ManualClock(NOW_S * 10**9)
     with closing(KeyStore(path)) as store, closing(KeyStore(path)) as command:
@@ -403,8 +403,10 @@ def test_a_key_that_another_process_revokes_is_out_of_force_at_once(tmp_path: Pa
         assert world.signed(file).key_id == key.key_id
         assert world.auth.in_force(key.key_id)
         command.revoke(key.key_id)
+        assert world.auth.refresh()
         assert not world.auth.in_force(key.key_id)
         assert world.auth.in_force(kept.key_id)
+        assert not world.auth.refresh()
         refused(world.signed, file)
         refused(world.bearing, file.token(NOW_S))
         refused(world.auth.header, basic(file.key, file.secret), ip=IP)

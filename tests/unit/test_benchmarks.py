@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks import bench_fold
 from benchmarks.bench_latency import Sample, quantiles
+from benchmarks.bench_orders import Trader, check
+from benchmarks.bench_orders_server import steps
 from benchmarks.fanout_load import Reader, Stream, Wrong
 from benchmarks.fanout_workload import frame, payload
 
+from tickwire.model.records import CancelOrder
 from tickwire.protocol.codec import JSON
 from tickwire.tape.memory import MemoryTape
 
@@ -167,3 +171,82 @@ def test_latency_fails_when_a_trade_is_not_the_next(data: bytes) -> None:
 
 def test_quantiles_are_by_nearest_rank() -> None:
     assert quantiles([n * 1_000_000 for n in range(1000, 0, -1)]) == {"p50": 500, "p99": 990, "p99.9": 999, "max": 1000}
+
+
+# ---- orders ---------------------------------------------------------------------------------------
+
+
+def acknowledgement(number: int, name: str, status: str, fills: int = 0) -> bytes:
+    order = {"client_order_id": name, "status": status}
+    return JSON.frame({"id": number, "result": {"order": order, "fills": [{}] * fills}})
+
+
+def trader() -> Trader:
+    ours, _ = socket.socketpair()
+    result = Trader(ours, steps("account-0", 3), window=2)
+    result.send()
+    return result
+
+
+def test_orders_runs(tmp_path: Path) -> None:
+    result = run("bench_orders.py", "--json", str(tmp_path / "result.json"))
+    assert (result.returncode, result.stderr) == (0, "")
+    report = json.loads((tmp_path / "result.json").read_text())
+    assert list(report["orders"]) == ["none", "process", "power"]
+    assert list(report["latency_ms"]) == ["none", "process", "power", "websockets", "picows"]
+
+
+def test_an_account_rests_takes_and_cancels() -> None:
+    planned = steps("account-0", 33)
+    assert [step.status for step in planned[:4]] == ["open", "filled", "open", "filled"]
+    assert [step.status for step in planned[20:26]] == ["open", "filled", "canceled"] * 2
+    assert planned[22].command == CancelOrder("account-0", client_order_id="rest-0")
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_orders_are_acknowledged_one_by_one(size: int) -> None:
+    one = trader()
+    data = acknowledgement(1, "rest-0", "open") + HEARTBEAT + acknowledgement(2, "take-0", "filled", 1)
+    for at in range(0, len(data), size):
+        one.received(data[at : at + size])
+    assert (one.acknowledged, one.complete) == (2, False)
+    one.send()
+    one.received(acknowledgement(3, "rest-1", "open"))
+    assert one.complete
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        acknowledgement(2, "take-0", "filled", 1),
+        acknowledgement(1, "rest-0", "open") * 2,
+        acknowledgement(1, "rest-1", "open"),
+        acknowledgement(1, "rest-0", "canceled"),
+        acknowledgement(1, "rest-0", "open", 1),
+        JSON.frame({"id": 1, "error": {"code": "busy", "message": ""}}),
+    ],
+    ids=["lost", "twice", "another order", "another status", "filled", "refused"],
+)
+def test_orders_fail_on_any_other_answer(data: bytes) -> None:
+    with pytest.raises(Wrong, match="was to be (open|filled), but this came"):
+        trader().received(data)
+
+
+def test_orders_fail_on_an_answer_to_nothing() -> None:
+    one = trader()
+    one.received(acknowledgement(1, "rest-0", "open") + acknowledgement(2, "take-0", "filled", 1))
+    with pytest.raises(Wrong, match="everything sent was acknowledged, and then this came"):
+        one.received(acknowledgement(3, "rest-1", "open"))
+
+
+@pytest.mark.parametrize(
+    "differing",
+    [{"placed": 1}, {"canceled": 1}, {"open": 0}, {"taken": 0}, {"imbalances": ["USDT adds up to 1"]}],
+    ids=lambda differing: next(iter(differing)),
+)
+def test_orders_fail_when_the_server_has_something_else(differing: dict[str, object]) -> None:
+    right: dict[str, object] = {"placed": 2, "canceled": 0, "open": 1, "taken": 1, "imbalances": []}
+    planned = steps("account-0", 2)
+    check(right, planned)
+    with pytest.raises(Wrong, match="the server should have"):
+        check(right | differing, planned)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tickwire.errors import InvalidInput
-from tickwire.model.channel import CANDLE_INTERVALS_NS, CANDLE_NAMES, CHANNELS, StreamKey, stream_key
+from tickwire.model.channel import CANDLE_INTERVALS_NS, CANDLE_NAMES, CHANNELS, PRIVATE_CHANNELS, StreamKey, stream_key
 
 S = "SIM:BTC-USDT"
 
@@ -27,6 +27,10 @@ S = "SIM:BTC-USDT"
         ("ticker", {}, StreamKey("ticker", S, 0, 0, "")),
         ("rates", {}, StreamKey("rates", S, 0, 0, "")),
         ("status", {}, StreamKey("status", S, 0, 0, "")),
+        ("orders", {}, StreamKey("orders", S, 0, 0, "")),
+        ("fills", {}, StreamKey("fills", S, 0, 0, "")),
+        ("balances", {}, StreamKey("balances", S, 0, 0, "")),
+        ("positions", {}, StreamKey("positions", S, 0, 0, "")),
     ],
 )
 def test_stream_key(channel: str, options: dict[str, Any], key: StreamKey) -> None:
@@ -53,6 +57,8 @@ INTERVALS = "interval must be one of 1s, 5s, 1m, 5m, 15m, 1h, 4h, 1d"
         ("book_l3", {"interval_ms": 100}, "interval_ms", "interval_ms belongs to the channel book, not to book_l3"),
         ("candles", {"depth": 10, "interval_ms": 100}, "depth", "depth belongs to the channel book, not to candles"),
         ("book", {"interval": "1m"}, "interval", "interval belongs to the channel candles, not to book"),
+        ("fills", {"depth": 10}, "depth", "depth belongs to the channel book, not to fills"),
+        ("orders", {"interval": "1m"}, "interval", "interval belongs to the channel candles, not to orders"),
         ("status", {"interval": ""}, "interval", "interval belongs to the channel candles, not to status"),
     ],
 )
@@ -64,19 +70,22 @@ def test_a_wrong_option_is_named_with_the_choices(
     assert (caught.value.code, caught.value.field, caught.value.message) == ("invalid_params", field, message)
 
 
-@pytest.mark.parametrize("channel", ["", "Book", "trades ", "orders"])
+@pytest.mark.parametrize("channel", ["", "Book", "trades ", "order"])
 def test_an_unknown_channel_is_told_those_there_are(channel: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         stream_key(channel, S, depth=3)
     error = caught.value
     assert (error.code, error.field) == ("unknown_channel", "channel")
-    expected = "there are trades, book, book_l3, quotes, candles, ticker, rates, status"
-    assert error.message == f"no channel {channel!r}; {expected}"
+    public, private = (
+        "trades, book, book_l3, quotes, candles, ticker, rates, status",
+        "orders, fills, balances, positions",
+    )
+    assert error.message == f"no channel {channel!r}; there are {public}, {private}"
 
 
 def test_the_class_of_every_stream() -> None:
-    lossless = {channel for channel in CHANNELS if stream_key(channel, S).lossless}
-    assert lossless == {"trades", "book", "book_l3", "status"}
+    lossless = {channel for channel in CHANNELS + PRIVATE_CHANNELS if stream_key(channel, S).lossless}
+    assert lossless == {"trades", "book", "book_l3", "status", "orders", "fills", "balances", "positions"}
     assert not stream_key("book", S, depth=10).lossless
     assert not stream_key("book", S, interval_ms=100).lossless
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 from zlib import crc32
 
 import msgspec
 import pytest
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 import tickwire
+from client_peer import FakeServer, Peer, connected, hello, let_run, quick, start
 from tickwire.client import Client, Lost, Subscription, connect, connect_blocking, queue
 from tickwire.client.backoff import backoff_seconds
 from tickwire.client.link import Link, Receiver, open_link
@@ -25,9 +26,7 @@ from tickwire.protocol.messages import (
     ErrorBody,
     Gap,
     Heartbeat,
-    Hello,
     InstrumentInfo,
-    Limits,
     OrdersData,
     Reply,
     StatusData,
@@ -40,10 +39,6 @@ from tickwire.protocol.messages import (
 BTC, ETH = "SIM:BTC-USDT", "SIM:ETH-USDT"
 STATUS = StatusData("open", "live", "")
 INFO = InstrumentInfo(BTC, "SIM", "BTC", "USDT", "crypto", "matched", "0.01", "0.001", ["book"], STATUS)
-
-
-def hello(heartbeat_ms: int = 60_000) -> Hello:
-    return Hello("s1", "e1", 7, "0.1.0", heartbeat_ms, "c", Limits(65_536, 50, 1024))
 
 
 def trade(seq: int, symbol: str = BTC) -> StreamMessage:
@@ -61,83 +56,6 @@ def book(kind: Any, seq: int, price: str, *, add: int = 0, symbol: str = BTC) ->
     return StreamMessage("book", symbol, kind, seq, 9, BookData([(price, "1.000")], [], crc32(text.encode()) + add))
 
 
-class Peer:
-    """The server's end of one connection."""
-
-    def __init__(self, ws: ServerConnection) -> None:
-        self.ws = ws
-        self.msgpack = ws.subprotocol == "tickwire.v1.msgpack"
-        self.codec: Any = msgspec.msgpack if self.msgpack else msgspec.json
-
-    async def say(self, *messages: object) -> None:
-        for message in messages:
-            data = self.codec.encode(message)
-            await self.ws.send(data if self.msgpack else data.decode())
-
-    async def asked(self, method: str) -> dict[str, Any]:
-        """The next request, which must be of this method."""
-        data = await self.ws.recv()
-        request: dict[str, Any] = self.codec.decode(data)
-        assert request["method"] == method
-        return request
-
-    async def answer(self, method: str, result: object, *then: object) -> dict[str, Any]:
-        """Take the next request, answer it, and go on with these messages."""
-        request = await self.asked(method)
-        await self.say(Reply(request["id"], 1, 2, result), *then)
-        return request
-
-    async def refuse(self, method: str, error: ErrorBody) -> None:
-        request = await self.asked(method)
-        await self.say(Reply(request["id"], 1, 2, error=error))
-
-    async def gone(self) -> int | None:
-        """Waits for the end of the connection; the close code that the client sent."""
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await self.ws.recv()
-        return self.ws.close_code
-
-
-class FakeServer:
-    """Accepts connections and says hello; the tests script the rest."""
-
-    def __init__(self, *hellos: Hello) -> None:
-        self._hellos = list(hellos)
-        self._peers: asyncio.Queue[Peer] = asyncio.Queue()
-        self._server: Server | None = None
-        self.port = 0
-
-    async def __aenter__(self) -> Self:
-        self._server = await serve(
-            self._accept,
-            "127.0.0.1",
-            self.port,
-            subprotocols=["tickwire.v1.json", "tickwire.v1.msgpack"],  # type: ignore[list-item]
-        )
-        self.port = next(iter(self._server.sockets)).getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        await self._server.wait_closed()
-
-    @property
-    def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/ws"
-
-    async def _accept(self, ws: ServerConnection) -> None:
-        peer = Peer(ws)
-        await peer.say(self._hellos.pop(0) if self._hellos else hello())
-        self._peers.put_nowait(peer)
-        await ws.wait_closed()
-
-    async def peer(self) -> Peer:
-        """The next connection."""
-        return await self._peers.get()
-
-
 @pytest.fixture(autouse=True)
 async def deadline() -> AsyncIterator[None]:
     """A test that would wait forever fails instead."""
@@ -152,27 +70,11 @@ async def server() -> AsyncIterator[FakeServer]:
         yield server
 
 
-def start(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-    return asyncio.create_task(coroutine)
-
-
-def quick(url: str, **options: Any) -> Client:
-    """A client that reconnects without waiting."""
-    defaults: dict[str, Any] = {"sleep": lambda seconds: asyncio.sleep(0), "request_timeout": 5.0}
-    return Client(url, **(defaults | options))
-
-
 async def subscribed(client: Client, peer: Peer, *then: object, symbols: Any = BTC) -> Subscription:
     task = start(client.subscribe("trades", symbols))
     await peer.answer("subscribe", {"streams": []}, *then)
     subscription: Subscription = await task
     return subscription
-
-
-async def let_run() -> None:
-    """Lets everything run that is ready to."""
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 async def take(subscription: Subscription, count: int) -> list[Any]:
@@ -503,12 +405,6 @@ async def test_requests_in_flight_fail_when_the_connection_is_lost(server: FakeS
         gate.set()
         peer = await server.peer()
         await client_answers(client, peer)
-
-
-async def connected(client: Client) -> None:
-    """The server has accepted a moment before the client knows."""
-    while not client.connected:  # noqa: ASYNC110
-        await asyncio.sleep(0)
 
 
 async def client_answers(client: Client, peer: Peer) -> None:

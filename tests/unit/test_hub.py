@@ -176,8 +176,9 @@ def test_catching_up_is_bounded_a_turn() -> None:
     world, sink = World(), ListSink()
     world.hub.subscribe(BOOK, sink)
     sink.fill()
-    for _ in range(3000):
-        world.do(order("buy", 100, 1))
+    world.do(order("buy", 100, 5000))
+    for _ in range(2999):
+        world.do(order("sell", 100, 1))
     turns = 0
     seen: list[int] = []
     while not sink.ready:

@@ -7,18 +7,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from support import BTC, START_NS, order
+from support import BTC, START_NS, funded, order, public
 from tickwire.errors import TapeError, UnknownSymbol
 from tickwire.limits import INSTRUMENTS_MAX
 from tickwire.market import market as market_module
 from tickwire.market.market import Market
 from tickwire.market.mirrored import NO_BOOK
-from tickwire.model.channel import CHANNELS, StreamKey
-from tickwire.model.events import Book, Candle, Orders, Quote, RecentTrades, Status, Ticker, Trade
+from tickwire.model.channel import CHANNELS, PRIVATE_CHANNELS, StreamKey
+from tickwire.model.events import Book, Candle, OrderChange, Orders, Quote, RecentTrades, Status, Ticker, Trade
 from tickwire.model.instrument import Instrument
+from tickwire.model.outcome import Executed, Refused
 from tickwire.model.records import (
     Clock,
+    DeadMan,
     FeedStatus,
+    Guard,
+    KillSwitch,
     ListInstrument,
     Record,
     TradingStatus,
@@ -191,7 +195,8 @@ def test_an_instrument_without_a_feed_can_not_be_down() -> None:
 
 
 def test_listing_the_same_again_changes_nothing() -> None:
-    made = market(ListInstrument(BTC), order("buy", 100, 5))
+    made = market(ListInstrument(BTC), *funded("a"), order("buy", 100, 5))
+    assert made.book(S).ladder.bids.top() == [(100, 5)]
     made.changed.clear()
     digest = made.digest()
     assert made.apply(ListInstrument(BTC)) == []
@@ -200,6 +205,7 @@ def test_listing_the_same_again_changes_nothing() -> None:
 
 def test_listing_with_other_steps_empties_the_instrument_and_its_streams_go_on() -> None:
     made = market(
+        *funded("a", "b"),
         ListInstrument(BTC),
         FeedStatus("test", "live"),
         order("buy", 100, 5),
@@ -213,15 +219,21 @@ def test_listing_with_other_steps_empties_the_instrument_and_its_streams_go_on()
         "trades": 1, "book": 2, "book_l3": 2, "quotes": 2, "candles": 1, "ticker": 1, "rates": 0, "status": 3,
     }  # fmt: skip
     made.changed.clear()
+    resting = made.order("a", 1)
+    assert resting is not None
+    assert (resting.status, resting.remaining) == ("open", 3)
     finer = msgspec.structs.replace(BTC, tick_size="0.001")
-    assert made.apply(ListInstrument(finer)) == [
+    assert public(made.apply(ListInstrument(finer))) == [
+        OrderChange(S, 3, T, "cancel", "1", "buy", 100, 0, 0, ""),
+        Book(S, 3, T, False, [(100, 0)], [], 0),
         status(S, 4, "open", "live", ""),
-        Orders(S, 3, T, [], []),
-        Book(S, 3, T, True, [], [], 0),
+        Orders(S, 4, T, [], []),
+        Book(S, 4, T, True, [], [], 0),
     ]
+    assert (resting.status, resting.reason, made.open_orders_of("a")) == ("canceled", "relisted", [])
     assert made.changed == {S}
     assert made.instruments == [finer, PLAIN]
-    assert made.view(StreamKey("quotes", S)) == Quote(S, 3, T, None, 0, None, 0, 0)
+    assert made.view(StreamKey("quotes", S)) == Quote(S, 4, T, None, 0, None, 0, 0)
     assert made.view(StreamKey("trades", S)) == RecentTrades(S, 1, T, [])
     assert made.view(StreamKey("ticker", S)) is None
     assert (made.view(candles), made.seq(candles)) == (None, 1)
@@ -255,10 +267,12 @@ def test_a_listing_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_is_not_listed_is_ignored_on_the_tape_and_unknown_to_a_reader() -> None:
-    made = market(ListInstrument(PLAIN))
+    made = market(ListInstrument(PLAIN), *funded("a"))
     made.changed.clear()
     digest = made.digest()
-    assert made.apply(order("buy", 100, 5)) == made.apply(TradingStatus(S, "halted")) == []
+    for record in (order("buy", 100, 5), TradingStatus(S, "halted")):
+        assert made.apply(record) == []
+        assert made.outcome == Refused("unknown_symbol", f"no instrument {S!r}", "symbol")
     assert made.apply(VenueQuote(S, 1, 1, 2, 2)) == []
     assert (made.digest(), made.changed) == (digest, set())
     readers: list[Any] = [made.listing, made.book, made.last_price, lambda s: made.open_orders(s, "a")]
@@ -271,6 +285,9 @@ def test_what_is_not_listed_is_ignored_on_the_tape_and_unknown_to_a_reader() -> 
 def test_changed_names_what_a_record_touched() -> None:
     made = market(ListInstrument(BTC), ListInstrument(PLAIN))
     made.changed.clear()
+    for record in funded("a"):
+        made.apply(record)
+    assert made.changed == set()  # accounts are not named: their streams are all pushed
     made.apply(order("buy", 100, 5))
     assert made.changed == {S}
     made.apply(traded(100, 1))
@@ -278,7 +295,8 @@ def test_changed_names_what_a_record_touched() -> None:
 
 
 def test_views_of_the_book() -> None:
-    made = market(ListInstrument(BTC), *(order("buy", price, 1) for price in range(90, 100)), order("sell", 100, 3))
+    orders = [*(order("buy", price, 1) for price in range(90, 100)), order("sell", 100, 3)]
+    made = market(ListInstrument(BTC), *funded("a", "b"), *orders)
     full = made.view(StreamKey("book", S))
     assert isinstance(full, Book)
     assert (full.seq, full.snapshot, full.bids[:2], len(full.bids), full.asks) == (
@@ -317,7 +335,8 @@ def busy() -> Market:
     return market(
         FeedStatus("feed", "live"),
         *(ListInstrument(each) for each in (BTC, PLAIN, levels, orders)),
-        order("buy", 100, 5),
+        *funded("a", "b", "ü"),
+        order("buy", 100, 5, client_order_id="mine"),
         order("sell", 103, 5, account="ü"),
         order("sell", 100, 2),
         VenueBookSnapshot(levels.symbol, [(99, 5), (101, 1)], [(101, 6), (98, 1)], depth=7),
@@ -338,9 +357,21 @@ def test_a_restored_market_is_the_same() -> None:
         for channel in listed.channels:
             key = StreamKey(channel, listed.symbol, interval="1m")
             assert (restored.seq(key), restored.view(key)) == (made.seq(key), made.view(key))
+    for account, (orders, fills) in {"a": (2, 1), "b": (1, 1), "ü": (1, 0), "nobody": (0, 0)}.items():
+        for channel, seq in {"orders": orders, "fills": fills, "positions": fills}.items():
+            key = StreamKey(channel, account)
+            assert (restored.seq(key), made.seq(key)) == (seq, seq)
+        for channel in PRIVATE_CHANNELS:
+            key = StreamKey(channel, account)
+            shown, expected = (msgspec.json.encode(each.view(key)) for each in (restored, made))
+            assert (restored.seq(key), shown) == (made.seq(key), expected)
     for each in (made, restored):
         made_of_it = each.apply(order("sell", 100, 1))
         assert made_of_it[0] == Trade(S, 2, T, "2", 100, 1, "sell", T, "1", "4")
+        each.apply(order("buy", 100, 5, client_order_id="mine"))
+        assert isinstance(each.outcome, Executed)
+        assert (each.outcome.order.order_id, each.outcome.order.filled) == (1, 0)  # the first answer, once more
+    assert restored.digest() == made.digest()
 
 
 def test_sums_beyond_64_bits_survive() -> None:
@@ -354,21 +385,25 @@ def test_sums_beyond_64_bits_survive() -> None:
 def test_the_digest_is_of_the_whole_state() -> None:
     base = market(ListInstrument(PLAIN))
     digests = [base.digest()]
-    for record in (Clock(T + 1), FeedStatus("other", "down"), traded(1, 1), order("buy", 1, 1), ListInstrument(BTC),
-                   order("buy", 1, 0), order("buy", 1, 1), order("buy", 1, 1, account="b")):  # fmt: skip
+    for record in (Clock(T + 1), FeedStatus("other", "down"), traded(1, 1), *funded("a", "b"), order("buy", 1, 1),
+                   ListInstrument(BTC), order("buy", 1, 0), order("buy", 1, 1), order("buy", 1, 1, account="b"),
+                   order("buy", 1, 1, client_order_id="x"), order("buy", 1, 0, client_order_id="y"),
+                   KillSwitch(True, symbol=S), KillSwitch(True, "a"), DeadMan("b", T + 9),
+                   Guard("b", "s1", "account")):  # fmt: skip
         base.apply(record)
         digests.append(base.digest())
-    assert digests[3] == digests[4]  # an order on what is not listed
-    del digests[4]
+    assert digests[7] == digests[8]  # an order on what is not listed
+    assert digests[9] == digests[10]  # an order of no size
+    del digests[10], digests[8]
     assert len(set(digests)) == len(digests)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b'"version":1', b'"version":2', "the snapshot has version 2, this tickwire reads 1"),
-        (b'{"version":1', b'{"later":[],"version":7', "the snapshot has version 7, this tickwire reads 1"),
-        (b'"version":1', b'"version":"1"', "not one that this version can read: Expected `int`"),
+        (b'"version":2', b'"version":1', "the snapshot has version 1, this tickwire reads 2"),
+        (b'{"version":2', b'{"later":[],"version":7', "the snapshot has version 7, this tickwire reads 2"),
+        (b'"version":2', b'"version":"2"', "not one that this version can read: Expected `int`"),
         (b'"next_order_id"', b'"next_order"', "not one that this version can read: .*`next_order_id`"),
         (b'"BTC"', b'"B-C"', "not one that this version can read: base 'B-C'"),
         (b'"halted"', b'"ajar"', "not one that this version can read: Invalid enum value"),

@@ -8,12 +8,13 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from support import BTC, START_NS, order
+from support import BTC, START_NS, funded, order, public
 from tickwire.limits import RECENT_TRADES_MAX
 from tickwire.market.market import Market
 from tickwire.model.channel import StreamKey
-from tickwire.model.events import Book, OrderChange, Orders, Quote, RecentTrades, Status, Trade
+from tickwire.model.events import Book, Event, OrderChange, Orders, Quote, RecentTrades, Status, Trade
 from tickwire.model.instrument import Instrument
+from tickwire.model.outcome import Executed, Refused
 from tickwire.model.records import (
     AmendOrder,
     CancelOrder,
@@ -35,11 +36,16 @@ T = START_NS
 
 
 def floor(*records: Record) -> Market:
-    """A market at `T` with BTC listed and these records applied."""
+    """A market at `T` with BTC listed, accounts "a" and "b" with money, and these records applied."""
     market = Market()
-    for record in (Clock(T), ListInstrument(BTC), *records):
+    for record in (Clock(T), ListInstrument(BTC), *funded("a", "b"), *records):
         market.apply(record)
     return market
+
+
+def did(market: Market, record: Record) -> list[Event]:
+    """What a record makes public."""
+    return public(market.apply(record))
 
 
 def cancel(order_id: int, account: str = "a") -> CancelOrder:
@@ -88,17 +94,17 @@ def state_of(market: Market) -> bytes:
 def test_orders_that_meet_nobody() -> None:
     market = floor()
     assert quote_of(market) == (0, None, 0, None, 0)
-    assert market.apply(order("buy", 100, 5)) == [
+    assert did(market, order("buy", 100, 5)) == [
         change(1, "add", 1, "buy", 100, 5),
         book(1, [(100, 5)], [], b"1005"),
     ]
     assert quote_of(market) == (1, 100, 5, None, 0)
-    assert market.apply(order("sell", 103, 7)) == [
+    assert did(market, order("sell", 103, 7)) == [
         change(2, "add", 2, "sell", 103, 7),
         book(2, [], [(103, 7)], b"1037" + b"1005"),
     ]
     assert quote_of(market) == (2, 100, 5, 103, 7)
-    assert market.apply(order("buy", 99, 1)) == [
+    assert did(market, order("buy", 99, 1)) == [
         change(3, "add", 3, "buy", 99, 1),
         book(3, [(99, 1)], [], b"1037" + b"1005991"),
     ]
@@ -108,7 +114,7 @@ def test_orders_that_meet_nobody() -> None:
 
 def test_a_buy_through_two_levels_and_the_rest_rests() -> None:
     market = floor(order("sell", 103, 5), order("sell", 101, 5), order("sell", 101, 4))
-    assert market.apply(order("buy", 103, 16, account="b")) == [
+    assert did(market, order("buy", 103, 16)) == [
         trade(1, 101, 5, "buy", 4, 2),
         change(4, "fill", 2, "sell", 101, 0, filled=5, trade_id="1"),
         trade(2, 101, 4, "buy", 4, 3),
@@ -125,12 +131,12 @@ def test_a_buy_through_two_levels_and_the_rest_rests() -> None:
 
 def test_a_sell_that_takes_part_of_an_order() -> None:
     market = floor(order("buy", 100, 5), order("buy", 99, 5))
-    assert market.apply(order("sell", 100, 3, account="b")) == [
+    assert did(market, order("sell", 100, 3, account="b")) == [
         trade(1, 100, 3, "sell", 1, 3),
         change(3, "fill", 1, "buy", 100, 2, filled=3, trade_id="1"),
         book(3, [(100, 2)], [], b"1002995"),
     ]
-    assert market.apply(order("sell", 99, 4, account="b")) == [
+    assert did(market, order("sell", 99, 4, account="b")) == [
         trade(2, 100, 2, "sell", 1, 4),
         change(4, "fill", 1, "buy", 100, 0, filled=2, trade_id="2"),
         trade(3, 99, 2, "sell", 2, 4),
@@ -141,38 +147,39 @@ def test_a_sell_that_takes_part_of_an_order() -> None:
 
 def test_market_and_ioc_orders_leave_nothing_behind() -> None:
     market = floor(order("sell", 101, 5))
-    assert market.apply(order("buy", None, 3)) == [
+    assert did(market, order("buy", None, 3)) == [
         trade(1, 101, 3, "buy", 2, 1),
         change(2, "fill", 1, "sell", 101, 2, filled=3, trade_id="1"),
         book(2, [], [(101, 2)], b"1012"),
     ]
-    assert market.apply(order("buy", 100, 3, time_in_force="ioc")) == []
-    assert market.apply(order("buy", 105, 9, time_in_force="ioc")) == [
+    assert did(market, order("buy", 100, 3, time_in_force="ioc")) == []
+    assert did(market, order("buy", 105, 9, time_in_force="ioc")) == [
         trade(2, 101, 2, "buy", 4, 1),
         change(3, "fill", 1, "sell", 101, 0, filled=2, trade_id="2"),
         book(3, [], [(101, 0)], b""),
     ]
-    assert market.apply(order("sell", None, 3)) == []
+    assert did(market, order("sell", None, 3)) == []
     assert orders_of(market) == ([], [])
 
 
 def test_a_cancel() -> None:
     market = floor(order("buy", 100, 5), order("buy", 100, 2))
-    assert market.apply(cancel(1)) == [
+    assert did(market, cancel(1)) == [
         change(3, "cancel", 1, "buy", 100, 0),
         book(3, [(100, 2)], [], b"1002"),
     ]
-    assert market.apply(cancel(2)) == [
+    assert did(market, cancel(2)) == [
         change(4, "cancel", 2, "buy", 100, 0),
         book(4, [(100, 0)], [], b""),
     ]
     assert quote_of(market) == (4, None, 0, None, 0)
-    assert market.apply(cancel(2)) == []
+    assert did(market, cancel(2)) == []
+    assert market.outcome == Refused("order_closed", "order 2 is canceled", "order_id")
 
 
 def test_an_amend_to_a_smaller_size_keeps_its_place() -> None:
     market = floor(order("buy", 100, 5), order("buy", 100, 2))
-    assert market.apply(amend(1, size=3)) == [
+    assert did(market, amend(1, size=3)) == [
         change(3, "modify", 1, "buy", 100, 3),
         book(3, [(100, 5)], [], b"1005"),
     ]
@@ -181,7 +188,7 @@ def test_an_amend_to_a_smaller_size_keeps_its_place() -> None:
 
 def test_an_amend_to_a_larger_size_goes_to_the_back_under_its_old_id() -> None:
     market = floor(order("buy", 100, 5), order("buy", 100, 2))
-    assert market.apply(amend(1, size=6)) == [
+    assert did(market, amend(1, size=6)) == [
         change(3, "cancel", 1, "buy", 100, 0),
         change(4, "add", 1, "buy", 100, 6),
         book(3, [(100, 8)], [], b"1008"),
@@ -191,12 +198,12 @@ def test_an_amend_to_a_larger_size_goes_to_the_back_under_its_old_id() -> None:
 
 def test_an_amend_to_another_price_touches_both_levels_best_first() -> None:
     market = floor(order("buy", 100, 5), order("sell", 103, 5))
-    assert market.apply(amend(1, price=101)) == [
+    assert did(market, amend(1, price=101)) == [
         change(3, "cancel", 1, "buy", 100, 0),
         change(4, "add", 1, "buy", 101, 5),
         book(3, [(101, 5), (100, 0)], [], b"1035" + b"1015"),
     ]
-    assert market.apply(amend(2, price=105)) == [
+    assert did(market, amend(2, price=105, account="b")) == [
         change(5, "cancel", 2, "sell", 103, 0),
         change(6, "add", 2, "sell", 105, 5),
         book(4, [], [(103, 0), (105, 5)], b"1055" + b"1015"),
@@ -205,7 +212,7 @@ def test_an_amend_to_another_price_touches_both_levels_best_first() -> None:
 
 def test_an_amend_that_reaches_the_other_side_trades_as_taker() -> None:
     market = floor(order("buy", 100, 5), order("sell", 103, 4, account="b"))
-    assert market.apply(amend(1, price=103, size=7)) == [
+    assert did(market, amend(1, price=103, size=7)) == [
         change(3, "cancel", 1, "buy", 100, 0),
         trade(1, 103, 4, "buy", 1, 2),
         change(4, "fill", 2, "sell", 103, 0, filled=4, trade_id="1"),
@@ -216,51 +223,125 @@ def test_an_amend_that_reaches_the_other_side_trades_as_taker() -> None:
     assert list(market.open_orders(S, "a")) == [1]
 
 
+def unknown(order_id: int) -> Refused:
+    return Refused("unknown_order", f"the account has no order {order_id}", "order_id")
+
+
+SIZE = Refused("invalid_params", "size must be more than 0", "size")
+PRICE = Refused("invalid_params", "price must be more than 0", "price")
+NOT_FILLED = Refused("invalid_params", "size must be more than what has filled, 0.000", "size")
+NO_LIMIT = Refused("invalid_params", "price must be more than 0, of an order that has a limit", "price")
+WOULD_TAKE = Refused("would_take", "a post-only order would match at once at this price", "price")
+WOULD_NOT_FILL = Refused("would_not_fill", "there is not enough within the limit to fill the order whole", "size")
+NO_CHANGE = Refused("no_change", "the order has this price and size already")
+CLOSED = Refused("order_closed", "order 3 is filled", "order_id")
+
+
+@pytest.mark.parametrize(
+    ("command", "refused"),
+    [
+        (order("buy", 99, 0), SIZE),
+        (order("buy", 99, -1), SIZE),
+        (order("buy", 0, 1), PRICE),
+        (order("buy", -1, 1), PRICE),
+        (order("buy", 103, 1, post_only=True), WOULD_TAKE),
+        (order("buy", 104, 6, time_in_force="fok"), WOULD_NOT_FILL),
+        (order("sell", 100, 6, time_in_force="fok"), WOULD_NOT_FILL),
+        (amend(1, size=5), NO_CHANGE),
+        (amend(1, price=100), NO_CHANGE),
+        (amend(1), NO_CHANGE),
+        (amend(1, size=0), NOT_FILLED),
+        (amend(1, size=-1), NOT_FILLED),
+        (amend(1, price=0), NO_LIMIT),
+        (amend(3, size=1), CLOSED),
+        (amend(5, size=1), unknown(5)),
+        (amend(1, size=1, account="b"), unknown(1)),
+        (amend(1, size=1, account=""), unknown(1)),
+        (cancel(1, "b"), unknown(1)),
+        (cancel(2, "a"), unknown(2)),
+        (cancel(1, ""), unknown(1)),
+        (cancel(3), CLOSED),
+        (cancel(0), unknown(0)),
+        (cancel(-1), unknown(-1)),
+        (cancel(2**64 - 1), unknown(2**64 - 1)),
+    ],
+    ids=lambda given: "" if isinstance(given, Refused) else "-".join(map(str, msgspec.to_builtins(given))),
+)
+def test_what_is_refused_publishes_nothing_and_changes_nothing(command: Record, refused: Refused) -> None:
+    market = met()
+    before = market.digest()
+    assert market.apply(command) == []
+    assert market.outcome == refused
+    assert market.digest() == before
+
+
+def met() -> Market:
+    """A bid of "a", an ask of "b", and orders 3 and 4 that met and are gone."""
+    market = floor(order("buy", 100, 5), order("sell", 103, 5), order("buy", 101, 2), order("sell", 101, 2))
+    assert orders_of(market) == ([("1", 100, 5)], [("2", 103, 5)])
+    return market
+
+
 @pytest.mark.parametrize(
     "command",
     [
-        order("buy", 99, 0),
-        order("buy", 99, -1),
-        order("buy", 0, 1),
-        order("buy", -1, 1),
         PlaceOrder(S, "a", "buy", 1, None),
         PlaceOrder(S, "a", "buy", 1, 99, "market"),
-        order("buy", 103, 1, post_only=True),
+        PlaceOrder(S, "a", "buy", 1, None, "stop"),
+        PlaceOrder(S, "a", "buy", 1, 120, "stop", stop_price=110),
+        PlaceOrder(S, "a", "buy", 1, None, "stop", stop_price=0),
+        PlaceOrder(S, "a", "buy", 1, 99, stop_price=110),
+        PlaceOrder(S, "a", "buy", 1, None, "stop_limit", stop_price=110),
         order("buy", 99, 1, post_only=True, time_in_force="ioc"),
-        order("buy", 104, 6, time_in_force="fok"),
-        order("sell", 100, 6, time_in_force="fok"),
-        amend(1, size=5),
-        amend(1, price=100),
-        amend(1),
-        amend(1, size=0),
-        amend(1, size=-1),
-        amend(1, price=0),
-        amend(3, size=1),
-        amend(1, size=1, account="b"),
-        amend(1, size=1, account=""),
-        cancel(1, "b"),
-        cancel(2, "a"),
-        cancel(1, ""),
-        cancel(0),
-        cancel(-1),
-        cancel(2**64 - 1),
+    ],
+    ids=lambda command: "-".join(map(str, msgspec.to_builtins(command))),
+)
+def test_an_order_whose_fields_contradict_each_other_is_refused(command: PlaceOrder) -> None:
+    market = met()
+    before = market.digest()
+    assert market.apply(command) == []
+    assert isinstance(market.outcome, Refused)
+    assert market.outcome.code == "invalid_params"
+    assert market.digest() == before
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
         VenueTrade(S, "t", 100, 1),
         VenueQuote(S, 1, 1, 2, 2),
         VenueBookSnapshot(S, [(1, 1)], []),
         VenueOrderAdd(S, "x", "buy", 1, 1),
     ],
-    ids=lambda record: "-".join(map(str, msgspec.to_builtins(record))),
+    ids=lambda record: type(record).__name__,
 )
-def test_what_is_refused_publishes_nothing_and_changes_nothing(command: Record) -> None:
-    market = floor(order("buy", 100, 5), order("sell", 103, 5, account="b"))
-    before = state_of(market)
-    assert market.apply(command) == []
-    assert state_of(market) == before
+def test_a_venues_data_means_nothing_here(record: Record) -> None:
+    market = met()
+    before = market.digest()
+    assert market.apply(record) == []
+    assert market.digest() == before
 
 
-def test_a_refused_placement_still_uses_up_an_order_id() -> None:
-    market = floor(order("buy", 100, 0))
-    assert market.apply(order("buy", 100, 5))[0] == change(1, "add", 2, "buy", 100, 5)
+def test_a_refused_placement_uses_up_no_order_id() -> None:
+    market = floor(order("buy", 100, 0), order("buy", 100, 1, post_only=True), order("sell", 100, 1, post_only=True))
+    assert market.outcome == WOULD_TAKE
+    assert did(market, order("buy", 100, 5))[0] == change(2, "add", 2, "buy", 100, 5)
+
+
+def test_an_order_is_canceled_where_it_would_meet_one_of_its_own_account() -> None:
+    market = floor(
+        order("sell", 101, 2, account="c"), *funded("c"), order("sell", 101, 2), order("sell", 102, 5, account="a")
+    )
+    assert isinstance(market.outcome, Executed)
+    assert did(market, order("buy", 103, 9)) == [
+        trade(1, 101, 2, "buy", 3, 1),
+        change(3, "fill", 1, "sell", 101, 0, filled=2, trade_id="1"),
+        book(3, [], [(101, 0)], b"1025"),
+    ]
+    assert isinstance(market.outcome, Executed)
+    ended = market.outcome.order
+    assert (ended.status, ended.reason, ended.filled, ended.remaining) == ("canceled", "self_trade", 2, 0)
+    assert orders_of(market) == ([], [("2", 102, 5)])
 
 
 # ---- halted --------------------------------------------------------------------------------------
@@ -270,18 +351,20 @@ def test_a_refused_placement_still_uses_up_an_order_id() -> None:
 def test_an_instrument_that_is_not_open_only_lets_orders_go(state: TradingState) -> None:
     market = floor(order("buy", 100, 5), order("sell", 103, 5))
     feed = ("down", "not started")
-    assert market.apply(TradingStatus(S, state)) == [Status(S, 2, T, state, *feed)]  # type: ignore[arg-type]
-    assert market.apply(TradingStatus(S, state)) == []
+    assert did(market, TradingStatus(S, state)) == [Status(S, 2, T, state, *feed)]  # type: ignore[arg-type]
+    assert did(market, TradingStatus(S, state)) == []
     before = state_of(market)
     refused: list[Command] = [order("buy", 99, 1), order("buy", 103, 1), order("buy", None, 1), amend(1, size=4)]
-    assert [market.apply(command) for command in refused] == [[], [], [], []]
+    for command in refused:
+        assert market.apply(command) == []
+        assert market.outcome == Refused("trading_halted", f"{S} is {state}", "symbol")
     assert state_of(market) == before
-    assert market.apply(cancel(1)) == [
+    assert did(market, cancel(1)) == [
         change(3, "cancel", 1, "buy", 100, 0),
         book(3, [(100, 0)], [], b"1035"),
     ]
-    assert market.apply(TradingStatus(S, "open")) == [Status(S, 3, T, "open", *feed)]  # type: ignore[arg-type]
-    assert market.apply(amend(2, size=4)) == [
+    assert did(market, TradingStatus(S, "open")) == [Status(S, 3, T, "open", *feed)]  # type: ignore[arg-type]
+    assert did(market, amend(2, size=4, account="b")) == [
         change(4, "modify", 2, "sell", 103, 4),
         book(4, [], [(103, 4)], b"1034"),
     ]
@@ -300,16 +383,17 @@ def open_of(market: Market, account: str) -> list[tuple[int, str, int, int]]:
 
 def test_open_orders_are_listed_as_they_came_onto_the_book_also_after_a_restore() -> None:
     market = floor(
+        *funded("c"),
         order("buy", 100, 5),
-        order("sell", 110, 5),
+        order("sell", 110, 5, account="a"),
         order("buy", 101, 5, account="b"),
         order("buy", 102, 5),
         order("buy", 99, 5),
         amend(1, price=98),  # comes onto the book anew
         amend(4, size=3),  # keeps its place
-        order("sell", 102, 1, account="b"),
+        order("sell", 102, 2),
     )
-    expected = [(2, "sell", 110, 5), (4, "buy", 102, 2), (5, "buy", 99, 5), (1, "buy", 98, 5)]
+    expected = [(2, "sell", 110, 5), (4, "buy", 102, 1), (5, "buy", 99, 5), (1, "buy", 98, 5)]
     restored = Market.restore(market.snapshot())
     for each in (market, restored):
         assert open_of(each, "a") == expected
@@ -317,7 +401,7 @@ def test_open_orders_are_listed_as_they_came_onto_the_book_also_after_a_restore(
         assert open_of(each, "nobody") == []
     for each in (market, restored):
         each.apply(cancel(2))
-        each.apply(order("sell", 98, 7, account="b"))  # takes 102, then 101
+        each.apply(order("sell", 98, 6, account="c"))  # takes 102, then 101
         assert open_of(each, "a") == [(5, "buy", 99, 5), (1, "buy", 98, 5)]
         assert open_of(each, "b") == []
     assert restored.digest() == market.digest()
@@ -339,14 +423,14 @@ def test_the_last_price() -> None:
 
 def test_a_subscription_to_trades_begins_with_the_newest() -> None:
     market = floor(order("sell", 100, 500))
-    made = [market.apply(order("buy", 100, 1))[0] for _ in range(RECENT_TRADES_MAX + 5)]
+    made = [did(market, order("buy", 100, 1))[0] for _ in range(RECENT_TRADES_MAX + 5)]
     view = market.view(StreamKey("trades", S))
     assert view == RecentTrades(S, RECENT_TRADES_MAX + 5, T, made[5:])  # type: ignore[arg-type]
 
 
 def test_a_sweep_of_many_levels_is_one_update_best_first() -> None:
     market = floor(*(order("sell", 200 - i, 1) for i in range(50)))
-    events = market.apply(order("buy", 190, 41))
+    events = did(market, order("buy", 190, 41))
     assert [event for event in events if isinstance(event, Book)] == [
         book(51, [(190, 1)], [(price, 0) for price in range(151, 191)], _asks(191, 201) + b"1901")
     ]
@@ -365,8 +449,8 @@ def test_trade_ids_count_on_when_the_instrument_is_listed_anew() -> None:
         kind="matched", book="orders", feed="test",
     )  # fmt: skip
     market = floor(order("buy", 100, 5), order("sell", 100, 2), ListInstrument(finer), order("buy", 1_000, 5))
-    assert market.apply(order("sell", 1_000, 3)) == [
+    assert did(market, order("sell", 1_000, 3)) == [
         trade(2, 1_000, 3, "sell", 3, 4),
-        change(5, "fill", 3, "buy", 1_000, 2, filled=3, trade_id="2"),
-        book(5, [(1_000, 2)], [], b"10002"),
+        change(6, "fill", 3, "buy", 1_000, 2, filled=3, trade_id="2"),
+        book(6, [(1_000, 2)], [], b"10002"),
     ]

@@ -14,6 +14,7 @@ from tickwire.market.mirrored import CROSSED, MISMATCH, NO_BOOK
 from tickwire.model.channel import StreamKey
 from tickwire.model.events import Book, Event, OrderChange, Orders, Quote, Rate, Status, Trade
 from tickwire.model.instrument import Instrument
+from tickwire.model.outcome import Refused
 from tickwire.model.records import (
     BookOrder,
     CancelOrder,
@@ -24,6 +25,7 @@ from tickwire.model.records import (
     PlaceOrder,
     Record,
     Side,
+    Transfer,
     VenueBookSnapshot,
     VenueBookUpdate,
     VenueOrderAdd,
@@ -571,8 +573,21 @@ def test_records_of_another_kind_of_book_are_ignored(made: Any) -> None:
         VenueOrderChange(symbol, "a", 1),
         VenueOrderRemove(symbol, "a"),
     ]
-    commands: list[Record] = [PlaceOrder(symbol, "a", "buy", 1, 1), CancelOrder("a", 1)]
     digest = mirror.market.digest()
-    foreign = commands + (orders if book != "orders" else []) + (levels if book != "levels" else [])
+    foreign = (orders if book != "orders" else []) + (levels if book != "levels" else [])
     assert mirror.do(*foreign) == []
+    assert mirror.market.digest() == digest
+
+
+@pytest.mark.parametrize("made", [l2, l3, lambda: Mirror(FX)], ids=["levels", "orders", "none"])
+def test_what_is_only_shown_can_not_be_traded(made: Any) -> None:
+    mirror: Mirror = made()
+    symbol = mirror.symbol
+    assert mirror.do(Transfer("a", mirror.market.listing(symbol).instrument.quote, "1000000", "t")) != []
+    digest = mirror.market.digest()
+    assert mirror.do(PlaceOrder(symbol, "a", "buy", 1, 1)) == []
+    text = f"{symbol} is traded elsewhere; it is only shown here"
+    assert mirror.market.outcome == Refused("not_tradable", text, "symbol")
+    assert mirror.do(CancelOrder("a", 1)) == []
+    assert mirror.market.outcome == Refused("unknown_order", "the account has no order 1", "order_id")
     assert mirror.market.digest() == digest

@@ -9,21 +9,31 @@ import pytest
 
 from tickwire.model.channel import StreamKey
 from tickwire.model.events import (
+    Balances,
     Book,
     Candle,
     Event,
+    Fill,
+    OpenOrders,
     OrderChange,
     Orders,
+    OrderUpdate,
+    Position,
+    Positions,
     Quote,
     Rate,
+    RecentFills,
     RecentTrades,
     Status,
     Ticker,
     Trade,
 )
 from tickwire.model.instrument import Instrument
+from tickwire.model.order import Order
+from tickwire.model.units import ASSET_DECIMALS, scale
 from tickwire.protocol.messages import DATA_TYPES
 from tickwire.protocol.render import Renderer, instrument_info, stream_state
+from tickwire.protocol.render_account import average_price
 
 
 def instrument(base: str, tick_size: str, lot_size: str) -> Instrument:
@@ -246,4 +256,106 @@ def test_an_instrument_in_the_list() -> None:
         '"channels":["trades","book","book_l3","quotes","candles","ticker","rates","status"],'
         '"status":{"instrument":"closed","feed":"down","reason":"not started"},'
         '"maker_fee":"0","taker_fee":"0","price_band":"","size_max":"","notional_min":"","notional_max":""}'
+    )
+
+
+# ---- accounts ------------------------------------------------------------------------------------
+
+ONE = 10**ASSET_DECIMALS
+PLAIN = Order(
+    7, "", "alice", ES, "buy", "market", "ioc", None, 5, None, 0, False, False, 0, "cancel_newest", "s1", T, T,
+    "canceled", 0, reason="not_filled",
+)  # fmt: skip
+PLAIN_JSON = (
+    '{"order_id":"7","client_order_id":"","symbol":"SIM:ES-USD","side":"buy","type":"market","status":"canceled",'
+    '"time_in_force":"ioc","price":null,"stop_price":null,"size":"5","remaining":"0","filled":"0",'
+    '"average_price":null,"fee":"0","post_only":false,"reduce_only":false,"display_size":null,'
+    '"self_trade_prevention":"cancel_newest","expires_at":null,"reason":"not_filled",'
+    '"created":1700000000000000000,"updated":1700000000000000000}'
+)
+RICH = Order(
+    2**60, "my id", "alice", BTC, "sell", "stop_limit", "gtd", 9_700_001, 1_500, 9_700_100, T + 9, True, True, 100,
+    "decrement", "s1", T, T + 1, "open", 1_000, 500, 9_700_001 * 499 + 9_700_003, -ONE // 8, 0,
+)  # fmt: skip
+RICH_JSON = (
+    '{"order_id":"1152921504606846976","client_order_id":"my id","symbol":"SIM:BTC-USD","side":"sell",'
+    '"type":"stop_limit","status":"open","time_in_force":"gtd","price":"97000.01","stop_price":"97001.00",'
+    '"size":"1.500","remaining":"1.000","filled":"0.500","average_price":"97000.01004","fee":"-0.125",'
+    '"post_only":true,"reduce_only":true,"display_size":"0.100","self_trade_prevention":"decrement",'
+    '"expires_at":1700000000000000009,"reason":"",'
+    '"created":1700000000000000000,"updated":1700000000000000001}'
+)
+MAKER = Fill("alice", 5, T, BTC, "77", 12, "c", "sell", 9_700_001, 1_500, -1, "maker")
+MAKER_JSON = (
+    '{"symbol":"SIM:BTC-USD","trade_id":"77","order_id":"12","client_order_id":"c","side":"sell",'
+    '"price":"97000.01","size":"1.500","fee":"-0.000000000000000001","fee_asset":"USD","liquidity":"maker",'
+    '"seq":5,"ts":1700000000000000000}'
+)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (OrderUpdate("alice", 1, T, PLAIN), PLAIN_JSON),
+        (OrderUpdate("alice", 1, T, RICH), RICH_JSON),
+        (OpenOrders("alice", 1, T, [RICH, PLAIN]), f'{{"orders":[{RICH_JSON},{PLAIN_JSON}]}}'),
+        (OpenOrders("alice", 1, T, []), '{"orders":[]}'),
+        (MAKER, MAKER_JSON),
+        (RecentFills("alice", 5, T, [MAKER]), f'{{"fills":[{MAKER_JSON}]}}'),
+        (
+            Balances("alice", 1, T, [("USD", 12 * ONE + ONE // 2, 0), ("BTC", 1, 10**30), ("EUR", -ONE // 10, 0)]),
+            '{"balances":[{"asset":"USD","available":"12.5","held":"0"},'
+            '{"asset":"BTC","available":"0.000000000000000001","held":"1000000000000"},'
+            '{"asset":"EUR","available":"-0.1","held":"0"}]}',
+        ),
+        (  # long, short, flat without a price
+            Positions(
+                "alice",
+                1,
+                T,
+                [
+                    Position(BTC, 3, 1_000, -7, ONE // 4, 400),
+                    Position(ES, -3, 12, 5, 0, 5),
+                    Position(IDX, 0, 0, 2, -ONE, None),
+                ],
+            ),
+            '{"positions":[{"symbol":"SIM:BTC-USD","size":"0.003","average_price":"3.333333","realised":"-0.00007",'
+            '"unrealised":"0.00200","fees":"0.25","mark":"4.00"},'
+            '{"symbol":"SIM:ES-USD","size":"-3","average_price":"1.00","realised":"1.25","unrealised":"-0.75",'
+            '"fees":"0","mark":"1.25"},'
+            '{"symbol":"SIM:IDX-USD","size":"0","average_price":null,"realised":"10","unrealised":null,'
+            '"fees":"-1","mark":null}]}',
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, msgspec.Struct) else "",
+)
+def test_data_of_an_account(event: Event, expected: str) -> None:
+    assert data(event) == expected
+    kind = "snapshot" if isinstance(event, OpenOrders | RecentFills) else "update"
+    msgspec.json.decode(expected, type=DATA_TYPES[event.channel, kind])
+
+
+@pytest.mark.parametrize(
+    ("cost", "size", "step", "expected"),
+    [
+        (100, 1, "0.01", "1.00"),
+        (200, 3, "0.01", "0.666667"),
+        (100, 3, "0.01", "0.333333"),
+        (201, 2, "0.01", "1.005"),
+        (1, 20_000, "0.01", "0.000001"),  # half a step of the last decimal: up
+        (1, 20_001, "0.01", "0.00"),
+        (12, 5, "0.25", "0.60"),
+        (7, 3, "5", "11.6667"),
+        (6, 3, "5", "10"),
+        (13, 2, "1", "6.5"),
+        (10**30, 1, "1", "1" + "0" * 30),
+    ],
+)
+def test_average_price(cost: int, size: int, step: str, expected: str) -> None:
+    assert average_price(cost, size, scale(step)) == expected
+
+
+def test_a_private_message_names_the_account() -> None:
+    assert message(StreamKey("fills", "alice"), MAKER, "update") == (
+        f'{{"channel":"fills","symbol":"alice","type":"update","seq":42,"ts":1700000000000000000,"data":{MAKER_JSON}}}'
     )

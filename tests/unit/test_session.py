@@ -239,7 +239,7 @@ def test_subscriptions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_tape_time_is_on_every_message() -> None:
     client = Client()
     client.call("subscribe", {"channel": "trades", "symbols": [SYMBOL]})
-    client.world.do(order("buy", 100, 5), order("sell", 100, 5))
+    client.world.do(order("buy", 100, 5), order("sell", 100, 5, account="b"))
     (trade,) = client.sink.messages()
     assert trade["ts"] == client.world.clock() > START_NS
     assert msgspec.json.encode(trade["data"]["price"]) == b'"1.00"'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice, pairwise
 from math import log, sqrt
 from random import Random
@@ -12,73 +12,48 @@ from statistics import mean, quantiles, stdev, variance
 
 import pytest
 
-from tickwire.book.l3 import L3Book, RestingOrder
-from tickwire.engine.events import Canceled, EngineEvent, Matched, Rejected, Rested
-from tickwire.engine.matcher import Matcher
+from support import funded, public
 from tickwire.feeds.base import Due, Feed
 from tickwire.feeds.simulated import PROFILES, Profile, SimulatedFeed
-from tickwire.feeds.simulated_agents import MAKERS, ORDERS_MAX, TAKERS, Crowd
+from tickwire.feeds.simulated_agents import ACCOUNTS, MAKERS, ORDERS_MAX, TAKERS, Crowd
+from tickwire.market.market import Market
+from tickwire.model.events import Event, Trade
 from tickwire.model.instrument import Instrument
-from tickwire.model.records import AmendOrder, CancelOrder, PlaceOrder, Record, encode_records
+from tickwire.model.outcome import Refused
+from tickwire.model.records import (
+    AmendOrder,
+    CancelOrder,
+    ListInstrument,
+    PlaceOrder,
+    Record,
+    Transfer,
+    encode_records,
+)
 
 HOUR_S = 3_600
 YEAR_S = 365.25 * 86_400
 SYMBOLS = [profile.instrument.symbol for profile in PROFILES]
 
 
-class SmallMarket:
-    """As much of a market as a crowd sees, without streams."""
+class Venue:
+    """The market as a crowd sees it, and what each command came to."""
 
     def __init__(self, instruments: list[Instrument]) -> None:
-        self.matchers = {instrument.symbol: Matcher() for instrument in instruments}
-        self.owners: dict[str, dict[int, str]] = {symbol: {} for symbol in self.matchers}
-        self.orders: dict[tuple[str, str], dict[int, RestingOrder]] = {}
-        self.last: dict[str, int] = {}
-        self.next_order_id = 1
+        self.market = Market()
+        for instrument in instruments:
+            self.market.apply(ListInstrument(instrument))
+        self.book, self.open_orders, self.last_price = self.market.book, self.market.open_orders, self.market.last_price
 
-    def book(self, symbol: str) -> L3Book:
-        return self.matchers[symbol].book
+    def apply(self, record: Record) -> list[Event]:
+        """Fold a record. What it makes public; fails where an account touches an order that is not its own."""
+        if isinstance(record, AmendOrder | CancelOrder):
+            assert self.market.order(record.account, record.order_id) is not None
+        return public(self.market.apply(record))
 
-    def open_orders(self, symbol: str, account: str) -> Mapping[int, RestingOrder]:
-        return self.orders.get((symbol, account), {})
-
-    def last_price(self, symbol: str) -> int | None:
-        return self.last.get(symbol)
-
-    def apply(self, record: Record) -> list[EngineEvent]:
-        assert isinstance(record, PlaceOrder | AmendOrder | CancelOrder)
-        symbol, account = record.symbol, record.account
-        matcher, owners = self.matchers[symbol], self.owners[symbol]
-        if isinstance(record, PlaceOrder):
-            order_id = self.next_order_id
-            self.next_order_id += 1
-            events = matcher.place(
-                order_id,
-                account,
-                record.side,
-                record.size,
-                price=record.price,
-                order_type=record.type,
-                time_in_force=record.time_in_force,
-                post_only=record.post_only,
-            )
-        else:
-            assert owners[record.order_id] == account, "an account touched an order that is not its own"
-            if isinstance(record, AmendOrder):
-                events = matcher.amend(record.order_id, price=record.price, size=record.size)
-            else:
-                events = matcher.cancel(record.order_id)
-        for event in events:
-            if isinstance(event, Rested):
-                owners[event.order_id] = account
-                self.orders.setdefault((symbol, account), {})[event.order_id] = matcher.book.orders[event.order_id]
-            elif isinstance(event, Matched):
-                self.last[symbol] = event.price
-                if not event.maker_remaining:
-                    del self.orders[symbol, owners.pop(event.maker_order_id)][event.maker_order_id]
-            elif isinstance(event, Canceled) and event.resting:
-                del self.orders[symbol, owners.pop(event.order_id)][event.order_id]
-        return events
+    @property
+    def refused(self) -> str:
+        """The code of what the last command was refused with, "" if it was not."""
+        return self.market.outcome.code if isinstance(self.market.outcome, Refused) else ""
 
     def top(self, symbol: str) -> tuple[int, int]:
         """Best bid and ask; fails on a book that is crossed or lacks a side."""
@@ -93,26 +68,33 @@ class SmallMarket:
         return sum(self.top(symbol)) / 2
 
 
-def start(seed: int, profiles: tuple[Profile, ...] = PROFILES) -> tuple[SmallMarket, Iterator[Due]]:
-    market = SmallMarket([profile.instrument for profile in profiles])
+def start(seed: int, profiles: tuple[Profile, ...] = PROFILES) -> tuple[Venue, Iterator[Due]]:
+    market = Venue([profile.instrument for profile in profiles])
+    assets = dict.fromkeys(asset for p in profiles for asset in (p.instrument.base, p.instrument.quote))
+    for record in funded("alice", assets=assets):
+        market.apply(record)
     return market, SimulatedFeed(market, seed, profiles=profiles).due()
 
 
-def run(market: SmallMarket, batches: Iterator[Due]) -> None:
+def run(market: Venue, batches: Iterator[Due]) -> None:
     for due in batches:
         for record in due.records:
             market.apply(record)
 
 
-def resting(market: SmallMarket, symbol: str) -> set[tuple[int | str, int, int]]:
+def resting(market: Venue, symbol: str) -> set[tuple[int | str, int, int]]:
     """Every order as (id, price, size)."""
     return {(order.order_id, order.price, order.size) for order in market.book(symbol).orders.values()}
 
 
-def symbol_of(due: Due) -> str:
-    record = due.records[0]
+def symbol_of(market: Venue, record: Record) -> str:
+    """What a command is about, asked before it is applied."""
     assert isinstance(record, PlaceOrder | AmendOrder | CancelOrder)
-    return record.symbol
+    if isinstance(record, PlaceOrder):
+        return record.symbol
+    order = market.market.order(record.account, record.order_id)
+    assert order is not None
+    return order.symbol
 
 
 class Session:
@@ -121,12 +103,10 @@ class Session:
     def __init__(self) -> None:
         self.market, batches = start(seed=1)
         self.opening = next(batches)
-        self.opening_errors = Counter(
-            type(event).__name__
-            for record in self.opening.records
-            for event in self.market.apply(record)
-            if not isinstance(event, Rested)
-        )
+        self.opening_errors: Counter[str] = Counter()
+        for record in self.opening.records:
+            trades = [event for event in self.market.apply(record) if isinstance(event, Trade)]
+            self.opening_errors.update(["trade" for _ in trades] + [self.market.refused] * bool(self.market.refused))
         self.opening_levels = {symbol: self._levels(symbol) for symbol in SYMBOLS}
         self.opening_tops = {symbol: self.market.top(symbol) for symbol in SYMBOLS}
         self.commands: Counter[str] = Counter()
@@ -150,10 +130,10 @@ class Session:
 
     def _batch(self, due: Due) -> None:
         self.times.append(due.at_ns)
-        self.per_100ms[symbol_of(due)][due.at_ns // 100_000_000] += 1
+        self.per_100ms[symbol_of(self.market, due.records[0])][due.at_ns // 100_000_000] += 1
         for record in due.records:
             assert isinstance(record, PlaceOrder | AmendOrder | CancelOrder)
-            symbol = record.symbol
+            symbol = symbol_of(self.market, record)
             self.commands[symbol] += 1
             self.accounts.add(record.account)
             self.kinds[type(record).__name__] += 1
@@ -161,11 +141,11 @@ class Session:
                 self.kinds[f"{record.type} {record.side}"] += 1
                 self.kinds["post_only" if record.post_only else f"{record.type} {record.time_in_force}"] += 1
             for event in self.market.apply(record):
-                if isinstance(event, Matched):
-                    self.trades[symbol, event.taker_side] += 1
+                if isinstance(event, Trade):
+                    self.trades[symbol, event.side] += 1
                     self.taking.add(record.account)
-                elif isinstance(event, Rejected):
-                    self.rejected[event.code] += 1
+            if self.market.refused:
+                self.rejected[self.market.refused] += 1
             bid, ask = self.market.top(symbol)
             self.spreads[symbol].append(ask - bid)
             self.levels[symbol] += self._levels(symbol)
@@ -178,7 +158,7 @@ def session() -> Session:
 
 
 def test_it_drives_matched_instruments_of_its_own() -> None:
-    feed: Feed = SimulatedFeed(SmallMarket([]))
+    feed: Feed = SimulatedFeed(Venue([]))
     assert feed.name == "simulated"
     instruments = feed.instruments()
     assert {(i.kind, i.feed, i.venue, i.book) for i in instruments} == {("matched", "simulated", "SIM", "orders")}
@@ -205,7 +185,7 @@ def test_the_first_batch_gives_every_book_its_depth(session: Session) -> None:
 
 def test_time_starts_where_it_is_told_to_and_never_stands_still(session: Session) -> None:
     assert all(later > earlier for earlier, later in pairwise(session.times))
-    market = SmallMarket([profile.instrument for profile in PROFILES])
+    market = Venue([profile.instrument for profile in PROFILES])
     later = SimulatedFeed(market, 1, start_ns=1_700_000_000_000_000_000).due()
     at_ns = []
     for due in islice(later, 50):
@@ -308,6 +288,10 @@ def test_every_kind_of_command_is_used_and_few_are_rejected(session: Session) ->
     assert len(session.accounts) == 10
 
 
+def test_no_unit_of_money_is_made_or_lost(session: Session) -> None:
+    assert session.market.market.ledger.imbalances() == []
+
+
 def test_the_number_of_orders_is_bounded(session: Session) -> None:
     assert ORDERS_MAX <= 600
     assert all(ORDERS_MAX / 2 < most <= ORDERS_MAX for most in session.orders_most.values())
@@ -325,9 +309,9 @@ def test_six_hours_stay_bounded_sane_and_balanced(seed: int) -> None:
     for due in batches:
         if due.at_ns > 6 * HOUR_S * 1_000_000_000:
             break
-        symbol = symbol_of(due)
+        symbol = symbol_of(market, due.records[0])
         for record in due.records:
-            takes.update(event.taker_side for event in market.apply(record) if isinstance(event, Matched))
+            takes.update(event.side for event in market.apply(record) if isinstance(event, Trade))
         orders_most = max(orders_most, len(market.book(symbol).orders))
         mid = market.mid(symbol)
         lowest[symbol], highest[symbol] = min(lowest[symbol], mid), max(highest[symbol], mid)
@@ -343,7 +327,7 @@ def test_six_hours_stay_bounded_sane_and_balanced(seed: int) -> None:
 
 def test_the_price_comes_home_over_years_and_moves_as_volatile_as_it_says() -> None:
     profile = PROFILES[0]._replace(steps_per_s=1 / HOUR_S)
-    crowd = Crowd(profile, SmallMarket([profile.instrument]), Random(5))
+    crowd = Crowd(profile, Venue([profile.instrument]), Random(5))
     waits_s, prices = [], []
     for _ in range(30_000):
         waits_s.append(crowd.wait_ns() / 1e9)
@@ -358,9 +342,9 @@ def test_the_price_comes_home_over_years_and_moves_as_volatile_as_it_says() -> N
 def test_makers_follow_a_fair_price_that_moved() -> None:
     profile = PROFILES[0]
     symbol = profile.instrument.symbol
-    market = SmallMarket([profile.instrument])
+    market = Venue([profile.instrument])
     crowd = Crowd(profile, market, Random(6))
-    for command in crowd.opening():
+    for command in [*funded(*ACCOUNTS, assets=("BTC", "USDT")), *crowd.opening()]:
         market.apply(command)
 
     def wrong() -> int:
@@ -386,9 +370,12 @@ def test_after_a_restart_the_crowd_goes_on_with_its_old_orders() -> None:
     mids = {symbol: market.mid(symbol) for symbol in SYMBOLS}
     restarted = SimulatedFeed(market, seed=2).due()
     opening = next(restarted)
-    assert all(isinstance(record, PlaceOrder) for record in opening.records)
-    assert len(opening.records) < 0.2 * sum(map(len, left.values())), "a full book was filled again"
+    assert all(isinstance(record, PlaceOrder | Transfer) for record in opening.records)
+    placed = [record for record in opening.records if isinstance(record, PlaceOrder)]
+    assert len(placed) < 0.2 * sum(map(len, left.values())), "a full book was filled again"
+    money = market.market.ledger.dump()["@outside"]
     run(market, iter([opening]))
+    assert market.market.ledger.dump()["@outside"] == money, "the crowd was given money twice"
     for symbol in SYMBOLS:
         assert left[symbol] <= resting(market, symbol), "the opening traded"
         assert len(market.book(symbol).orders) <= ORDERS_MAX
@@ -404,12 +391,15 @@ def test_after_a_restart_the_crowd_goes_on_with_its_old_orders() -> None:
 
 def test_a_last_price_far_from_home_is_taken_up_but_an_absurd_one_is_not() -> None:
     profile = PROFILES[0]
-    market = SmallMarket([profile.instrument])
+    market = Venue([profile.instrument])
     symbol = profile.instrument.symbol
+    for record in funded("alice", assets=("BTC", "USDT")):
+        market.apply(record)
+    listing = market.market.listing(symbol)
     for last, expected in ((9_000_000, 9_000_000), (1, profile.home), (profile.home * 3, profile.home)):
-        market.last[symbol] = last
+        listing.last_price = last
         assert Crowd(profile, market, Random(1)).fair == expected
-    market.last[symbol] = 9_000_000
+    listing.last_price = 9_000_000
     market.apply(PlaceOrder(symbol, "alice", "buy", 5, 9_100_000))
     assert Crowd(profile, market, Random(1)).fair == 9_100_000
     market.apply(CancelOrder("alice", 1))
@@ -422,7 +412,8 @@ def test_a_user_who_empties_a_side_meets_a_new_one_at_the_old_price() -> None:
     run(market, islice(batches, 1_000))
     mids = {symbol: market.mid(symbol) for symbol in SYMBOLS}
     for symbol in SYMBOLS:
-        market.apply(PlaceOrder(symbol, "alice", "buy", 10**12, type="market"))
+        offered = sum(size for _, size in market.book(symbol).ladder.asks.top())
+        market.apply(PlaceOrder(symbol, "alice", "buy", offered, type="market"))
         assert market.book(symbol).ladder.asks.best() is None
     run(market, islice(batches, 3_000))
     for symbol in SYMBOLS:
@@ -436,8 +427,9 @@ def test_a_users_wall_above_the_fair_price_is_sold_into_and_never_crossed() -> N
     market, batches = start(4, (profile,))
     run(market, islice(batches, 500))
     wall = profile.home + profile.home // 100
-    market.apply(PlaceOrder(symbol, "alice", "buy", 10**12, wall))
-    wall_id = market.next_order_id - 1
+    market.apply(PlaceOrder(symbol, "alice", "buy", 10**8, wall))
+    (wall_order,) = market.market.open_orders_of("alice")
+    wall_id = wall_order.order_id
     before = market.book(symbol).orders[wall_id].size
     for due in islice(batches, 3_000):
         for record in due.records:

@@ -45,6 +45,11 @@ class Ledger:
             balance = assets[asset] = Balance()
         return balance
 
+    def available(self, account: str, asset: str) -> int:
+        """What an account can trade with. Unlike `balance` this leaves no trace of an asset that it never had."""
+        balance = self.balances.get(account, {}).get(asset)
+        return 0 if balance is None else balance.available
+
     def bring(self, account: str, asset: str, amount: int) -> None:
         """Money comes in from outside (positive) or goes out."""
         self.balance(account, asset).available += amount

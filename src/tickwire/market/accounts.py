@@ -62,7 +62,7 @@ class Account:
 
     Attributes:
         live: open and waiting orders by id, oldest first. closed: the newest of those that ended.
-        reducing: its open reduce-only orders, oldest first.
+        reducing: its open reduce-only orders by id.
         by_client_id: id of the newest order with a `client_order_id`.
         answers: `client_order_id` -> the command and what it came to first.
     """

@@ -16,7 +16,8 @@ import msgspec
 
 from tickwire.engine.events import Canceled, EngineEvent, Matched, Reduced, Rejected
 from tickwire.engine.ledger import FEES, Ledger
-from tickwire.limits import ACCOUNTS_MAX, OPEN_ORDERS_MAX, TRANSFER_IDS_MAX
+from tickwire.errors import InvalidNumber
+from tickwire.limits import ACCOUNTS_MAX, ICEBERG_SLICES_MAX, OPEN_ORDERS_MAX, TRANSFER_IDS_MAX
 from tickwire.market.accounts import Account, AccountState, PositionBook
 from tickwire.market.listing import Listing
 from tickwire.market.matched import MatchedListing
@@ -44,6 +45,14 @@ _REFUSALS = {
     "would_not_fill": ("there is not enough within the limit to fill the order whole", "size"),
     "no_change": ("the order has this price and size already", None),
 }
+
+
+def _too_thin(size: int, display_size: int) -> bool:
+    return display_size > 0 and size > display_size * ICEBERG_SLICES_MAX
+
+
+def _thin_iceberg() -> Refused:
+    return Refused("invalid_params", f"display_size must be at least size / {ICEBERG_SLICES_MAX}", "display_size")
 
 
 class TradingState(msgspec.Struct, frozen=True):
@@ -233,6 +242,8 @@ class Trading:
             return Refused("invalid_params", "size must be more than 0", "size")
         if command.price is not None and command.price <= 0:
             return Refused("invalid_params", "price must be more than 0", "price")
+        if _too_thin(command.size, command.display_size):
+            return _thin_iceberg()
         stop, last = command.stop_price, listing.last_price
         if stop is not None and last is not None and (last >= stop if command.side == "buy" else last <= stop):
             text = f"the last trade, at {listing.instrument.price.format(last)}, has reached the stop price already"
@@ -269,12 +280,9 @@ class Trading:
                 else matcher.reach(account.name, side, order.remaining, limit, order.self_trade_prevention)[1]
             )
             need = terms.hold(cost)
-        balance = self.ledger.balance(account.name, asset)
-        if balance.available < need:
-            return self._short_of(asset, need, balance.available)
-        balance.available -= need
-        balance.held += need
-        order.held = need
+        available = self.ledger.available(account.name, asset)
+        if available < need:
+            return self._short_of(asset, need, available)
         events = matcher.place(
             order.order_id,
             account.name,
@@ -289,10 +297,11 @@ class Trading:
             limit=limit,
         )
         if events and isinstance(events[0], Rejected):
-            balance.available += need
-            balance.held -= need
-            order.held = 0
             return self._rejected(events[0])
+        balance = self.ledger.balance(account.name, asset)
+        balance.available -= need
+        balance.held += need
+        order.held = need
         if first:
             self._open(account, order)
         if order.reduce_only:
@@ -344,6 +353,8 @@ class Trading:
             return Refused("invalid_params", "price must be more than 0, of an order that has a limit", "price")
         if (price, remaining) == (order.price, order.remaining):
             return Refused("no_change", _REFUSALS["no_change"][0])
+        if _too_thin(remaining, order.display_size):
+            return _thin_iceberg()
         if listing.trading != "open":
             return Refused("trading_halted", f"{order.symbol} is {listing.trading}", "symbol")
         if account.killed or order.symbol in self._killed:
@@ -404,7 +415,7 @@ class Trading:
             return found
         order = found[1]
         self._withdraw(order, "requested", out)
-        return Executed(copy(order), [])
+        return self._executed(order, len(self._fills))
 
     def _withdraw(self, order: Order, reason: Reason, out: list[Event]) -> None:
         """Take a live order off, wherever it is."""
@@ -436,6 +447,10 @@ class Trading:
     # ---- accounts --------------------------------------------------------------------------------
 
     def _transfer(self, command: Transfer) -> Outcome:
+        try:
+            amount = asset_units(command.amount)
+        except InvalidNumber as error:
+            return Refused("invalid_params", error.message, "amount")
         body = (command.account, command.asset, command.amount)
         known = self._transfers.get(command.transfer_id)
         if known is not None:
@@ -445,8 +460,7 @@ class Trading:
         account = self._account(command.account)
         if account is None:
             return Refused("busy", f"this server has {ACCOUNTS_MAX} accounts, its limit")
-        amount = asset_units(command.amount)
-        available = self.ledger.balance(command.account, command.asset).available
+        available = self.ledger.available(command.account, command.asset)
         if available + amount < 0:
             return self._short_of(command.asset, -amount, available)
         self.ledger.bring(command.account, command.asset, amount)
@@ -637,11 +651,12 @@ class Trading:
     def _trim(self, listing: MatchedListing, out: list[Event]) -> None:
         """Cut resting reduce-only orders, newest first, to what the position has become."""
         symbol = listing.symbol
-        names = {name for name, touched in self._positions_changed if touched == symbol}
-        names.update(order.account for order in self._orders_changed.values())
+        names = dict.fromkeys(name for name, touched in self._positions_changed if touched == symbol)
+        names.update(dict.fromkeys(order.account for order in self._orders_changed.values()))
         for name in names:
             account = self.accounts[name]
-            for order in reversed(list(account.reducing.values())):
+            for order_id in sorted(account.reducing, reverse=True):
+                order = account.reducing[order_id]
                 if order.symbol != symbol or order.status != "open":
                     continue
                 cut = min(order.remaining - self._reducible(account, order, True), order.remaining)

@@ -19,6 +19,22 @@ TEXT, BINARY = 0x1, 0x2
 _SHORT, _MEDIUM, _LONG = (Struct(layout).pack for layout in ("!BB", "!BBH", "!BBQ"))
 
 
+class _RepeatedKey(Exception):
+    pass
+
+
+def _check_pairs(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) != len(dict(pairs)):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise _RepeatedKey(key)
+            seen.add(key)
+
+
+_CHECKING = json.JSONDecoder(object_pairs_hook=_check_pairs, parse_int=str, parse_float=str)
+
+
 class Encoding:
     """One encoding of the wire.
 
@@ -50,17 +66,12 @@ class Encoding:
         Raises:
             ValueError, RecursionError: the text is not UTF-8 or nested too deep.
         """
-        if self.opcode != TEXT:
-            return None
-        repeated: list[str] = []
-
-        def check(pairs: list[tuple[str, Any]]) -> None:
-            if len(pairs) != len(dict(pairs)):
-                seen: set[str] = set()
-                repeated.append(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
-
-        json.loads(data.decode(), object_pairs_hook=check, parse_int=str, parse_float=str)
-        return repeated[0] if repeated else None
+        if self.opcode == TEXT:
+            try:
+                _CHECKING.decode(data.decode())
+            except _RepeatedKey as repeated:
+                return str(repeated)
+        return None
 
     def frame(self, message: Any) -> bytes:
         """A message as one whole unmasked frame, as servers send."""

@@ -40,7 +40,7 @@ class Position(_Base, frozen=True, forbid_unknown_fields=True):
 
 
 class StreamParams(_Base, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """Parameters of `subscribe` and `unsubscribe`. A private channel takes no symbols: it is the session's account's."""
+    """Parameters of `subscribe` and `unsubscribe`. A private channel takes no symbols: it is the account's."""
 
     channel: str
     symbols: list[str] = []

@@ -175,7 +175,7 @@ class Desk:
                 operation_params: Any = decode_params(self._encoding, bytes(operation.params), as_type)
                 commands.append(make(self, operation_params, account))
             except InvalidInput as error:
-                refused[index] = error_body(error, f"operations[{index}].params.")
+                refused[index] = error_body(error, f"operations[{index}]")
 
         def result(outcomes: Outcomes) -> BatchResult:
             left = iter(outcomes)
@@ -187,7 +187,7 @@ class Desk:
                         items.append(BatchItem(self._order_result([next(left)])))
                         continue
                     except InvalidInput as refusal:
-                        error = error_body(refusal, f"operations[{index}].params.")
+                        error = error_body(refusal, f"operations[{index}]")
                 items.append(BatchItem(error=error))
             return BatchResult(items)
 

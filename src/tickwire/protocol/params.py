@@ -24,10 +24,17 @@ TEXT_LENGTH_MAX = 500
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,36}")
 
 
-def error_body(error: InvalidInput, prefix: str = "") -> ErrorBody:
-    """An error as the wire shows it; `prefix` says where its field is. What it quotes from a request may be cut."""
-    field = None if error.field is None else f"{prefix}{error.field}"[:TEXT_LENGTH_MAX]
-    return ErrorBody(error.code, error.message[:TEXT_LENGTH_MAX], field, ERROR_CODES[error.code].retry)
+def error_body(error: InvalidInput, operation: str = "") -> ErrorBody:
+    """An error as the wire shows it. What it quotes from a request may be cut.
+
+    Args:
+        operation: the one of a batch that it is about, `operations[0]`.
+    """
+    field = error.field
+    if operation:
+        field = f"{operation}.params" if field in (None, "params") else f"{operation}.params.{field}"
+    cut = None if field is None else field[:TEXT_LENGTH_MAX]
+    return ErrorBody(error.code, error.message[:TEXT_LENGTH_MAX], cut, ERROR_CODES[error.code].retry)
 
 
 def decode_params(encoding: Encoding, raw: bytes, as_type: type[T]) -> T:

@@ -16,7 +16,13 @@ from typing import Any
 import msgspec
 
 from tickwire.errors import InvalidInput, UnknownSymbol
-from tickwire.limits import HEARTBEAT_MS, MESSAGE_BYTES_MAX, REQUESTS_PER_SECOND_MAX, SUBSCRIPTIONS_MAX
+from tickwire.limits import (
+    BATCH_OPERATIONS_MAX,
+    HEARTBEAT_MS,
+    MESSAGE_BYTES_MAX,
+    REQUESTS_PER_SECOND_MAX,
+    SUBSCRIPTIONS_MAX,
+)
 from tickwire.market.market import Market
 from tickwire.model.channel import PRIVATE_CHANNELS, StreamKey, stream_key
 from tickwire.model.events import Fill, Status
@@ -210,7 +216,7 @@ class Session:
         if scope is not None or (self._require_key and name not in _WITHOUT_KEY):
             self._permitted(scope, "method")
         params: Any = decode_params(self._encoding, bytes(request.params), params_type)
-        if isinstance(params, BatchParams):
+        if isinstance(params, BatchParams) and 1 < len(params.operations) <= BATCH_OPERATIONS_MAX:
             self._take(len(params.operations) - 1, now)
         if name in METHODS:
             assert self.identity is not None

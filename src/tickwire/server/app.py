@@ -21,13 +21,15 @@ from tickwire.feeds.runner import FeedRunner
 from tickwire.feeds.simulated import SimulatedFeed, play_money
 from tickwire.market.market import Market
 from tickwire.model.records import FeedStatus, Record, SessionEnded
-from tickwire.protocol.codec import ENCODINGS, NativeCodec
+from tickwire.protocol.codec import ENCODINGS, JSON, NativeCodec
+from tickwire.protocol.orders import Desk
 from tickwire.protocol.render import Renderer
 from tickwire.server.auth import Authenticator
 from tickwire.server.gateway import Gateway
 from tickwire.server.http import http_app
 from tickwire.server.keys import KeyStore
 from tickwire.server.pipeline import Pipeline, restore
+from tickwire.server.rest import rest_routes
 from tickwire.server.socket import Connection
 from tickwire.streams.hub import Hub
 from tickwire.streams.log import Retention
@@ -72,7 +74,7 @@ class Server:
             self.market: Market = restore(self.tape)
             self._feeds = [self._feed(spec) for spec in settings.feeds]
             undo.pop_all()
-        renderer = Renderer(lambda symbol: self.market.listing(symbol).instrument)
+        self._renderer = renderer = Renderer(lambda symbol: self.market.listing(symbol).instrument)
         codecs = {name: NativeCodec(encoding, renderer) for name, encoding in ENCODINGS.items()}
         self.hub = Hub(self.market, codecs, Retention(settings.retained_bytes_max))
         built_in = any(spec.kind == SIMULATED for spec in settings.feeds)
@@ -156,7 +158,7 @@ class Server:
             if name not in {feed.name for feed in self._feeds}
         ]
         ended: list[Record] = [SessionEnded(session) for session in self.market.guarded_sessions]
-        self._gateway.submit = pipeline.submit  # type: ignore[assignment]
+        self._gateway.submit = pipeline.submit
         tasks = [asyncio.ensure_future(pipeline.run_clock()), asyncio.ensure_future(self._watch_keys())]
         try:
             if gone or ended:
@@ -174,7 +176,7 @@ class Server:
                 tasks.append(asyncio.ensure_future(runner.run()))
             for task in tasks:
                 task.add_done_callback(_say_if_failed)
-            yield self._web(), pipeline
+            yield self._web(pipeline), pipeline
         finally:
             self._ready = False
             for task in tasks:
@@ -192,13 +194,14 @@ class Server:
             await asyncio.sleep(KEYS_WATCH_SECONDS)
             self._gateway.close_revoked()
 
-    def _web(self) -> _Web:
+    def _web(self, pipeline: Pipeline) -> _Web:
         def connection(*, config: Any, server_state: Any, app_state: Any) -> Connection:
             return Connection(self._gateway, server_state.connections)
 
+        desk = Desk(market=self.market, renderer=self._renderer, submit=pipeline.submit, encoding=JSON, now=self._now)
         self._ready = True
         config = uvicorn.Config(
-            http_app(self.market, lambda: self._ready),
+            http_app(self.market, lambda: self._ready, rest_routes(desk, self._gateway.identify, self._gateway.allow)),
             ws=connection,  # type: ignore[arg-type]
             log_config=None,
             access_log=False,

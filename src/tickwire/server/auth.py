@@ -57,6 +57,7 @@ class Authenticator:
     def __init__(self, keys: KeyStore, now: NowNs) -> None:
         self._keys = keys
         self._now = now
+        self._in_force: dict[str, bool] = {}
         public = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
         self._nobody: dict[KeyKind, Key] = {
             "ed25519": Key("", "", "ed25519", public, (), (), ""),
@@ -100,8 +101,18 @@ class Authenticator:
         raise _login_failed()
 
     def in_force(self, key_id: str) -> bool:
-        """Whether a key that logged in earlier still may act; asked for each request, so it is quick."""
-        return self._keys.get(key_id) is not None
+        """Whether a key that logged in earlier still may act, as of the last `refresh`; asked for each request."""
+        known = self._in_force.get(key_id)
+        if known is None:
+            known = self._in_force[key_id] = self._keys.get(key_id) is not None
+        return known
+
+    def refresh(self) -> bool:
+        """Look whether keys have changed since the last call, here or in another process, and return that."""
+        changed = self._keys.changed()
+        if changed:
+            self._in_force.clear()
+        return changed
 
     def _signature(self, key_id: str, signature: str, challenge: str, ip: str) -> Identity:
         key = self._known_or_nobody(key_id, "ed25519")

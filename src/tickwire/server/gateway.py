@@ -9,6 +9,7 @@ from collections.abc import Callable
 from tickwire import __version__
 from tickwire.clock import NowNs
 from tickwire.config import ServerSettings
+from tickwire.errors import InvalidInput
 from tickwire.limits import CONNECTIONS_MAX
 from tickwire.market.market import Market
 from tickwire.model.identity import Identity
@@ -16,6 +17,7 @@ from tickwire.model.records import Record
 from tickwire.protocol.codec import ENCODINGS
 from tickwire.protocol.messages import LoginParams
 from tickwire.protocol.orders import Submit
+from tickwire.protocol.rate import TokenBucket
 from tickwire.protocol.render import Renderer
 from tickwire.protocol.session import Session
 from tickwire.server.auth import Authenticator
@@ -70,6 +72,7 @@ class Gateway:
         self._epoch = epoch
         self._now = now
         self._subscribed = asyncio.Event()
+        self._buckets: dict[str, TokenBucket] = {}
 
     def refusal(self, target: str) -> tuple[int, str] | None:
         """Why an upgrade of this request target is refused, as HTTP status and text; None when it is not."""
@@ -87,8 +90,24 @@ class Gateway:
         """
         return self._welcomed(self._authenticator.header(authorization, ip=ip))
 
+    def allow(self, key_id: str, requests: int) -> None:
+        """Count requests of a key over HTTP, where there is no session to count them.
+
+        Raises:
+            InvalidInput: `rate_limited`.
+        """
+        bucket = self._buckets.get(key_id)
+        if bucket is None:  # at most one a key
+            bucket = self._buckets[key_id] = TokenBucket(self._settings.requests_per_second, self._now())
+        if not bucket.take(self._now(), requests):
+            text = f"more than {self._settings.requests_per_second} requests a second; slow down"
+            raise InvalidInput(text, code="rate_limited")
+
     def close_revoked(self) -> None:
         """Close the connections whose key is no longer in force."""
+        if not self._authenticator.refresh():
+            return
+        self._buckets.clear()
         for connection in list(self.connections):
             key_id = connection.key_id
             if key_id is not None and not self._authenticator.in_force(key_id):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -26,12 +26,13 @@ or, from a terminal on this machine:
 """
 
 
-def http_app(market: Market, ready: Callable[[], bool]) -> Starlette:
+def http_app(market: Market, ready: Callable[[], bool], api: Sequence[Route] = ()) -> Starlette:
     """The application behind everything that is not a WebSocket.
 
     Args:
         market: for its instruments.
         ready: whether the server serves; `/readyz` says so.
+        api: the routes of the REST interface.
     """
 
     async def home(request: Request) -> Response:
@@ -51,4 +52,4 @@ def http_app(market: Market, ready: Callable[[], bool]) -> Starlette:
     async def readyz(_: Request) -> Response:
         return JSONResponse({"ready": ready()}, status_code=200 if ready() else 503)
 
-    return Starlette(routes=[Route("/", home), Route("/healthz", healthz), Route("/readyz", readyz)])
+    return Starlette(routes=[Route("/", home), Route("/healthz", healthz), Route("/readyz", readyz), *api])

@@ -25,7 +25,7 @@ from tickwire.limits import (
 )
 from tickwire.market.market import Market
 from tickwire.model.outcome import Outcome
-from tickwire.model.records import Clock, Record
+from tickwire.model.records import Clock, Record, SessionEnded
 from tickwire.streams.hub import Hub
 from tickwire.tape.base import Tape
 
@@ -122,10 +122,13 @@ class Pipeline:
         """Submit records without waiting. `done` is called once they are on the tape and applied, before anything that
         they cause is published, with what each came to; or with None when the pipeline has failed.
 
+        The end of a session is always taken: nobody would send it again, and there are only so many sessions.
+
         Raises:
             InvalidInput: `busy`: too much is queued; nothing was taken.
         """
-        if self._records_pending >= PENDING_RECORDS_MAX or self.failed.done():
+        full = self._records_pending >= PENDING_RECORDS_MAX and not isinstance(records[0], SessionEnded)
+        if full or self.failed.done():
             text = "the server has more to do than it can queue" if not self.failed.done() else "the server has failed"
             raise InvalidInput(f"{text}; nothing was done", code="busy")
         self._submit(records, done)

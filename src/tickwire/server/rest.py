@@ -1,0 +1,123 @@
+"""Order entry over HTTP: the methods of the socket, with the same parameters, results and error codes.
+
+Every request names its key in the header `Authorization`; see `tickwire.server.auth`. An answer means the same as on the
+socket: what it says was done is on the tape.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tickwire.errors import InvalidInput
+from tickwire.limits import MESSAGE_BYTES_MAX
+from tickwire.model.identity import Identity
+from tickwire.protocol.codec import JSON
+from tickwire.protocol.orders import METHODS, Desk, Job
+from tickwire.protocol.params import decode_params, error_body
+
+API = "/api/v1"
+CLIENT_ID = "client:"
+"""Before a client_order_id where a path has an order's id."""
+
+_STATUS = {
+    "login_failed": 401,
+    "not_logged_in": 401,
+    "not_permitted": 403,
+    "unknown_order": 404,
+    "unknown_symbol": 404,
+    "order_closed": 409,
+    "duplicate_id": 409,
+    "rate_limited": 429,
+    "outcome_unknown": 500,
+    "busy": 503,
+}
+"""The HTTP status of an error code; 400 for what the request has wrong, and for what the market refuses."""
+
+_ROUTES = (
+    ("POST", "/orders", "order.place"),
+    ("GET", "/orders", "order.list"),
+    ("DELETE", "/orders", "order.cancel_all"),
+    ("POST", "/orders/batch", "order.batch"),
+    ("GET", "/orders/{order}", "order.get"),
+    ("PATCH", "/orders/{order}", "order.amend"),
+    ("DELETE", "/orders/{order}", "order.cancel"),
+    ("GET", "/account/balances", "account.balances"),
+    ("GET", "/account/positions", "account.positions"),
+    ("GET", "/account/portfolio", "account.portfolio"),
+    ("POST", "/admin/deposits", "admin.deposit"),
+    ("POST", "/admin/withdrawals", "admin.withdraw"),
+    ("POST", "/admin/kill-switch", "admin.kill_switch"),
+    ("POST", "/admin/trading-status", "admin.trading_status"),
+)
+
+
+def rest_routes(desk: Desk, identify: Callable[[str, str], Identity], allow: Callable[[str, int], None]) -> list[Route]:
+    """The routes of the HTTP interface.
+
+    Args:
+        desk: carries out what is asked.
+        identify: who a header `Authorization` from an address stands for; raises `InvalidInput` (`login_failed`).
+        allow: counts requests of a key; raises `InvalidInput` (`rate_limited`).
+    """
+    return [Route(API + path, _endpoint(desk, identify, allow, name), methods=[verb]) for verb, path, name in _ROUTES]
+
+
+def _endpoint(
+    desk: Desk, identify: Callable[[str, str], Identity], allow: Callable[[str, int], None], name: str
+) -> Callable[[Request], Any]:
+    params_type, scope, method = METHODS[name]
+
+    async def run(request: Request) -> Any:
+        authorization = request.headers.get("authorization")
+        if authorization is None:
+            raise InvalidInput("give a key in the header Authorization", code="not_logged_in")
+        identity = identify(authorization, request.client.host if request.client else "")
+        if scope not in identity.scopes and not (scope == "read" and "trade" in identity.scopes):
+            raise InvalidInput(f"this needs a key with the scope {scope}", code="not_permitted")
+        params: Any = decode_params(JSON, await _params(request), params_type)
+        operations = getattr(params, "operations", None)
+        allow(identity.key_id, max(1, len(operations)) if operations is not None else 1)
+        answer = method(desk, params, identity.account)
+        if isinstance(answer, Job):
+            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            desk.execute(answer, lambda result: None if future.done() else future.set_result(result))
+            answer = await future
+        if isinstance(answer, InvalidInput):
+            raise answer
+        return answer
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            body, status = await run(request), 200
+        except InvalidInput as error:
+            body, status = {"error": error_body(error)}, _STATUS.get(error.code, 400)
+        return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+    return endpoint
+
+
+async def _params(request: Request) -> bytes:
+    """The parameters, from the body or the query, and the order that the path names."""
+    named: dict[str, Any] = {}
+    order = request.path_params.get("order")
+    if order is not None:
+        by_client = order.startswith(CLIENT_ID)
+        named = {"client_order_id": order.removeprefix(CLIENT_ID)} if by_client else {"order_id": order}
+    if request.method in ("GET", "DELETE"):
+        return msgspec.json.encode({**request.query_params, **named})
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MESSAGE_BYTES_MAX:
+            raise InvalidInput(f"the body is larger than {MESSAGE_BYTES_MAX} bytes", code="invalid_request")
+    if not named:
+        return bytes(body)
+    given = decode_params(JSON, bytes(body), dict[str, msgspec.Raw])
+    return msgspec.json.encode({**given, **named})
