@@ -286,9 +286,11 @@ def measure_latency(contestant: str, samples: int) -> list[int]:
     planned = steps(account(0), samples + samples // WARM_UP_SHARE)
     with serving(contestant) as (server, ready):
         if contestant in ECHOES:
-            latencies = _echoed(connect(ready["port"]), planned)
+            with connect(ready["port"]) as client:
+                latencies = _echoed(client, planned)
         else:
-            latencies = _acknowledged(connect(ready["port"], *ready["logins"]), planned)
+            with connect(ready["port"], *ready["logins"]) as client:
+                latencies = _acknowledged(client, planned)
             tell(server, "start")
             tell(server, "report")
             check(said(server), planned)
@@ -418,20 +420,20 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     if given.smoke:
         given.orders, given.samples, given.commands, given.rounds = 2_000, 300, 4_000, 1
-    runs: dict[str, list[Orders]] = {durability: [] for durability in DURABILITIES}
-    samples: dict[str, list[int]] = {contestant: [] for contestant in (*DURABILITIES, *ECHOES)}
+    runs: dict[str, list[Orders]] = {name: [] for name in DURABILITIES}
+    samples: dict[str, list[int]] = {name: [] for name in (*DURABILITIES, *ECHOES)}
     try:
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
             recovery = measure_recovery(Path(folder), given.commands, given.connections)
         for _ in range(given.rounds):
-            for name in runs:
-                runs[name].append(measure_orders(name, given.connections, given.window, given.orders))
-            for name in samples:
-                samples[name] += measure_latency(name, given.samples // given.rounds)
+            for durability, results in runs.items():
+                results.append(measure_orders(durability, given.connections, given.window, given.orders))
+            for contestant, latencies in samples.items():
+                latencies += measure_latency(contestant, given.samples // given.rounds)
     except (Failed, Wrong, OSError) as problem:
         print(f"WRONG: {problem}", file=sys.stderr)
         return 1
-    orders = {name: Orders(*map(median, zip(*each, strict=True))) for name, each in runs.items()}
+    orders: dict[str, Orders] = {name: Orders(*map(median, zip(*each, strict=True))) for name, each in runs.items()}
     latency = {name: quantiles(each) for name, each in samples.items()}
     show(orders, latency, recovery, given.commands)
     if given.json:

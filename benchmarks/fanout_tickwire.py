@@ -15,7 +15,8 @@ import uvicorn
 import uvloop
 from benchmarks.fanout_workload import arguments, frame, listening_socket, pin, serve
 
-from tickwire.clock import wall_clock_ns
+from tickwire.clock import NowNs, wall_clock_ns
+from tickwire.config import ServerSettings
 from tickwire.market.market import Market
 from tickwire.model.channel import StreamKey
 from tickwire.model.events import Event, Trade
@@ -23,8 +24,10 @@ from tickwire.model.instrument import Instrument
 from tickwire.model.records import ListInstrument
 from tickwire.protocol.codec import JSON, NativeCodec
 from tickwire.protocol.render import Renderer
+from tickwire.server.auth import Authenticator
 from tickwire.server.gateway import Gateway
 from tickwire.server.http import http_app
+from tickwire.server.keys import KeyStore
 from tickwire.server.socket import Connection
 from tickwire.streams.hub import Hub
 
@@ -63,7 +66,7 @@ async def main() -> None:
     market.apply(ListInstrument(INSTRUMENT))
     renderer = Renderer(lambda symbol: market.listing(symbol).instrument)
     hub = Hub(market, {JSON.name: ReadyFrames(renderer, [frame(n) for n in range(given.messages)])})
-    gateway = Gateway(market=market, hub=hub, renderer=renderer, epoch="benchmark", now=wall_clock_ns)
+    gateway = open_gateway(market, hub, renderer, wall_clock_ns)
     trades = [Trade(INSTRUMENT.symbol, n + 1, 0, "", 0, 0, "", 0, "", "") for n in range(given.messages)]
 
     def publish(numbers: list[int]) -> None:
@@ -79,6 +82,20 @@ async def main() -> None:
             clients=lambda: gateway.connections,
             is_full=lambda connection: not connection.ready,
         )
+
+
+def open_gateway(market: Market, hub: Hub, renderer: Renderer, now: NowNs) -> Gateway:
+    """A gateway of a server with its usual settings and no keys."""
+    return Gateway(
+        market=market,
+        hub=hub,
+        renderer=renderer,
+        authenticator=Authenticator(KeyStore(None), now),
+        epoch="benchmark",
+        now=now,
+        settings=ServerSettings(),
+        welcome=lambda _: [],
+    )
 
 
 @asynccontextmanager

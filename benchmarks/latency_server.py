@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import uvloop
-from benchmarks.fanout_tickwire import listening
+from benchmarks.fanout_tickwire import listening, open_gateway
 from benchmarks.fanout_workload import pin
 
 from tickwire.market.market import Market
@@ -26,7 +26,6 @@ from tickwire.model.instrument import Instrument
 from tickwire.model.records import ListInstrument, Record, VenueTrade
 from tickwire.protocol.codec import JSON, NativeCodec
 from tickwire.protocol.render import Renderer
-from tickwire.server.gateway import Gateway
 from tickwire.server.pipeline import Pipeline
 from tickwire.streams.hub import Hub
 from tickwire.tape.sqlite import SqliteTape
@@ -70,7 +69,7 @@ async def main(folder: Path) -> None:
     market = Market()
     renderer = Renderer(lambda symbol: market.listing(symbol).instrument)
     hub = Hub(market, {JSON.name: NativeCodec(JSON, renderer)})
-    gateway = Gateway(market=market, hub=hub, renderer=renderer, epoch="benchmark", now=time.monotonic_ns)
+    gateway = open_gateway(market, hub, renderer, time.monotonic_ns)
     with closing(SqliteTape(folder, "process")) as tape:
         pipeline = Pipeline(tape, market, hub, now=time.monotonic_ns)
         await pipeline.put([ListInstrument(INSTRUMENT)])

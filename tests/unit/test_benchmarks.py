@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -181,11 +182,13 @@ def acknowledgement(number: int, name: str, status: str, fills: int = 0) -> byte
     return JSON.frame({"id": number, "result": {"order": order, "fills": [{}] * fills}})
 
 
-def trader() -> Trader:
-    ours, _ = socket.socketpair()
-    result = Trader(ours, steps("account-0", 3), window=2)
-    result.send()
-    return result
+@pytest.fixture
+def trader() -> Iterator[Trader]:
+    ours, server = socket.socketpair()
+    with ours, server:
+        result = Trader(ours, steps("account-0", 3), window=2)
+        result.send()
+        yield result
 
 
 def test_orders_runs(tmp_path: Path) -> None:
@@ -204,15 +207,14 @@ def test_an_account_rests_takes_and_cancels() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_orders_are_acknowledged_one_by_one(size: int) -> None:
-    one = trader()
+def test_orders_are_acknowledged_one_by_one(trader: Trader, size: int) -> None:
     data = acknowledgement(1, "rest-0", "open") + HEARTBEAT + acknowledgement(2, "take-0", "filled", 1)
     for at in range(0, len(data), size):
-        one.received(data[at : at + size])
-    assert (one.acknowledged, one.complete) == (2, False)
-    one.send()
-    one.received(acknowledgement(3, "rest-1", "open"))
-    assert one.complete
+        trader.received(data[at : at + size])
+    assert (trader.acknowledged, trader.complete) == (2, False)
+    trader.send()
+    trader.received(acknowledgement(3, "rest-1", "open"))
+    assert trader.complete
 
 
 @pytest.mark.parametrize(
@@ -227,16 +229,15 @@ def test_orders_are_acknowledged_one_by_one(size: int) -> None:
     ],
     ids=["lost", "twice", "another order", "another status", "filled", "refused"],
 )
-def test_orders_fail_on_any_other_answer(data: bytes) -> None:
-    with pytest.raises(Wrong, match="was to be (open|filled), but this came"):
-        trader().received(data)
+def test_orders_fail_on_any_other_answer(trader: Trader, data: bytes) -> None:
+    with pytest.raises(Wrong, match=r"was to be (open|filled), but this came"):
+        trader.received(data)
 
 
-def test_orders_fail_on_an_answer_to_nothing() -> None:
-    one = trader()
-    one.received(acknowledgement(1, "rest-0", "open") + acknowledgement(2, "take-0", "filled", 1))
+def test_orders_fail_on_an_answer_to_nothing(trader: Trader) -> None:
+    trader.received(acknowledgement(1, "rest-0", "open") + acknowledgement(2, "take-0", "filled", 1))
     with pytest.raises(Wrong, match="everything sent was acknowledged, and then this came"):
-        one.received(acknowledgement(3, "rest-1", "open"))
+        trader.received(acknowledgement(3, "rest-1", "open"))
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,8 @@ def test_help_has_examples_that_name_existing_flags(command: str) -> None:
         (
             ["tail", "trade", "A:B-C"],
             2,
-            "no channel 'trade'; there are trades, book, book_l3, quotes, candles, ticker, rates, status",
+            "no channel 'trade'; there are trades, book, book_l3, quotes, candles, ticker, rates, status, "
+            "orders, fills, balances, positions",
         ),
         (["tail", "book", "A:B-C", "--depth", "7"], 2, "depth must be one of 1, 5, 10, 20, 50, 100, 500, 1000"),
         (["tail", "trades", "A:B-C", "--depth", "5"], 2, "depth belongs to the channel book, not to trades"),
@@ -182,12 +183,12 @@ def test_one_value_will_do_where_several_can_be_given() -> None:
         (
             "[srve]\n",
             "tickwire.toml: 'srve' is no table of a command; there are "
-            "[serve], [watch], [instruments], [tail], [record], [replay]",
+            "[serve], [watch], [instruments], [tail], [record], [replay], [doctor]",
         ),
         (
             "replay = 1\n",
             "tickwire.toml: 'replay' is no table of a command; there are "
-            "[serve], [watch], [instruments], [tail], [record], [replay]",
+            "[serve], [watch], [instruments], [tail], [record], [replay], [doctor]",
         ),
         (
             "[watch]\nurl_ = 1\n",

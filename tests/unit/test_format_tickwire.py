@@ -93,7 +93,8 @@ def test_the_header_is_written_as_documented() -> None:
     assert header(info(BTC, "trades")) == (
         b'{"tickwire":"recording","version":1,"url":"ws://h/ws","epoch":"e","instruments":[{"symbol":"SIM:BTC-USDT",'
         b'"venue":"SIM","base":"BTC","quote":"USDT","asset_class":"crypto","kind":"matched","tick_size":"0.01",'
-        b'"lot_size":"0.001","channels":["trades"],"status":{"instrument":"open","feed":"live","reason":""}}]}'
+        b'"lot_size":"0.001","channels":["trades"],"status":{"instrument":"open","feed":"live","reason":""},'
+        b'"maker_fee":"0","taker_fee":"0","price_band":"","size_max":"","notional_min":"","notional_max":""}]}'
     )
 
 

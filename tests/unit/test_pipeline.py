@@ -118,7 +118,12 @@ async def test_many_submissions_are_several_transactions_but_none_is_cut() -> No
 async def test_put_returns_what_each_command_came_to() -> None:
     setup = Setup()
     await setup.open()
-    commands = [order("buy", 100, 2), order("sell", 100, 1), CancelOrder("b", 1), FeedStatus("test", "live")]
+    commands: list[Record] = [
+        order("buy", 100, 2),
+        order("sell", 100, 1),
+        CancelOrder("b", 1),
+        FeedStatus("test", "live"),
+    ]
     bought, sold, refused, no_command = await setup.pipeline.put(commands)
     assert isinstance(bought, Executed)
     assert (bought.order.order_id, bought.order.status, bought.order.filled, bought.fills) == (1, "open", 0, [])

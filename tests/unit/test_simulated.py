@@ -281,7 +281,9 @@ def test_every_kind_of_command_is_used_and_few_are_rejected(session: Session) ->
         "limit fok": 0.001,
     }.items():
         assert session.kinds[kind] > share * commands, kind
-    assert {"would_take", "would_not_fill"} <= set(session.rejected) <= {"would_take", "would_not_fill", "no_change"}
+    # invalid_params: an amend to less than what has filled already, of which the crowd keeps no count
+    allowed = {"would_take", "would_not_fill", "no_change", "invalid_params"}
+    assert {"would_take", "would_not_fill"} <= set(session.rejected) <= allowed
     assert sum(session.rejected.values()) < 0.05 * commands
     assert session.rejected["no_change"] < 0.001 * commands
     assert all(account.startswith("sim-") for account in session.accounts)

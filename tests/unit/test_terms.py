@@ -99,5 +99,6 @@ def test_a_market_order_is_valued_at_the_market() -> None:
     each = terms(price_band="0.1", notional_min="1")
     assert each.refusal(1, None, 400_000) is None
     refusal = each.refusal(1, None, 399_999)
-    assert refusal is not None and refusal.code == "notional_too_small"
+    assert refusal is not None
+    assert refusal.code == "notional_too_small"
     assert each.refusal(1, None, None) is None

@@ -239,6 +239,15 @@ LIMITED = instrument(price_band="0.1", size_max="5", notional_min="0.5", notiona
         ),
         ({"size": 0}, ("invalid_params", "size must be more than 0", "size")),
         ({"price": 0}, ("invalid_params", "price must be more than 0", "price")),
+        ({"type": "market"}, ("invalid_params", "a market order has no price", "price")),
+        (
+            {"type": "stop_limit"},
+            ("invalid_params", "a stop_limit order needs stop_price", "stop_price"),
+        ),
+        (
+            {"post_only": True, "time_in_force": "ioc"},
+            ("invalid_params", "a post-only order has to be able to rest", "post_only"),
+        ),
         ({"size": 501}, ("size_too_large", "size 5.01 is above V:BTC-USD's largest, 5", "size")),
         (
             {"price": 221},
@@ -512,6 +521,7 @@ def held_long(size: int) -> Desk:
 
 def test_a_reduce_only_order_is_cut_to_the_position() -> None:
     desk = held_long(10)
+    desk.id("a", "buy", 3, 100)  # an order to the other side takes nothing away
     order = desk.place("a", "sell", 15, 210, reduce_only=True).order
     assert (order.size, order.remaining, asset_text(order.held)) == (15, 10, "0.1")
     increase = Refused("would_increase", "there is no position that the order would reduce", "reduce_only")

@@ -72,7 +72,7 @@ class MatchedListing(Listing):
                     self._forget(event.maker_order_id)
                 action, order_id, remains = "fill", maker, event.maker_remaining
             elif isinstance(event, Rested):
-                self._remember(self.book.orders[event.order_id])
+                self._remember(self.book.orders.get(event.order_id))
                 action, side, order_id, remains = "add", event.side, str(event.order_id), event.size
             elif isinstance(event, Reduced):
                 action, side, order_id, remains = "modify", event.side, str(event.order_id), event.size
@@ -97,13 +97,17 @@ class MatchedListing(Listing):
         if bids or asks:
             self.say_levels(ts, out, bids, asks)
 
-    def _remember(self, order: RestingOrder) -> None:
+    def _remember(self, order: RestingOrder | None) -> None:
+        if order is None:
+            return  # a slice of an iceberg that the same command has eaten as well
         order_id = int(order.order_id)
         self._owner[order_id] = order.account
         self._open.setdefault(order.account, {})[order_id] = order
 
     def _forget(self, order_id: int) -> None:
-        account = self._owner.pop(order_id)
+        account = self._owner.pop(order_id, None)
+        if account is None:
+            return  # a later slice of an iceberg, as above
         orders = self._open[account]
         del orders[order_id]
         if not orders:

@@ -47,6 +47,24 @@ _REFUSALS = {
 }
 
 
+def _contradiction(command: PlaceOrder) -> Refused | None:
+    """Which fields of a placement do not go together, or can't be. A session has told its client in more detail."""
+    kind = command.type
+    if command.size <= 0:
+        return Refused("invalid_params", "size must be more than 0", "size")
+    for field, value, wanted in (
+        ("price", command.price, kind in ("limit", "stop_limit")),
+        ("stop_price", command.stop_price, kind in ("stop", "stop_limit")),
+    ):
+        if (value is not None) != wanted:
+            return Refused("invalid_params", f"a {kind} order {'needs' if wanted else 'has no'} {field}", field)
+        if value is not None and value <= 0:
+            return Refused("invalid_params", f"{field} must be more than 0", field)
+    if command.post_only and (command.price is None or command.time_in_force in ("ioc", "fok")):
+        return Refused("invalid_params", "a post-only order has to be able to rest", "post_only")
+    return None
+
+
 def _too_thin(size: int, display_size: int) -> bool:
     return display_size > 0 and size > display_size * ICEBERG_SLICES_MAX
 
@@ -227,6 +245,9 @@ class Trading:
 
     def _forbidden(self, account: Account, listing: MatchedListing, command: PlaceOrder) -> Refused | None:
         """Why an order may not be entered, before what it costs is looked at."""
+        contradiction = _contradiction(command)
+        if contradiction is not None:
+            return contradiction
         if listing.trading != "open":
             return Refused("trading_halted", f"{command.symbol} is {listing.trading}", "symbol")
         if account.killed or command.symbol in self._killed:
@@ -238,10 +259,6 @@ class Trading:
             return Refused("deadline_passed", f"expires_at is over: the server's time is {self.now}", "expires_at")
         if len(account.live) >= OPEN_ORDERS_MAX:
             return Refused("too_many_orders", f"an account may have {OPEN_ORDERS_MAX} open orders")
-        if command.size <= 0:
-            return Refused("invalid_params", "size must be more than 0", "size")
-        if command.price is not None and command.price <= 0:
-            return Refused("invalid_params", "price must be more than 0", "price")
         if _too_thin(command.size, command.display_size):
             return _thin_iceberg()
         stop, last = command.stop_price, listing.last_price
