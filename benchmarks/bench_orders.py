@@ -387,9 +387,9 @@ def show(orders: dict[str, Orders], latency: dict[str, dict[str, float]], recove
     p50 = {name: each["p50"] for name, each in latency.items()}
     print(f"orders/s: process {orders['process'].per_s / none:.2f}, power {orders['power'].per_s / none:.2f} of none")
     print(f"orders/s: the matcher alone does {matcher / none:.1f} times none ({matcher:,.0f} operations/s)")
-    for name in DURABILITIES:
-        ratios = ", ".join(f"{p50[name] / p50[echo]:.2f} times an echo of {echo}" for echo in ECHOES)
-        print(f"p50 of {name}: {ratios}")
+    for durability in DURABILITIES:
+        ratios = ", ".join(f"{p50[durability] / p50[echo]:.2f} times an echo of {echo}" for echo in ECHOES)
+        print(f"p50 of {durability}: {ratios}")
     speed = commands / recovery.replayed
     print(f"recovery: replays {speed / orders['process'].per_s:.1f} times as fast as orders come in (process)")
 

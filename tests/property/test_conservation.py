@@ -356,7 +356,7 @@ def test_a_hundred_thousand_commands_conserve_everything() -> None:
     } - seen  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.integers(0, 2**32), max_size=100))
 def test_few_commands_checked_in_full(seeds: list[int]) -> None:
     run(map(Random, seeds), full_every=1, sample=1.0, twin_every=16, twin_for=7)

@@ -283,25 +283,26 @@ def met() -> Market:
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "field"),
     [
-        PlaceOrder(S, "a", "buy", 1, None),
-        PlaceOrder(S, "a", "buy", 1, 99, "market"),
-        PlaceOrder(S, "a", "buy", 1, None, "stop"),
-        PlaceOrder(S, "a", "buy", 1, 120, "stop", stop_price=110),
-        PlaceOrder(S, "a", "buy", 1, None, "stop", stop_price=0),
-        PlaceOrder(S, "a", "buy", 1, 99, stop_price=110),
-        PlaceOrder(S, "a", "buy", 1, None, "stop_limit", stop_price=110),
-        order("buy", 99, 1, post_only=True, time_in_force="ioc"),
+        (PlaceOrder(S, "a", "buy", 1, None), "price"),
+        (PlaceOrder(S, "a", "buy", 1, 99, "market"), "price"),
+        (PlaceOrder(S, "a", "buy", 1, None, "stop"), "stop_price"),
+        (PlaceOrder(S, "a", "buy", 1, 120, "stop", stop_price=110), "price"),
+        (PlaceOrder(S, "a", "buy", 1, None, "stop", stop_price=0), "stop_price"),
+        (PlaceOrder(S, "a", "buy", 1, 99, stop_price=110), "stop_price"),
+        (PlaceOrder(S, "a", "buy", 1, None, "stop_limit", stop_price=110), "price"),
+        (order("buy", 99, 1, post_only=True, time_in_force="ioc"), "post_only"),
+        (order("buy", None, 1, post_only=True), "post_only"),
     ],
-    ids=lambda command: "-".join(map(str, msgspec.to_builtins(command))),
+    ids=lambda given: given if isinstance(given, str) else "-".join(map(str, msgspec.to_builtins(given))),
 )
-def test_an_order_whose_fields_contradict_each_other_is_refused(command: PlaceOrder) -> None:
+def test_an_order_whose_fields_contradict_each_other_is_refused(command: PlaceOrder, field: str) -> None:
     market = met()
     before = market.digest()
     assert market.apply(command) == []
     assert isinstance(market.outcome, Refused)
-    assert market.outcome.code == "invalid_params"
+    assert (market.outcome.code, market.outcome.field) == ("invalid_params", field)
     assert market.digest() == before
 
 

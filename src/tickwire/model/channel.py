@@ -33,7 +33,8 @@ _LOSSLESS = frozenset(("trades", "book_l3", "status", *PRIVATE_CHANNELS))
 class StreamKey(NamedTuple):
     """Names one stream: a channel of a symbol, with the options that make it another stream.
 
-    `symbol` is the account for a private channel. `depth` and `interval_ms` belong to `book` (0: not set), `interval` to `candles` ("" elsewhere).
+    `symbol` is the account for a private channel. `depth` and `interval_ms` belong to `book` (0: not set),
+    `interval` to `candles` ("" elsewhere).
     """
 
     channel: str

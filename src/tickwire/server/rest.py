@@ -1,7 +1,7 @@
 """Order entry over HTTP: the methods of the socket, with the same parameters, results and error codes.
 
-Every request names its key in the header `Authorization`; see `tickwire.server.auth`. An answer means the same as on the
-socket: what it says was done is on the tape.
+Every request names its key in the header `Authorization`; see `tickwire.server.auth`. An answer means the same as on
+the socket: what it says was done is on the tape.
 """
 
 from __future__ import annotations
