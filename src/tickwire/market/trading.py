@@ -52,6 +52,8 @@ def _contradiction(command: PlaceOrder) -> Refused | None:
     kind = command.type
     if command.size <= 0:
         return Refused("invalid_params", "size must be more than 0", "size")
+    if command.display_size < 0:
+        return Refused("invalid_params", "display_size must not be negative", "display_size")
     for field, value, wanted in (
         ("price", command.price, kind in ("limit", "stop_limit")),
         ("stop_price", command.stop_price, kind in ("stop", "stop_limit")),
@@ -63,6 +65,10 @@ def _contradiction(command: PlaceOrder) -> Refused | None:
     if command.post_only and (command.price is None or command.time_in_force in ("ioc", "fok")):
         return Refused("invalid_params", "a post-only order has to be able to rest", "post_only")
     return None
+
+
+def _no_account() -> Refused:
+    return Refused("busy", f"no account can be opened: there are {ACCOUNTS_MAX}, the limit, or the name is the house's")
 
 
 def _too_thin(size: int, display_size: int) -> bool:
@@ -185,7 +191,7 @@ class Trading:
     def _place(self, command: PlaceOrder, out: list[Event]) -> Outcome:
         account = self._account(command.account)
         if account is None:
-            return Refused("busy", f"this server has {ACCOUNTS_MAX} accounts, its limit")
+            return _no_account()
         if not command.client_order_id:
             return self._enter(account, command, out)
         body = msgspec.structs.replace(command, session="")
@@ -476,7 +482,7 @@ class Trading:
             return Refused("duplicate_id", f"transfer {command.transfer_id!r} was another one", "transfer_id")
         account = self._account(command.account)
         if account is None:
-            return Refused("busy", f"this server has {ACCOUNTS_MAX} accounts, its limit")
+            return _no_account()
         available = self.ledger.available(command.account, command.asset)
         if available + amount < 0:
             return self._short_of(command.asset, -amount, available)
@@ -498,7 +504,7 @@ class Trading:
         else:
             account = self._account(command.account)
             if account is None:
-                return Refused("busy", f"this server has {ACCOUNTS_MAX} accounts, its limit")
+                return _no_account()
             account.killed = command.on
             if command.on:
                 orders = list(account.live.values())
@@ -507,7 +513,7 @@ class Trading:
     def _arm(self, command: DeadMan) -> Outcome:
         account = self._account(command.account)
         if account is None:
-            return Refused("busy", f"this server has {ACCOUNTS_MAX} accounts, its limit")
+            return _no_account()
         if account.dead_man:
             self._drop_timer((account.dead_man, _DEAD_MAN, account.name))
         account.dead_man = command.expires_at
@@ -516,9 +522,9 @@ class Trading:
         return Done([])
 
     def _account(self, name: str) -> Account | None:
-        """An account, opened now if it is new; None when there are too many."""
+        """An account, opened now if it is new; None when there are too many, or the name is the house's or nobody's."""
         account = self.accounts.get(name)
-        if account is None and len(self.accounts) < ACCOUNTS_MAX:
+        if account is None and len(self.accounts) < ACCOUNTS_MAX and name and not name.startswith("@"):
             balances = self.ledger.balances.setdefault(name, {})
             account = self.accounts[name] = Account(name, balances)
         return account

@@ -193,10 +193,20 @@ class Desk:
 
         return Job(commands, result) if commands else result([])
 
-    def get(self, params: OrderParams, account: str) -> OrderResult:
-        """`order.get`"""
-        order = self._find(params, account)
-        return self._shown(order, self._market.order_fills(account, order.order_id))
+    def get(self, params: OrderParams, account: str) -> OrderResult | Job:
+        """`order.get`. An unknown client_order_id is looked for again behind all that is queued: its placement may have
+        come over a connection that is lost, and "there is no such order" must be final."""
+
+        def result(_: Outcomes) -> OrderResult:
+            order = self._find(params, account)
+            return self._shown(order, self._market.order_fills(account, order.order_id))
+
+        try:
+            return result([])
+        except InvalidInput as error:
+            if error.code != "unknown_order" or not params.client_order_id:
+                raise
+            return Job([], result)
 
     def open_orders(self, params: CancelAllParams, account: str) -> OrdersResult:
         """`order.list`"""

@@ -127,7 +127,7 @@ class Pipeline:
         Raises:
             InvalidInput: `busy`: too much is queued; nothing was taken.
         """
-        full = self._records_pending >= PENDING_RECORDS_MAX and not isinstance(records[0], SessionEnded)
+        full = self._records_pending >= PENDING_RECORDS_MAX and not (records and isinstance(records[0], SessionEnded))
         if full or self.failed.done():
             text = "the server has more to do than it can queue" if not self.failed.done() else "the server has failed"
             raise InvalidInput(f"{text}; nothing was done", code="busy")
