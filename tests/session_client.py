@@ -83,7 +83,6 @@ class Client:
     def submit(self, records: list[Record], done: Any) -> None:
         if self.busy:
             raise InvalidInput("the server has more to do than it can queue; nothing was done", code="busy")
-        assert records
         self.submitted.append((records, done))
         self.commands += records
 

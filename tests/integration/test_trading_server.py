@@ -112,6 +112,16 @@ async def test_an_order_repeated_under_its_id_is_placed_once(venue: Venue) -> No
         assert [order.order_id for order in await second.orders()] == [answer["order"]["order_id"]]
 
 
+async def test_an_unknown_order_is_an_answer_and_the_socket_stays(venue: Venue) -> None:
+    async with connect(venue.server.url, key=venue.alice) as alice:
+        session = alice.hello.session
+        with pytest.raises(RequestRefused) as refused:
+            await alice.request("order.get", {"client_order_id": "never"})
+        assert (refused.value.code, refused.value.field) == ("unknown_order", "client_order_id")
+        assert await alice.request("ping") == {}
+        assert alice.hello.session == session
+
+
 async def test_a_lost_connection_cancels_only_what_was_asked_and_a_logout_nothing(venue: Venue) -> None:
     url = venue.server.url
     async with connect(url, key=venue.alice) as watcher:

@@ -227,6 +227,21 @@ def test_each_operation_of_a_batch_is_answered_on_its_own(client: Client) -> Non
     assert results[3]["result"]["order"]["price"] == "0.99"
 
 
+def test_that_there_is_no_such_order_is_said_behind_all_that_is_queued(client: Client) -> None:
+    assert client.call("order.get", {"client_order_id": "c-9"}, "r1") == []
+    assert client.call("order.place", {**BUY, "client_order_id": "c-8"}, "r2") == []
+    missing, placed = client.commit()
+    assert (missing["id"], missing["error"]["code"], missing["error"]["field"]) == (
+        "r1",
+        "unknown_order",
+        "client_order_id",
+    )
+    assert placed["result"]["order"]["client_order_id"] == "c-8"
+    assert client.call("order.place", {**BUY, "client_order_id": "c-9"}, "r3") == []
+    assert client.call("order.get", {"client_order_id": "c-9"}, "r4") == []
+    assert [reply["result"]["order"]["order_id"] for reply in client.commit()] == ["2", "2"]
+
+
 def test_a_batch_costs_as_many_requests_as_it_has_operations(client: Client) -> None:
     client.world.clock.advance(ms=1000)
     operations = [{"method": "place", "params": BUY}] * 30

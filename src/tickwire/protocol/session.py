@@ -17,7 +17,6 @@ import msgspec
 
 from tickwire.errors import InvalidInput, UnknownSymbol
 from tickwire.limits import (
-    BATCH_OPERATIONS_MAX,
     HEARTBEAT_MS,
     MESSAGE_BYTES_MAX,
     REQUESTS_PER_SECOND_MAX,
@@ -30,7 +29,6 @@ from tickwire.model.identity import SCOPES, Identity, Scope
 from tickwire.model.records import Guard, SessionEnded
 from tickwire.protocol.codec import Encoding
 from tickwire.protocol.messages import (
-    BatchParams,
     GuardParams,
     Heartbeat,
     Hello,
@@ -48,7 +46,7 @@ from tickwire.protocol.messages import (
 )
 from tickwire.protocol.orders import METHODS, Desk, Job, Outcomes, Submit, done
 from tickwire.protocol.params import decode_params, error_body
-from tickwire.protocol.rate import TokenBucket
+from tickwire.protocol.rate import TokenBucket, cost
 from tickwire.protocol.render import Renderer, instrument_info, stream_state
 from tickwire.streams.hub import Hub
 from tickwire.streams.log import Cursor, Sink
@@ -164,8 +162,9 @@ class Session:
             result = self._run(request, data, time_in)
             if isinstance(result, Job):
                 self._desk.execute(result, partial(self._answer, request_id, time_in))
-                if isinstance(result.commands[0], Guard):
-                    self._guarded = result.commands[0].scope != "off"
+                for command in result.commands:
+                    if isinstance(command, Guard):
+                        self._guarded = command.scope != "off"
                 return []
         except InvalidInput as error:
             result = error
@@ -196,7 +195,7 @@ class Session:
         if not _is_request_id(request.id):
             text = f"id must be a 64-bit integer or a string of at most {REQUEST_ID_LENGTH_MAX} characters"
             raise InvalidInput(text, field="id", code="invalid_request")
-        self._take(1, now)
+        self._bucket.take(now)
         try:
             repeated = self._encoding.repeated_key(data)
         except (ValueError, RecursionError) as error:
@@ -216,19 +215,11 @@ class Session:
         if scope is not None or (self._require_key and name not in _WITHOUT_KEY):
             self._permitted(scope, "method")
         params: Any = decode_params(self._encoding, bytes(request.params), params_type)
-        if isinstance(params, BatchParams) and 1 < len(params.operations) <= BATCH_OPERATIONS_MAX:
-            self._take(len(params.operations) - 1, now)
+        self._bucket.take(now, cost(params) - 1)
         if name in METHODS:
             assert self.identity is not None
             return METHODS[name][2](self._desk, params, self.identity.account)
         return method(self, params)
-
-    def _take(self, count: int, now: int) -> None:
-        if not self._bucket.take(now, count):
-            text = (
-                f"more than {self._requests_per_second} requests a second (an operation of a batch is one); slow down"
-            )
-            raise InvalidInput(text, code="rate_limited")
 
     # ---- who is asking ---------------------------------------------------------------------------
 
@@ -237,9 +228,9 @@ class Session:
         identity = self.identity
         if identity is None:
             raise InvalidInput("this needs a login: call auth.login first", field=field, code="not_logged_in")
-        if scope is None or scope in identity.scopes or (scope == "read" and "trade" in identity.scopes):
-            return identity
-        raise InvalidInput(f"this needs a key with the scope {scope}", field=field, code="not_permitted")
+        if scope is not None:
+            identity.check(scope, field)
+        return identity
 
     def _check_key(self) -> None:
         """A key that was revoked ends its login; a guard that it armed stays."""

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from tickwire import __version__
 from tickwire.clock import NowNs
 from tickwire.config import ServerSettings
-from tickwire.errors import InvalidInput
 from tickwire.limits import CONNECTIONS_MAX
 from tickwire.market.market import Market
 from tickwire.model.identity import Identity
@@ -99,9 +98,7 @@ class Gateway:
         bucket = self._buckets.get(key_id)
         if bucket is None:  # at most one a key
             bucket = self._buckets[key_id] = TokenBucket(self._settings.requests_per_second, self._now())
-        if not bucket.take(self._now(), requests):
-            text = f"more than {self._settings.requests_per_second} requests a second; slow down"
-            raise InvalidInput(text, code="rate_limited")
+        bucket.take(self._now(), requests)
 
     def close_revoked(self) -> None:
         """Close the connections whose key is no longer in force."""

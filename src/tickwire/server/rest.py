@@ -21,6 +21,7 @@ from tickwire.model.identity import Identity
 from tickwire.protocol.codec import JSON
 from tickwire.protocol.orders import METHODS, Desk, Job
 from tickwire.protocol.params import decode_params, error_body
+from tickwire.protocol.rate import cost
 
 API = "/api/v1"
 CLIENT_ID = "client:"
@@ -79,11 +80,9 @@ def _endpoint(
         if authorization is None:
             raise InvalidInput("give a key in the header Authorization", code="not_logged_in")
         identity = identify(authorization, request.client.host if request.client else "")
-        if scope not in identity.scopes and not (scope == "read" and "trade" in identity.scopes):
-            raise InvalidInput(f"this needs a key with the scope {scope}", code="not_permitted")
+        identity.check(scope)
         params: Any = decode_params(JSON, await _params(request), params_type)
-        operations = getattr(params, "operations", None)
-        allow(identity.key_id, max(1, len(operations)) if operations is not None else 1)
+        allow(identity.key_id, cost(params))
         answer = method(desk, params, identity.account)
         if isinstance(answer, Job):
             future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
