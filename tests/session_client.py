@@ -53,7 +53,6 @@ class Client:
         self.commands: list[Record] = []
         self.busy = False
         self.revoked: set[str] = set()
-        self.sent: list[bytes] = []
         self.session = Session(
             session_id="s1",
             epoch="e1",
@@ -68,7 +67,6 @@ class Client:
             authenticate=self.authenticate,
             in_force=lambda key_id: key_id not in self.revoked,
             submit=self.submit,
-            send=self.sent.append,
             **more,
         )
         if login:
@@ -103,9 +101,13 @@ class Client:
         return self.replies()
 
     def replies(self) -> list[Any]:
-        data = b"".join(self.sent)
-        self.sent.clear()
-        return decoded(data, self.encoding)
+        """Take the answers, with which every write begins, from the sink."""
+        answers: list[bytes] = []
+        for write in self.sink.writes:
+            count = sum("id" in decoded(piece, self.encoding)[0] for piece in write)
+            answers += write[:count]
+            del write[:count]
+        return decoded(b"".join(answers), self.encoding)
 
     def send(self, data: bytes) -> list[Any]:
         return decoded(b"".join(self.session.received(data)), self.encoding)

@@ -94,8 +94,9 @@ OPEN_ORDERS_MAX = 1_000
 CLOSED_ORDERS_MAX = 250
 """Ended orders of one account that `order.get` still knows; the oldest are forgotten first."""
 
-CLIENT_ORDER_IDS_MAX = 10_000
-"""Newest `client_order_id`s of one account whose first answer is kept: minutes at the highest rate of requests."""
+CLIENT_ORDER_IDS_MAX = 2_000
+"""Newest `client_order_id`s of one account whose first answer is kept: 40 s at a session's highest rate of requests. A
+client that was cut off places nothing meanwhile, so however long that took, what it then repeats is still known."""
 
 FILLS_KEPT_MAX = 1_000
 """Newest fills of one account, from which a reconnecting client is given what it missed."""

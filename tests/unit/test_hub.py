@@ -60,6 +60,62 @@ def test_a_transaction_is_one_segment_and_a_sink_is_written_once() -> None:
     assert [m["data"]["size"] for m in messages if m["channel"] == "trades"] == ["0.002", "0.003"]
 
 
+ANSWERS = [JSON.frame({"id": number, "result": {}}) for number in (1, 2)]
+
+
+def test_what_is_handed_to_a_sink_goes_ahead_of_its_streams_in_one_write() -> None:
+    world, sink, other = World(), ListSink(), ListSink()
+    cursor, _ = world.hub.subscribe(BOOK, sink)
+    world.hub.hand(sink, ANSWERS[0])
+    world.hub.hand(other, ANSWERS[0])
+    world.hub.hand(sink, ANSWERS[1])
+    assert sink.writes == []
+    world.do(order("buy", 100, 5))
+    assert sink.writes == [[*ANSWERS, cursor.log.segments[0].data]]
+    assert other.writes == [[ANSWERS[0]]]
+    world.do(order("buy", 100, 5))
+    assert len(sink.writes) == 2
+    assert len(other.writes) == 1
+
+
+def test_a_lagging_sink_is_written_what_it_was_handed() -> None:
+    world, sink = World(), ListSink()
+    world.hub.subscribe(BOOK, sink)
+    sink.fill()
+    world.hub.hand(sink, ANSWERS[0])
+    world.do(order("buy", 100, 5))
+    assert sink.writes == [[ANSWERS[0]]]
+    assert sink.messages() == [{"id": 1, "result": {}}]
+    world.hub.catch_up(sink)
+    assert seqs(sink.messages()) == [1]
+
+
+def test_write_publishes_nothing() -> None:
+    world, sink = World(), ListSink()
+    world.hub.subscribe(BOOK, sink)
+    world.hub.publish(world.market.apply(order("buy", 100, 5)))
+    world.hub.hand(sink, ANSWERS[0])
+    world.hub.write()
+    assert sink.writes == [[ANSWERS[0]]]
+    world.hub.flush()
+    assert len(sink.writes) == 2
+    assert seqs(decoded(b"".join(sink.writes[1]))) == [1]
+
+
+def test_a_fault_in_the_encoding_leaves_nobody_with_half_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, sink = World(), ListSink()
+    for key in (BOOK, TRADES):
+        world.hub.subscribe(key, sink)
+    world.do(order("buy", 100, 5))
+    sink.messages()
+    monkeypatch.setattr(world.renderer, "message", lambda key, *_, **__: {} if key == BOOK else 1 // 0)
+    world.hub.hand(sink, ANSWERS[0])
+    with pytest.raises(ZeroDivisionError):
+        world.do(order("sell", 100, 5))
+    world.hub.write()
+    assert sink.writes == [[ANSWERS[0]]]
+
+
 def test_both_encodings_carry_the_same_message() -> None:
     world, json_sink, msgpack_sink = World(), ListSink(JSON.name), ListSink(MSGPACK.name)
     world.hub.subscribe(BOOK, json_sink)

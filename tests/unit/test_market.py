@@ -401,9 +401,9 @@ def test_the_digest_is_of_the_whole_state() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b'"version":2', b'"version":1', "the snapshot has version 1, this tickwire reads 2"),
-        (b'{"version":2', b'{"later":[],"version":7', "the snapshot has version 7, this tickwire reads 2"),
-        (b'"version":2', b'"version":"2"', "not one that this version can read: Expected `int`"),
+        (b'"version":3', b'"version":1', "the snapshot has version 1, this tickwire reads 3"),
+        (b'{"version":3', b'{"later":[],"version":7', "the snapshot has version 7, this tickwire reads 3"),
+        (b'"version":3', b'"version":"2"', "not one that this version can read: Expected `int`"),
         (b'"next_order_id"', b'"next_order"', "not one that this version can read: .*`next_order_id`"),
         (b'"BTC"', b'"B-C"', "not one that this version can read: base 'B-C'"),
         (b'"halted"', b'"ajar"', "not one that this version can read: Invalid enum value"),

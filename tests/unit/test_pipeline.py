@@ -14,7 +14,7 @@ from tickwire.market.market import Market
 from tickwire.model.channel import StreamKey
 from tickwire.model.outcome import Done, Executed, Outcome, Refused
 from tickwire.model.records import CancelOrder, Clock, FeedStatus, ListInstrument, Record, SessionEnded
-from tickwire.protocol.codec import ENCODINGS, NativeCodec
+from tickwire.protocol.codec import ENCODINGS, JSON, NativeCodec
 from tickwire.protocol.render import Renderer
 from tickwire.server.pipeline import HOUR_NS, RETAIN_EVERY_TRANSACTIONS, Pipeline, restore
 from tickwire.streams.hub import Hub
@@ -154,6 +154,26 @@ async def test_an_answer_comes_before_what_everyone_sees_and_is_refused_where_to
     assert answers == [([unknown], 3, 1), ([Done([])], 3, 1)]
     assert len(sink.writes) == 1
     assert len(sink.messages()) == OPEN_ORDERS_MAX
+
+
+async def test_a_fault_in_the_fold_is_answered_and_half_a_transaction_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setup, sink = Setup(), ListSink()
+    await setup.open()
+    setup.hub.subscribe(BOOK, sink)
+    good, bad = order("buy", 100, 1), order("buy", 101, 1)
+    apply = setup.market.apply
+    monkeypatch.setattr(setup.market, "apply", lambda record: 1 // 0 if record is bad else apply(record))
+    for number, record in enumerate((good, bad, good)):
+
+        def done(outcomes: list[Outcome | None] | None, number: int = number) -> None:
+            setup.hub.hand(sink, JSON.frame({"id": number, "applied": outcomes is not None}))
+
+        setup.pipeline.submit([record], done)
+    with pytest.raises(ZeroDivisionError):
+        await setup.pipeline.failed
+    assert sink.messages() == [{"id": 0, "applied": True}, {"id": 1, "applied": False}, {"id": 2, "applied": False}]
 
 
 async def test_the_tapes_clock_never_goes_back() -> None:

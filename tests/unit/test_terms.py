@@ -47,17 +47,18 @@ def test_fees_and_rebates_are_rounded_towards_zero() -> None:
 
 def test_a_hold_is_the_cost_and_the_higher_fee() -> None:
     unit = ("0.0000000001", "0.00000001")  # a tick x lot is one unit
-    assert terms(*unit, maker_fee="0.001", taker_fee="0.002").hold(1_999) == 1_999 + 3
-    assert terms(*unit, maker_fee="0.003", taker_fee="0.002").hold(1_999) == 1_999 + 5
-    assert terms(*unit, maker_fee="-0.001", taker_fee="0.001").hold(999) == 999
-    assert terms(*unit, maker_fee="0.002", taker_fee="-0.001").hold(1_500) == 1_500 + 3
-    assert terms(maker_fee="0.0001", taker_fee="0.0005").hold(7) == 7 * 25 * 10**11 + 875 * 10**7
+    assert terms(*unit, maker_fee="0.001", taker_fee="0.002").hold("buy", 1, 1_999) == 1_999 + 3
+    assert terms(*unit, maker_fee="0.003", taker_fee="0.002").hold("buy", 1, 1_999) == 1_999 + 5
+    assert terms(*unit, maker_fee="-0.001", taker_fee="0.001").hold("buy", 1, 999) == 999
+    assert terms(*unit, maker_fee="0.002", taker_fee="-0.001").hold("buy", 1, 1_500) == 1_500 + 3
+    assert terms(maker_fee="0.0001", taker_fee="0.0005").hold("buy", 1, 7) == 7 * 25 * 10**11 + 875 * 10**7
 
 
 def test_a_hold_covers_its_parts() -> None:
     each = terms("0.0000000001", "0.00000001", taker_fee="0.000503")
     for whole in (1_987, 1_988, 5_964, 5_965):
-        assert all(each.hold(part) + each.hold(whole - part) <= each.hold(whole) for part in range(whole))
+        holds = [each.hold("buy", 1, cost) for cost in range(whole + 1)]
+        assert all(holds[part] + holds[whole - part] <= holds[whole] for part in range(whole))
 
 
 def test_the_band() -> None:

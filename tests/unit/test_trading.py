@@ -355,7 +355,7 @@ def test_an_account_has_so_many_orders(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_server_has_so_many_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk()
-    monkeypatch.setattr("tickwire.market.trading.ACCOUNTS_MAX", 4)
+    monkeypatch.setattr("tickwire.market.settlement.ACCOUNTS_MAX", 4)
     busy = Refused("busy", "no account can be opened: there are 4, the limit, or the name is the house's")
     assert desk.place("e", "buy", 1, 10) == busy
     assert desk.do(Transfer("e", "USD", "1", "e")) == busy

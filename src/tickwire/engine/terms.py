@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tickwire.model.instrument import MILLIONTHS, Instrument
 from tickwire.model.outcome import Refused
+from tickwire.model.records import Side
 from tickwire.model.units import ASSET_DECIMALS
 
 MILLION = 1_000_000
@@ -49,8 +50,15 @@ class Terms:
         """The fee on a quote amount, rounded towards zero: the sum over parts never exceeds the fee on the whole."""
         return amount * ppm // MILLION if ppm >= 0 else -(amount * -ppm // MILLION)
 
-    def hold(self, cost: int) -> int:
-        """Units of the quote asset that a buy of this cost (ticks x lots) can take at most, the fee included."""
+    def pays(self, side: Side) -> str:
+        """The asset that an order of this side pays with."""
+        return self._instrument.quote if side == "buy" else self._instrument.base
+
+    def hold(self, side: Side, size: int, cost: int) -> int:
+        """Units that an order can take at most of the asset it pays with: of a buy its cost (ticks x lots) with the
+        fee, of a sale its size (lots)."""
+        if side == "sell":
+            return size * self.lot_value
         amount = cost * self.notional_value
         return amount + amount * self._hold_ppm // MILLION
 

@@ -1,8 +1,8 @@
 """What every instrument has, matched or mirrored: its counters, trades, candles, ticker, quote and status.
 
 Lossless streams are pushed: each change appends an event to `out`. Latest-class streams are pulled: `view`
-shows a stream as it stands, for a new subscriber and for the next publication alike, so that nothing is built
-that nobody reads. Either way the counters in `seq` move with every change, whoever is subscribed.
+shows a stream as it stands, for a new subscriber and for the next publication alike. Either way nothing is built that
+nobody reads, and the counters in `seq` move with every change, whoever is subscribed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tickwire.book.checksum import book_checksum
 from tickwire.book.l3 import L3Book, RestingOrder
 from tickwire.limits import RECENT_TRADES_MAX
 from tickwire.market.candles import CandleSet, CandleState, OpenCandle
+from tickwire.market.out import Out
 from tickwire.market.window import BucketState, RollingWindow
 from tickwire.model.channel import CANDLE_INTERVALS_NS, CHANNELS, StreamKey
 from tickwire.model.events import (
@@ -86,11 +87,11 @@ class Listing:
 
     # ---- inputs ----------------------------------------------------------------------------------
 
-    def apply(self, record: Record, ts: int, out: list[Event]) -> None:
+    def apply(self, record: Record, ts: int, out: Out) -> None:
         """Fold a record that names this instrument."""
         raise NotImplementedError
 
-    def clock(self, ts: int, out: list[Event]) -> None:
+    def clock(self, ts: int, out: Out) -> None:
         """The tape's clock has entered a new second."""
         for candle in self.candles.due(ts):
             candle.seq += 1
@@ -99,24 +100,24 @@ class Listing:
         if self.window.roll(ts):
             self.seq["ticker"] += 1
 
-    def set_trading(self, state: TradingState, ts: int, out: list[Event]) -> None:
+    def set_trading(self, state: TradingState, ts: int, out: Out) -> None:
         """Open, halt or close the instrument."""
         self.trading = state
         self.say_status(ts, out)
 
-    def set_feed(self, state: FeedState, reason: str, ts: int, out: list[Event]) -> None:
+    def set_feed(self, state: FeedState, reason: str, ts: int, out: Out) -> None:
         """What drives this instrument went live, stale or down."""
         self.feed, self.feed_reason = state, reason
         self.say_status(ts, out)
 
-    def set_problem(self, problem: str, ts: int, out: list[Event]) -> None:
+    def set_problem(self, problem: str, ts: int, out: Out) -> None:
         """Something is wrong with this instrument's own book, or ("") no longer is."""
         self.problem = problem
         self.say_status(ts, out)
 
     # ---- results ---------------------------------------------------------------------------------
 
-    def say_status(self, ts: int, out: list[Event]) -> None:
+    def say_status(self, ts: int, out: Out) -> None:
         """Publish the status if it is another than was said last."""
         shown = self._shown_status()
         if shown != self._said:
@@ -127,7 +128,7 @@ class Listing:
     def say_trade(
         self,
         ts: int,
-        out: list[Event],
+        out: Out,
         *,
         trade_id: str,
         price: int,
@@ -144,8 +145,9 @@ class Listing:
         trade = Trade(
             self.symbol, seq["trades"], ts, trade_id, price, size, side, ts_event, buy_order_id, sell_order_id
         )
-        out.append(trade)
         self.recent.append(trade)
+        if out.hears("trades", self.symbol):
+            out.append(trade)
         self.last_price = price
         self.candles.add(ts, price, size)
         self.window.add(ts, price, size)
@@ -153,54 +155,41 @@ class Listing:
     def say_order(
         self,
         ts: int,
-        out: list[Event],
+        out: Out,
         *,
         action: L3Action,
-        order_id: str,
+        order_id: int | str,
         side: str,
         price: int,
         size: int,
         filled: int = 0,
-        trade_id: str = "",
+        trade_id: int | str = "",
     ) -> None:
         """Publish a change of one order of the book."""
-        self.seq["book_l3"] += 1
-        out.append(
-            OrderChange(
-                self.symbol,
-                self.seq["book_l3"],
-                ts,
-                action,
-                order_id,
-                side,
-                price,
-                size,
-                filled,
-                trade_id,
-            )
-        )
+        seq = self.seq["book_l3"] = self.seq["book_l3"] + 1
+        if out.hears("book_l3", self.symbol):
+            ids = str(order_id), str(trade_id)
+            out.append(OrderChange(self.symbol, seq, ts, action, ids[0], side, price, size, filled, ids[1]))
 
-    def say_levels(self, ts: int, out: list[Event], bids: Collection[int], asks: Collection[int]) -> None:
+    def say_levels(self, ts: int, out: Out, bids: Collection[int], asks: Collection[int]) -> None:
         """Publish the levels at these prices, best first, as they are now, and the quote if it moved."""
-        ladder = self.ladder
-        bid_sizes, ask_sizes = ladder.bids.sizes, ladder.asks.sizes
-        bid_levels = [(price, bid_sizes.get(price, 0)) for price in bids]
-        ask_levels = [(price, ask_sizes.get(price, 0)) for price in asks]
-        if len(bid_levels) > 1:
-            bid_levels.sort(reverse=True)
-        if len(ask_levels) > 1:
-            ask_levels.sort()
-        self.seq["book"] += 1
-        out.append(Book(self.symbol, self.seq["book"], ts, False, bid_levels, ask_levels, self.checksum()))
+        seq = self.seq["book"] = self.seq["book"] + 1
+        if out.hears("book", self.symbol):
+            bid_sizes, ask_sizes = self.ladder.bids.sizes, self.ladder.asks.sizes
+            bid_levels = [(price, bid_sizes.get(price, 0)) for price in sorted(bids, reverse=True)]
+            ask_levels = [(price, ask_sizes.get(price, 0)) for price in sorted(asks)]
+            out.append(Book(self.symbol, seq, ts, False, bid_levels, ask_levels, self.checksum()))
         self.requote(ts)
 
-    def say_snapshot(self, ts: int, out: list[Event]) -> None:
+    def say_snapshot(self, ts: int, out: Out) -> None:
         """Publish the whole book anew: it was replaced, not changed."""
         if self.instrument.book == "orders":
             self.seq["book_l3"] += 1
-            out.append(self._orders(ts))
+            if out.hears("book_l3", self.symbol):
+                out.append(self._orders(ts))
         self.seq["book"] += 1
-        out.append(self._book(ts, None))
+        if out.hears("book", self.symbol):
+            out.append(self._book(ts, None))
         self.requote(ts)
 
     def requote(self, ts: int) -> None:

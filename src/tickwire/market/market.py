@@ -22,6 +22,7 @@ from tickwire.market.accounts import Account
 from tickwire.market.listing import Listing, ListingState
 from tickwire.market.matched import MatchedListing
 from tickwire.market.mirrored import MirroredListing
+from tickwire.market.out import Heard, Out
 from tickwire.market.portfolio import portfolio
 from tickwire.market.trading import Trading, TradingState
 from tickwire.model.channel import PRIVATE_CHANNELS, StreamKey
@@ -32,7 +33,7 @@ from tickwire.model.outcome import Done, Outcome, Refused
 from tickwire.model.records import COMMANDS, Clock, FeedState, FeedStatus, ListInstrument, Record, TradingStatus
 
 SECOND_NS = 1_000_000_000
-_VERSION = 2
+_VERSION = 3
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -53,14 +54,16 @@ class Market:
         now: the tape's time, nanoseconds.
         changed: symbols that a record has touched since whoever publishes last cleared it.
         outcome: what the last record came to, where it was a command.
+        heard: the lossless streams that events are made for; None for all. It changes no state.
     """
 
     def __init__(self) -> None:
         self.now = 0
         self.changed: set[str] = set()
         self.outcome: Outcome | None = None
+        self.heard: Heard | None = None
         self._listings: dict[str, Listing] = {}
-        self._trading = Trading(self._listings)
+        self._trading = Trading(self._listings, self.changed)
         self._feeds: dict[str, tuple[FeedState, str]] = {}
 
     def apply(self, record: Record) -> list[Event]:
@@ -69,7 +72,7 @@ class Market:
         A record that makes no sense (an unknown symbol, an order that is gone) changes nothing: the tape
         holds what was asked, the market decides.
         """
-        out: list[Event] = []
+        out = Out(self.heard)
         if isinstance(record, Clock):
             self._clock(record.ts, out)
         elif isinstance(record, ListInstrument):
@@ -81,9 +84,6 @@ class Market:
                     listing.set_feed(record.state, record.reason, self.now, out)
         elif isinstance(record, COMMANDS):
             self.outcome = self._trading.apply(record, out)
-            for event in out:
-                if event.channel == "book":
-                    self.changed.add(event.symbol)
         elif isinstance(record, TradingStatus):
             self.outcome = Refused("unknown_symbol", f"no instrument {record.symbol!r}", "symbol")
             if record.symbol in self._listings:
@@ -94,15 +94,12 @@ class Market:
             self._listings[record.symbol].apply(record, self.now, out)
         return out
 
-    def _clock(self, ts: int, out: list[Event]) -> None:
+    def _clock(self, ts: int, out: Out) -> None:
         if ts <= self.now:
             return
         new_second = ts // SECOND_NS != self.now // SECOND_NS
         self.now = ts
         self._trading.clock(ts, out)
-        for event in out:
-            if event.channel == "book":
-                self.changed.add(event.symbol)
         if new_second:
             for symbol, listing in self._listings.items():
                 before = listing.seq["ticker"]
@@ -110,7 +107,7 @@ class Market:
                 if listing.seq["ticker"] != before:
                     self.changed.add(symbol)
 
-    def _list(self, instrument: Instrument, out: list[Event]) -> None:
+    def _list(self, instrument: Instrument, out: Out) -> None:
         symbol = instrument.symbol
         known = self._listings.get(symbol)
         if known is not None and known.instrument == instrument:

@@ -12,7 +12,8 @@ from tickwire.engine.matcher import Matcher
 from tickwire.engine.stops import StopBook
 from tickwire.engine.terms import Terms
 from tickwire.market.listing import Listing
-from tickwire.model.events import Event, L3Action
+from tickwire.market.out import Out
+from tickwire.model.events import L3Action
 from tickwire.model.instrument import Instrument
 from tickwire.model.records import Record
 
@@ -35,7 +36,7 @@ class MatchedListing(Listing):
         place comes anew. Not to be changed by the caller."""
         return self._open.get(account, {})
 
-    def apply(self, record: Record, ts: int, out: list[Event]) -> None:
+    def apply(self, record: Record, ts: int, out: Out) -> None:
         """A venue's own data means nothing here: this instrument is traded by commands."""
 
     @property
@@ -46,39 +47,39 @@ class MatchedListing(Listing):
         bid, ask = self.ladder.bids.best(), self.ladder.asks.best()
         return None if bid is None or ask is None else (bid + ask) // 2
 
-    def publish(self, events: list[EngineEvent], ts: int, out: list[Event]) -> None:
+    def publish(self, events: list[EngineEvent], ts: int, out: Out) -> None:
         """Turn the engine's events of one command into those of the streams."""
-        bids: dict[int, None] = {}
-        asks: dict[int, None] = {}
+        bids: set[int] = set()
+        asks: set[int] = set()
         action: L3Action
+        trade_id: int | str
         for event in events:
             filled, trade_id = 0, ""
             if isinstance(event, Matched):
-                taker, maker = str(event.taker_order_id), str(event.maker_order_id)
+                taker, maker, trade_id, filled = event.taker_order_id, event.maker_order_id, event.trade_id, event.size
                 side, buyer, seller = ("sell", taker, maker) if event.taker_side == "buy" else ("buy", maker, taker)
-                filled, trade_id = event.size, str(event.trade_id)
                 self.say_trade(
                     ts,
                     out,
-                    trade_id=trade_id,
+                    trade_id=str(trade_id),
                     price=event.price,
                     size=filled,
                     side=event.taker_side,
                     ts_event=ts,
-                    buy_order_id=buyer,
-                    sell_order_id=seller,
+                    buy_order_id=str(buyer),
+                    sell_order_id=str(seller),
                 )
                 if not event.maker_remaining:
-                    self._forget(event.maker_order_id)
+                    self._forget(maker)
                 action, order_id, remains = "fill", maker, event.maker_remaining
             elif isinstance(event, Rested):
                 self._remember(self.book.orders.get(event.order_id))
-                action, side, order_id, remains = "add", event.side, str(event.order_id), event.size
+                action, side, order_id, remains = "add", event.side, event.order_id, event.size
             elif isinstance(event, Reduced):
-                action, side, order_id, remains = "modify", event.side, str(event.order_id), event.size
+                action, side, order_id, remains = "modify", event.side, event.order_id, event.size
             elif isinstance(event, Canceled) and event.resting:
                 self._forget(event.order_id)
-                action, side, order_id, remains = "cancel", event.side, str(event.order_id), 0
+                action, side, order_id, remains = "cancel", event.side, event.order_id, 0
             else:
                 continue
             price = event.price
@@ -93,7 +94,7 @@ class MatchedListing(Listing):
                 filled=filled,
                 trade_id=trade_id,
             )
-            (bids if side == "buy" else asks)[price] = None
+            (bids if side == "buy" else asks).add(price)
         if bids or asks:
             self.say_levels(ts, out, bids, asks)
 

@@ -16,7 +16,8 @@ import msgspec
 from tickwire.book.l3 import RestingOrder
 from tickwire.limits import HELD_CHANGES_MAX, HELD_SECONDS_MAX
 from tickwire.market.listing import Listing
-from tickwire.model.events import Event, L3Action
+from tickwire.market.out import Out
+from tickwire.model.events import L3Action
 from tickwire.model.instrument import BookDetail, Instrument
 from tickwire.model.records import (
     Level,
@@ -61,13 +62,13 @@ class MirroredListing(Listing):
         self._touched: dict[str, dict[int, int]] = {"buy": {}, "sell": {}}
         """Levels that the record at hand has set: price -> size before it."""
 
-    def apply(self, record: Record, ts: int, out: list[Event]) -> None:
+    def apply(self, record: Record, ts: int, out: Out) -> None:
         """Fold a record of the venue. One that does not fit the instrument's kind of book is ignored."""
         handler = self._handlers.get(type(record))
         if handler is not None:
             handler(self, record, ts, out)
 
-    def clock(self, ts: int, out: list[Event]) -> None:
+    def clock(self, ts: int, out: Out) -> None:
         """As for every listing; and a book that stays crossed at the venue is said."""
         super().clock(ts, out)
         if self._held_since and not self.problem and ts - self._held_since > HELD_SECONDS_MAX * 1_000_000_000:
@@ -80,7 +81,7 @@ class MirroredListing(Listing):
 
     # ---- records ---------------------------------------------------------------------------------
 
-    def _on_trade(self, record: VenueTrade, ts: int, out: list[Event]) -> None:
+    def _on_trade(self, record: VenueTrade, ts: int, out: Out) -> None:
         if record.size <= 0:
             return
         self.say_trade(
@@ -95,45 +96,45 @@ class MirroredListing(Listing):
             sell_order_id=record.sell_order_id,
         )
 
-    def _on_quote(self, record: VenueQuote, ts: int, out: list[Event]) -> None:
+    def _on_quote(self, record: VenueQuote, ts: int, out: Out) -> None:
         self._venue_quotes = True
         self.set_quote(ts, record.bid, record.bid_size, record.ask, record.ask_size, ts_event=record.ts_event)
 
-    def _on_rate(self, record: VenueRate, ts: int, out: list[Event]) -> None:
+    def _on_rate(self, record: VenueRate, ts: int, out: Out) -> None:
         if self.has_rates:
             self.set_rate(ts, record.rate * 10, None, None, ts_event=record.ts_event)
 
-    def _on_book(self, record: VenueBookSnapshot, ts: int, out: list[Event]) -> None:
+    def _on_book(self, record: VenueBookSnapshot, ts: int, out: Out) -> None:
         self._empty()
         self._depth = max(record.depth or 0, 0)
         self._set_levels(record.bids, record.asks)
         self._replaced(record.checksum, ts, out)
 
-    def _on_levels(self, record: VenueBookUpdate, ts: int, out: list[Event]) -> None:
+    def _on_levels(self, record: VenueBookUpdate, ts: int, out: Out) -> None:
         if self.problem != NO_BOOK:
             self._set_levels(record.bids, record.asks)
             self._changed(record.checksum, ts, out)
 
-    def _on_orders(self, record: VenueOrdersSnapshot, ts: int, out: list[Event]) -> None:
+    def _on_orders(self, record: VenueOrdersSnapshot, ts: int, out: Out) -> None:
         self._empty()
         for side, rows in (("buy", record.bids), ("sell", record.asks)):
             for order_id, price, size in rows:
                 self._add(RestingOrder(order_id, "", side, price, size))
         self._replaced(None, ts, out)
 
-    def _on_add(self, record: VenueOrderAdd, ts: int, out: list[Event]) -> None:
+    def _on_add(self, record: VenueOrderAdd, ts: int, out: Out) -> None:
         if self.problem != NO_BOOK:
             order = RestingOrder(record.order_id, "", record.side, record.price, record.size)
             if self._add(order):
                 self._say(order, "add", ts, out)
             self._changed(None, ts, out)
 
-    def _on_change(self, record: VenueOrderChange, ts: int, out: list[Event]) -> None:
+    def _on_change(self, record: VenueOrderChange, ts: int, out: Out) -> None:
         if self.problem != NO_BOOK:
             self._reduce(record.order_id, record.size, ts, out)
             self._changed(None, ts, out)
 
-    def _on_remove(self, record: VenueOrderRemove, ts: int, out: list[Event]) -> None:
+    def _on_remove(self, record: VenueOrderRemove, ts: int, out: Out) -> None:
         if self.problem != NO_BOOK:
             self._reduce(record.order_id, 0, ts, out)
             self._changed(None, ts, out)
@@ -194,7 +195,7 @@ class MirroredListing(Listing):
         self.book.add(order)
         return True
 
-    def _reduce(self, order_id: str, size: int, ts: int, out: list[Event]) -> None:
+    def _reduce(self, order_id: str, size: int, ts: int, out: Out) -> None:
         """Let an order fall to `size`, on the book or held; 0 takes it off, and may let others on."""
         size = max(size, 0)
         held = self._held_orders.get(order_id)
@@ -215,7 +216,7 @@ class MirroredListing(Listing):
                 self._add(waiting)
                 self._say(waiting, "add", ts, out)
 
-    def _say(self, order: RestingOrder, action: L3Action, ts: int, out: list[Event]) -> None:
+    def _say(self, order: RestingOrder, action: L3Action, ts: int, out: Out) -> None:
         order_id = str(order.order_id)
         self.say_order(ts, out, action=action, order_id=order_id, side=order.side, price=order.price, size=order.size)
 
@@ -238,7 +239,7 @@ class MirroredListing(Listing):
         self._held_orders.clear()
         self._held_since = 0
 
-    def _replaced(self, checksum: int | None, ts: int, out: list[Event]) -> None:
+    def _replaced(self, checksum: int | None, ts: int, out: Out) -> None:
         """A snapshot has been applied: publish it, and take the instrument's problem away if it is right."""
         self._touched["buy"].clear()
         self._touched["sell"].clear()
@@ -247,7 +248,7 @@ class MirroredListing(Listing):
         self._check(checksum, ts, out)
         self.say_status(ts, out)
 
-    def _changed(self, checksum: int | None, ts: int, out: list[Event]) -> None:
+    def _changed(self, checksum: int | None, ts: int, out: Out) -> None:
         """Publish the levels that one record changed, and look whether the mirror is still right."""
         bids, asks = self._moved("buy"), self._moved("sell")
         if bids or asks:
@@ -261,7 +262,7 @@ class MirroredListing(Listing):
         touched.clear()
         return moved
 
-    def _check(self, checksum: int | None, ts: int, out: list[Event]) -> None:
+    def _check(self, checksum: int | None, ts: int, out: Out) -> None:
         held = len(self._held["buy"]) + len(self._held["sell"]) + len(self._held_orders)
         if held > HELD_CHANGES_MAX:
             self._empty()
@@ -290,7 +291,7 @@ class MirroredListing(Listing):
         self._held_since, self._depth, self._venue_quotes = state.held_since, state.depth, state.venue_quotes
 
 
-_Handler = Callable[[MirroredListing, Any, int, list[Event]], None]
+_Handler = Callable[[MirroredListing, Any, int, Out], None]
 
 _ALWAYS: dict[type, _Handler] = {
     VenueTrade: MirroredListing._on_trade,

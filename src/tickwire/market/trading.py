@@ -7,23 +7,23 @@ a command for each order, balance and position. Stops that the trades have woken
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import insort
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
-from copy import copy
 
 import msgspec
+from msgspec.structs import replace
 
-from tickwire.engine.events import Canceled, EngineEvent, Matched, Reduced, Rejected
-from tickwire.engine.ledger import FEES, Ledger
+from tickwire.engine.events import Rejected
 from tickwire.errors import InvalidNumber
-from tickwire.limits import ACCOUNTS_MAX, ICEBERG_SLICES_MAX, OPEN_ORDERS_MAX, TRANSFER_IDS_MAX
-from tickwire.market.accounts import Account, AccountState, PositionBook
+from tickwire.limits import ICEBERG_SLICES_MAX, OPEN_ORDERS_MAX, TRANSFER_IDS_MAX
+from tickwire.market.accounts import Account, AccountState
 from tickwire.market.listing import Listing
 from tickwire.market.matched import MatchedListing
-from tickwire.model.events import Balances, Event, Fill, OrderUpdate, Positions
-from tickwire.model.order import Order, OrderStatus, Reason
-from tickwire.model.outcome import Done, Executed, Outcome, Refused
+from tickwire.market.out import Out
+from tickwire.market.settlement import DEAD_MAN, ORDER, Settlement
+from tickwire.model.order import Order, Reason
+from tickwire.model.outcome import Done, Outcome, Refused
 from tickwire.model.records import (
     AmendOrder,
     CancelAll,
@@ -37,8 +37,6 @@ from tickwire.model.records import (
     Transfer,
 )
 from tickwire.model.units import asset_text, asset_units
-
-_ORDER, _DEAD_MAN = 0, 1
 
 _REFUSALS = {
     "would_take": ("a post-only order would match at once at this price", "price"),
@@ -67,16 +65,22 @@ def _contradiction(command: PlaceOrder) -> Refused | None:
     return None
 
 
-def _no_account() -> Refused:
-    return Refused("busy", f"no account can be opened: there are {ACCOUNTS_MAX}, the limit, or the name is the house's")
-
-
 def _too_thin(size: int, display_size: int) -> bool:
     return display_size > 0 and size > display_size * ICEBERG_SLICES_MAX
 
 
 def _thin_iceberg() -> Refused:
     return Refused("invalid_params", f"display_size must be at least size / {ICEBERG_SLICES_MAX}", "display_size")
+
+
+def _short_of(asset: str, need: int, available: int) -> Refused:
+    text = f"this needs {asset_text(need)} {asset}; {asset_text(available)} is available"
+    return Refused("insufficient_balance", text)
+
+
+def _rejected(event: Rejected) -> Refused:
+    text, field = _REFUSALS.get(event.code, (f"the order can't be entered: {event.code}", None))
+    return Refused(event.code if event.code in _REFUSALS else "invalid_params", text, field)
 
 
 class TradingState(msgspec.Struct, frozen=True):
@@ -90,37 +94,24 @@ class TradingState(msgspec.Struct, frozen=True):
     transfers: list[tuple[str, tuple[str, str, str]]]
 
 
-class Trading:
+class Trading(Settlement):
     """All accounts, and the commands that move them.
 
     Args:
         listings: the market's, live.
-
-    Attributes:
-        now: the tape's time; set by the market.
-        ledger: all balances.
+        changed: where to note the symbols whose book has changed.
     """
 
-    def __init__(self, listings: Mapping[str, Listing]) -> None:
-        self.now = 0
-        self.ledger = Ledger()
-        self.accounts: dict[str, Account] = {}
-        self._listings = listings
-        self._orders: dict[int, Order] = {}  # live, of all accounts
+    def __init__(self, listings: Mapping[str, Listing], changed: set[str]) -> None:
+        super().__init__(listings, changed)
         self._next_order_id = 1
-        self._timers: list[tuple[int, int, int | str]] = []  # (when, what, whose), ascending
         self._guards: dict[str, tuple[str, GuardScope]] = {}
         self._killed: set[str] = set()
         self._transfers: OrderedDict[str, tuple[str, str, str]] = OrderedDict()
-        # what the command under way has changed
-        self._orders_changed: dict[int, Order] = {}
-        self._balances_changed: dict[tuple[str, str], None] = {}
-        self._positions_changed: dict[tuple[str, str], None] = {}
-        self._fills: list[Fill] = []
 
     # ---- commands --------------------------------------------------------------------------------
 
-    def apply(self, command: Command, out: list[Event]) -> Outcome:
+    def apply(self, command: Command, out: Out) -> Outcome:
         """Run a command; what it makes public and private is appended to `out`."""
         if isinstance(command, PlaceOrder):
             outcome = self._place(command, out)
@@ -129,12 +120,7 @@ class Trading:
         elif isinstance(command, AmendOrder):
             outcome = self._amend(command, out)
         elif isinstance(command, CancelAll):
-            account = self.accounts.get(command.account)
-            orders = [] if account is None else list(account.live.values())
-            if command.symbol:
-                orders = [order for order in orders if order.symbol == command.symbol]
-            if command.session:
-                orders = [order for order in orders if order.session == command.session]
+            orders = self._live(command.account, command.symbol, command.session)
             outcome = self._sweep(orders, "requested", out)
         elif isinstance(command, Transfer):
             outcome = self._transfer(command)
@@ -150,21 +136,24 @@ class Trading:
             outcome = Done([])
         else:
             name, scope = self._guards.pop(command.session, ("", "off"))
-            account = self.accounts.get(name)
-            orders = [] if account is None else list(account.live.values())
-            if scope == "connection":
-                orders = [order for order in orders if order.session == command.session]
+            orders = self._live(name, session=command.session if scope == "connection" else "")
             outcome = self._sweep(orders, "disconnected", out)
         self._say(out)
         return outcome
 
-    def clock(self, now: int, out: list[Event]) -> None:
+    def _live(self, name: str, symbol: str = "", session: str = "") -> list[Order]:
+        """An account's live orders; where they are given, only those of a symbol and of a session."""
+        account = self.accounts.get(name)
+        orders = [] if account is None else account.live.values()
+        return [order for order in orders if symbol in ("", order.symbol) and session in ("", order.session)]
+
+    def clock(self, now: int, out: Out) -> None:
         """The tape's time has reached `now`: orders expire and dead men's orders go."""
         self.now = now
         timers = self._timers
         while timers and timers[0][0] <= now:
             _, what, key = timers.pop(0)
-            if what == _ORDER:
+            if what == ORDER:
                 order = self._orders[int(key)]
                 self._withdraw(order, "expired", out)
             else:
@@ -174,7 +163,7 @@ class Trading:
         if self._orders_changed:
             self._say(out)
 
-    def relist(self, symbol: str, out: list[Event]) -> None:
+    def relist(self, symbol: str, out: Out) -> None:
         """An instrument is about to be replaced: its orders are canceled, what is counted in its steps forgotten."""
         self._sweep([order for order in self._orders.values() if order.symbol == symbol], "relisted", out)
         self._say(out)
@@ -188,24 +177,23 @@ class Trading:
 
     # ---- place -----------------------------------------------------------------------------------
 
-    def _place(self, command: PlaceOrder, out: list[Event]) -> Outcome:
+    def _place(self, command: PlaceOrder, out: Out) -> Outcome:
         account = self._account(command.account)
-        if account is None:
-            return _no_account()
-        if not command.client_order_id:
-            return self._enter(account, command, out)
-        body = msgspec.structs.replace(command, session="")
+        if isinstance(account, Refused):
+            return account
         known = account.answers.get(command.client_order_id)
         if known is not None:
-            if known[0] == body:
-                return known[1]
+            first, outcome = known
+            if replace(first, session=command.session) == command:
+                return outcome
             text = f"client_order_id {command.client_order_id!r} was used for another order"
             return Refused("duplicate_id", text, "client_order_id")
         outcome = self._enter(account, command, out)
-        account.answered(body, outcome)
+        if command.client_order_id:
+            account.answered(command, outcome)
         return outcome
 
-    def _enter(self, account: Account, command: PlaceOrder, out: list[Event]) -> Outcome:
+    def _enter(self, account: Account, command: PlaceOrder, out: Out) -> Outcome:
         listing = self._listings.get(command.symbol)
         if listing is None:
             return Refused("unknown_symbol", f"no instrument {command.symbol!r}", "symbol")
@@ -254,11 +242,9 @@ class Trading:
         contradiction = _contradiction(command)
         if contradiction is not None:
             return contradiction
-        if listing.trading != "open":
-            return Refused("trading_halted", f"{command.symbol} is {listing.trading}", "symbol")
-        if account.killed or command.symbol in self._killed:
-            what = "the account" if account.killed else command.symbol
-            return Refused("kill_switch", f"{what} is switched off")
+        refusal = self._switched_off(account, listing)
+        if refusal is not None:
+            return refusal
         if command.deadline and self.now > command.deadline:
             return Refused("deadline_passed", f"the server's time is {self.now}", "deadline")
         if command.time_in_force == "gtd" and command.expires_at <= self.now:
@@ -273,8 +259,17 @@ class Trading:
             return Refused("would_trigger", text, "stop_price")
         return listing.terms.refusal(command.size, command.price, listing.reference_price)
 
+    def _switched_off(self, account: Account, listing: MatchedListing) -> Refused | None:
+        """Why nothing may be entered at present."""
+        if listing.trading != "open":
+            return Refused("trading_halted", f"{listing.symbol} is {listing.trading}", "symbol")
+        if account.killed or listing.symbol in self._killed:
+            what = "the account" if account.killed else listing.symbol
+            return Refused("kill_switch", f"{what} is switched off")
+        return None
+
     def _match(
-        self, account: Account, listing: MatchedListing, order: Order, out: list[Event], *, first: bool
+        self, account: Account, listing: MatchedListing, order: Order, out: Out, *, first: bool
     ) -> Refused | None:
         """Hold what an order can cost, match it and settle; a refusal leaves everything as it was.
 
@@ -293,19 +288,15 @@ class Trading:
             band = terms.band(listing.reference_price)
             if band is not None:
                 limit = band[1] if side == "buy" else band[0]
-        if side == "sell":
-            need, asset = order.remaining * terms.lot_value, listing.instrument.base
-        else:
-            asset = listing.instrument.quote
-            cost = (
-                order.remaining * price
-                if price is not None
-                else matcher.reach(account.name, side, order.remaining, limit, order.self_trade_prevention)[1]
-            )
-            need = terms.hold(cost)
+        cost = 0
+        if price is not None:
+            cost = order.remaining * price
+        elif side == "buy":
+            cost = matcher.reach(account.name, side, order.remaining, limit, order.self_trade_prevention)[1]
+        need, asset = terms.hold(side, order.remaining, cost), terms.pays(side)
         available = self.ledger.available(account.name, asset)
         if available < need:
-            return self._short_of(asset, need, available)
+            return _short_of(asset, need, available)
         events = matcher.place(
             order.order_id,
             account.name,
@@ -320,7 +311,7 @@ class Trading:
             limit=limit,
         )
         if events and isinstance(events[0], Rejected):
-            return self._rejected(events[0])
+            return _rejected(events[0])
         balance = self.ledger.balance(account.name, asset)
         balance.available -= need
         balance.held += need
@@ -339,9 +330,9 @@ class Trading:
         account.opened(order)
         self._orders[order.order_id] = order
         if order.time_in_force == "gtd":
-            insort(self._timers, (order.expires_at, _ORDER, order.order_id))
+            insort(self._timers, (order.expires_at, ORDER, order.order_id))
 
-    def _run_stops(self, listing: MatchedListing, out: list[Event]) -> None:
+    def _run_stops(self, listing: MatchedListing, out: Out) -> None:
         """Enter the stops that the last trades have woken, and those that these wake, in the order of waking."""
         if not listing.stops or listing.last_price is None:
             return
@@ -361,7 +352,7 @@ class Trading:
 
     # ---- amend and cancel ------------------------------------------------------------------------
 
-    def _amend(self, command: AmendOrder, out: list[Event]) -> Outcome:
+    def _amend(self, command: AmendOrder, out: Out) -> Outcome:
         found = self._find(command)
         if isinstance(found, Refused):
             return found
@@ -378,10 +369,9 @@ class Trading:
             return Refused("no_change", _REFUSALS["no_change"][0])
         if _too_thin(remaining, order.display_size):
             return _thin_iceberg()
-        if listing.trading != "open":
-            return Refused("trading_halted", f"{order.symbol} is {listing.trading}", "symbol")
-        if account.killed or order.symbol in self._killed:
-            return Refused("kill_switch", f"{'the account' if account.killed else order.symbol} is switched off")
+        refusal = self._switched_off(account, listing)
+        if refusal is not None:
+            return refusal
         reference = listing.reference_price if command.price is not None else None
         refusal = listing.terms.refusal(size, price, reference)
         if refusal is not None:
@@ -399,7 +389,7 @@ class Trading:
         return self._executed(order, first_fill)
 
     def _amend_open(
-        self, account: Account, order: Order, listing: MatchedListing, price: int, remaining: int, out: list[Event]
+        self, account: Account, order: Order, listing: MatchedListing, price: int, remaining: int, out: Out
     ) -> Refused | None:
         terms = listing.terms
         if order.reduce_only and remaining > order.remaining:
@@ -407,13 +397,11 @@ class Trading:
             if remaining > possible:
                 text = f"the order may reduce the position by {listing.instrument.size.format(possible)} at most"
                 return Refused("would_increase", text, "size")
-        buys = order.side == "buy"
-        need = terms.hold(price * remaining) if buys else remaining * terms.lot_value
-        asset = listing.instrument.quote if buys else listing.instrument.base
+        need, asset = terms.hold(order.side, remaining, price * remaining), terms.pays(order.side)
         balance = self.ledger.balance(account.name, asset)
         more = need - order.held
         if more > balance.available:
-            return self._short_of(asset, more, balance.available)
+            return _short_of(asset, more, balance.available)
         events = listing.matcher.amend(
             order.order_id,
             price=price,
@@ -422,7 +410,7 @@ class Trading:
             self_trade_prevention=order.self_trade_prevention,
         )
         if isinstance(events[0], Rejected):
-            return self._rejected(events[0])
+            return _rejected(events[0])
         balance.available -= more
         balance.held += more
         order.held = need
@@ -432,7 +420,7 @@ class Trading:
         self._settle(listing, events, order, out, amended=True)
         return None
 
-    def _cancel(self, command: CancelOrder, out: list[Event]) -> Outcome:
+    def _cancel(self, command: CancelOrder, out: Out) -> Outcome:
         found = self._find(command)
         if isinstance(found, Refused):
             return found
@@ -440,16 +428,16 @@ class Trading:
         self._withdraw(order, "requested", out)
         return self._executed(order, len(self._fills))
 
-    def _withdraw(self, order: Order, reason: Reason, out: list[Event]) -> None:
+    def _withdraw(self, order: Order, reason: Reason, out: Out) -> None:
         """Take a live order off, wherever it is."""
         listing = self._matched(order.symbol)
         if order.status == "waiting":
             listing.stops.remove(order.order_id)
         else:
-            listing.publish(listing.matcher.cancel(order.order_id), self.now, out)
+            self._publish(listing, listing.matcher.cancel(order.order_id), out)
         self._end(order, "expired" if reason == "expired" else "canceled", reason)
 
-    def _sweep(self, orders: Iterable[Order], reason: Reason, out: list[Event]) -> Done:
+    def _sweep(self, orders: Iterable[Order], reason: Reason, out: Out) -> Done:
         canceled = []
         for order in orders:
             self._withdraw(order, reason, out)
@@ -481,11 +469,11 @@ class Trading:
                 return Done([])
             return Refused("duplicate_id", f"transfer {command.transfer_id!r} was another one", "transfer_id")
         account = self._account(command.account)
-        if account is None:
-            return _no_account()
+        if isinstance(account, Refused):
+            return account
         available = self.ledger.available(command.account, command.asset)
         if available + amount < 0:
-            return self._short_of(command.asset, -amount, available)
+            return _short_of(command.asset, -amount, available)
         self.ledger.bring(command.account, command.asset, amount)
         self._balances_changed[command.account, command.asset] = None
         self._transfers[command.transfer_id] = body
@@ -493,7 +481,7 @@ class Trading:
             self._transfers.popitem(last=False)
         return Done([])
 
-    def _kill(self, command: KillSwitch, out: list[Event]) -> Outcome:
+    def _kill(self, command: KillSwitch, out: Out) -> Outcome:
         orders: list[Order] = []
         if command.symbol:
             if command.on:
@@ -503,8 +491,8 @@ class Trading:
                 self._killed.discard(command.symbol)
         else:
             account = self._account(command.account)
-            if account is None:
-                return _no_account()
+            if isinstance(account, Refused):
+                return account
             account.killed = command.on
             if command.on:
                 orders = list(account.live.values())
@@ -512,230 +500,14 @@ class Trading:
 
     def _arm(self, command: DeadMan) -> Outcome:
         account = self._account(command.account)
-        if account is None:
-            return _no_account()
+        if isinstance(account, Refused):
+            return account
         if account.dead_man:
-            self._drop_timer((account.dead_man, _DEAD_MAN, account.name))
+            self._drop_timer((account.dead_man, DEAD_MAN, account.name))
         account.dead_man = command.expires_at
         if command.expires_at:
-            insort(self._timers, (command.expires_at, _DEAD_MAN, account.name))
+            insort(self._timers, (command.expires_at, DEAD_MAN, account.name))
         return Done([])
-
-    def _account(self, name: str) -> Account | None:
-        """An account, opened now if it is new; None when there are too many, or the name is the house's or nobody's."""
-        account = self.accounts.get(name)
-        if account is None and len(self.accounts) < ACCOUNTS_MAX and name and not name.startswith("@"):
-            balances = self.ledger.balances.setdefault(name, {})
-            account = self.accounts[name] = Account(name, balances)
-        return account
-
-    def _matched(self, symbol: str) -> MatchedListing:
-        listing = self._listings[symbol]
-        assert isinstance(listing, MatchedListing)
-        return listing
-
-    # ---- settlement ------------------------------------------------------------------------------
-
-    def _settle(
-        self,
-        listing: MatchedListing,
-        events: list[EngineEvent],
-        taker: Order,
-        out: list[Event],
-        *,
-        amended: bool = False,
-    ) -> None:
-        """Move money and orders by what the matcher did for `taker`, and publish it.
-
-        Args:
-            amended: the first event only takes the order off its old place.
-        """
-        listing.publish(events, self.now, out)
-        for event in events[1:] if amended else events:
-            if isinstance(event, Matched):
-                maker = self._orders[event.maker_order_id]
-                self._fill(listing, event, taker, "taker")
-                self._fill(listing, event, maker, "maker")
-            elif isinstance(event, Canceled):
-                order = taker if event.order_id == taker.order_id else self._orders[event.order_id]
-                self._shrink(listing, order, event.size, event.reason)
-            elif isinstance(event, Reduced):
-                self._shrink(listing, self._orders[event.order_id], event.removed, "self_trade")
-        if taker.remaining == 0 and taker.status == "open":
-            self._end(taker, "filled", taker.reason)
-        self._trim(listing, out)
-
-    def _fill(self, listing: MatchedListing, match: Matched, order: Order, liquidity: str) -> None:
-        terms, instrument, name = listing.terms, listing.instrument, order.account
-        price, size = match.price, match.size
-        amount = price * size * terms.notional_value
-        fee = terms.fee(amount, terms.maker_ppm if liquidity == "maker" else terms.taker_ppm)
-        base = self.ledger.balance(name, instrument.base)
-        quote = self.ledger.balance(name, instrument.quote)
-        order.remaining -= size
-        order.filled += size
-        order.cost += price * size
-        order.fee += fee
-        if order.side == "buy":
-            paid = amount + fee
-            held = terms.hold(order.price * order.remaining) if order.price is not None else order.held - paid
-            quote.held -= order.held - held
-            quote.available += order.held - held - paid
-            base.available += size * terms.lot_value
-        else:
-            held = order.held - size * terms.lot_value
-            base.held -= order.held - held
-            quote.available += amount - fee
-        order.held = held
-        self.ledger.balance(FEES, instrument.quote).available += fee
-        account = self.accounts[name]
-        position = account.positions.get(order.symbol)
-        if position is None:
-            position = account.positions[order.symbol] = PositionBook()
-        position.fill(order.side, price, size, fee)
-        account.seq["fills"] += 1
-        fill = Fill(
-            name,
-            account.seq["fills"],
-            self.now,
-            order.symbol,
-            str(match.trade_id),
-            order.order_id,
-            order.client_order_id,
-            order.side,
-            price,
-            size,
-            fee,
-            "maker" if liquidity == "maker" else "taker",
-        )
-        account.fills.append(fill)
-        self._fills.append(fill)
-        self._orders_changed[order.order_id] = order
-        self._balances_changed[name, instrument.base] = None
-        self._balances_changed[name, instrument.quote] = None
-        self._positions_changed[name, order.symbol] = None
-        if order.remaining == 0 and liquidity == "maker":
-            self._end(order, "filled", order.reason)
-
-    def _shrink(self, listing: MatchedListing, order: Order, size: int, reason: Reason) -> None:
-        """`size` lots of an order will not fill any more."""
-        order.remaining -= size
-        order.reason = reason
-        if order.remaining == 0:
-            self._end(order, "canceled", reason)
-            return
-        terms = listing.terms
-        if order.side == "sell":
-            held = order.remaining * terms.lot_value
-        elif order.price is not None:
-            held = terms.hold(order.price * order.remaining)
-        else:
-            held = order.held  # of a market order: settled when it ends
-        self._release(listing, order, order.held - held)
-        self._orders_changed[order.order_id] = order
-
-    def _end(self, order: Order, status: OrderStatus, reason: Reason) -> None:
-        """An order is over: what it still holds is free again."""
-        self._release(self._matched(order.symbol), order, order.held)
-        order.status, order.reason = status, reason
-        order.remaining = 0
-        del self._orders[order.order_id]
-        self.accounts[order.account].ended(order)
-        if order.time_in_force == "gtd":
-            self._drop_timer((order.expires_at, _ORDER, order.order_id))
-        self._orders_changed[order.order_id] = order
-
-    def _release(self, listing: MatchedListing, order: Order, amount: int) -> None:
-        if amount:
-            asset = listing.instrument.quote if order.side == "buy" else listing.instrument.base
-            balance = self.ledger.balance(order.account, asset)
-            balance.held -= amount
-            balance.available += amount
-            order.held -= amount
-            self._balances_changed[order.account, asset] = None
-
-    def _reducible(self, account: Account, order: Order, rests: bool) -> int:
-        """Lots by which an order may reduce the position. One that rests shares it with all that rest beside it, or
-        two of them could fill one after the other and turn the position round."""
-        position = account.positions.get(order.symbol)
-        size = 0 if position is None else position.size
-        possible = size if order.side == "sell" else -size
-        if rests:
-            possible -= sum(
-                other.remaining
-                for other in account.live.values()
-                if other is not order
-                and other.symbol == order.symbol
-                and other.side == order.side
-                and other.status == "open"
-            )
-        return possible
-
-    def _trim(self, listing: MatchedListing, out: list[Event]) -> None:
-        """Cut resting reduce-only orders, newest first, to what the position has become."""
-        symbol = listing.symbol
-        names = dict.fromkeys(name for name, touched in self._positions_changed if touched == symbol)
-        names.update(dict.fromkeys(order.account for order in self._orders_changed.values()))
-        for name in names:
-            account = self.accounts[name]
-            for order_id in sorted(account.reducing, reverse=True):
-                order = account.reducing[order_id]
-                if order.symbol != symbol or order.status != "open":
-                    continue
-                cut = min(order.remaining - self._reducible(account, order, True), order.remaining)
-                if cut <= 0:
-                    continue
-                listing.publish(listing.matcher.reduce(order.order_id, cut), self.now, out)
-                self._shrink(listing, order, cut, "reduce_only")
-
-    def _drop_timer(self, timer: tuple[int, int, int | str]) -> None:
-        at = bisect_left(self._timers, timer)
-        if at < len(self._timers) and self._timers[at] == timer:
-            del self._timers[at]
-
-    # ---- what is said ----------------------------------------------------------------------------
-
-    def _executed(self, order: Order, first_fill: int) -> Executed:
-        order.updated = self.now
-        return Executed(copy(order), [fill for fill in self._fills[first_fill:] if fill.order_id == order.order_id])
-
-    def _short_of(self, asset: str, need: int, available: int) -> Refused:
-        text = f"this needs {asset_text(need)} {asset}; {asset_text(available)} is available"
-        return Refused("insufficient_balance", text)
-
-    def _rejected(self, event: Rejected) -> Refused:
-        text, field = _REFUSALS.get(event.code, (f"the order can't be entered: {event.code}", None))
-        return Refused(event.code if event.code in _REFUSALS else "invalid_params", text, field)
-
-    def _say(self, out: list[Event]) -> None:
-        """Publish what the command has changed, on the private streams."""
-        now = self.now
-        out.extend(self._fills)
-        for order in self._orders_changed.values():
-            order.updated = now
-            account = self.accounts[order.account]
-            account.seq["orders"] += 1
-            out.append(OrderUpdate(account.name, account.seq["orders"], now, copy(order)))
-        changed: dict[str, list[str]] = {}
-        for name, asset in self._balances_changed:
-            changed.setdefault(name, []).append(asset)
-        for name, assets in changed.items():
-            account = self.accounts[name]
-            account.seq["balances"] += 1
-            rows = account.listed({asset: account.balances[asset] for asset in assets})
-            out.append(Balances(name, account.seq["balances"], now, rows))
-        changed = {}
-        for name, symbol in self._positions_changed:
-            changed.setdefault(name, []).append(symbol)
-        for name, symbols in changed.items():
-            account = self.accounts[name]
-            account.seq["positions"] += 1
-            rows_ = [account.position(symbol, self._listings[symbol].last_price) for symbol in symbols]
-            out.append(Positions(name, account.seq["positions"], now, rows_))
-        self._fills = []
-        self._orders_changed = {}
-        self._balances_changed = {}
-        self._positions_changed = {}
 
     # ---- snapshots -------------------------------------------------------------------------------
 
@@ -759,14 +531,14 @@ class Trading:
         self._transfers.update(state.transfers)
         for row in state.accounts:
             account = self._account(row.name)
-            assert account is not None
+            assert isinstance(account, Account)
             account.load(row)
             self._orders.update(account.live)
             if account.dead_man:
-                insort(self._timers, (account.dead_man, _DEAD_MAN, account.name))
+                insort(self._timers, (account.dead_man, DEAD_MAN, account.name))
         self._orders = dict(sorted(self._orders.items()))
         for order in self._orders.values():
             if order.status == "waiting" and order.stop_price is not None:
                 self._matched(order.symbol).stops.add(order.order_id, order.side, order.stop_price)
             if order.time_in_force == "gtd":
-                insort(self._timers, (order.expires_at, _ORDER, order.order_id))
+                insort(self._timers, (order.expires_at, ORDER, order.order_id))

@@ -150,7 +150,7 @@ class _Private(msgspec.Struct, frozen=True, gc=False):
         return self.account
 
 
-class Fill(_Private, frozen=True):
+class Fill(_Private, frozen=True, array_like=True):
     """One order's part in one trade. `instrument` is the symbol; `fee` in units of the quote asset, negative for a
     rebate."""
 

@@ -25,7 +25,7 @@ Reason = Literal[
 ]
 
 
-class Order(msgspec.Struct, eq=False):
+class Order(msgspec.Struct, eq=False, array_like=True, gc=False):
     """An order as it stands. Ticks and lots; `held` and `fee` in units of the asset.
 
     Attributes:

@@ -4,7 +4,7 @@ The caller owns the socket and the clock. It must send `opened()` first, then wh
 that order and before the hub's next flush; call `heartbeat()` every `heartbeat_ms`; and call `closed()` once
 when the connection is gone. Nothing that a client sends makes a method raise.
 
-What must be on the tape first is answered later, through `send`: `received()` then returns no reply.
+What must be on the tape first is answered later, through the hub: `received()` then returns no reply.
 """
 
 from __future__ import annotations
@@ -70,12 +70,11 @@ class Session:
         challenge: random text for the client to sign when it logs in.
         encoding: what the client negotiated.
         market, hub, renderer: what it serves.
-        sink: where the hub hands this client's stream messages.
+        sink: where the hub hands this client's stream messages, and the answers to commands.
         now: the wall clock in nanoseconds since the epoch.
         authenticate: whom the parameters of a login prove, given the challenge; raises `InvalidInput` (`login_failed`).
         in_force: whether a key, by its id, may still be used; asked at every message.
         submit: where commands go. It must have room for a `SessionEnded`, which is not sent again.
-        send: sends a frame to the client, now.
         identity: who logged in with the upgrade, if anybody.
         require_key: without a login, refuse everything but `ping`, `time` and `auth.login`.
         requests_per_second: that the client may make, with a burst of as many.
@@ -100,7 +99,6 @@ class Session:
         authenticate: Callable[[LoginParams, str], Identity],
         in_force: Callable[[str], bool],
         submit: Submit,
-        send: Callable[[bytes], None],
         identity: Identity | None = None,
         require_key: bool = False,
         requests_per_second: int = REQUESTS_PER_SECOND_MAX,
@@ -119,7 +117,6 @@ class Session:
         self._authenticate = authenticate
         self._in_force = in_force
         self._submit = submit
-        self._send = send
         self._require_key = require_key
         self._requests_per_second = requests_per_second
         self._bucket = TokenBucket(requests_per_second, now())
@@ -176,7 +173,7 @@ class Session:
 
     def _answer(self, request_id: RequestId, time_in: int, result: Any) -> None:
         if self._open:
-            self._send(self._reply(request_id, time_in, result))
+            self._hub.hand(self._sink, self._reply(request_id, time_in, result))
 
     def _reply(self, request_id: RequestId, time_in: int, result: Any) -> bytes:
         if isinstance(result, InvalidInput):

@@ -139,7 +139,6 @@ class Gateway:
             authenticate=lambda params, challenge: self._login(params, challenge, ip),
             in_force=self._authenticator.in_force,
             submit=self.submit,
-            send=connection.send,
             identity=identity,
             require_key=self._settings.require_key,
             requests_per_second=self._settings.requests_per_second,

@@ -51,10 +51,12 @@ def restore(tape: Tape) -> Market:
     """
     snapshot = tape.load_snapshot()
     seq, market = (0, Market()) if snapshot is None else (snapshot[0], Market.restore(snapshot[1]))
+    market.heard = ()
     for _, records in tape.read(after=seq):
         for record in records:
             market.apply(record)
     market.changed.clear()
+    market.heard = None
     return market
 
 
@@ -82,6 +84,7 @@ class Pipeline:
         self._tape = tape
         self._market = market
         self._hub = hub
+        market.heard = hub.heard
         self._now = now
         self._tape_bytes_max = tape_bytes_max
         self._tape_age_max_ns = tape_hours_max * HOUR_NS
@@ -200,6 +203,7 @@ class Pipeline:
         for _, done in (*batch, *self._pending):
             done(None)
         self._pending.clear()
+        self._hub.write()  # the answers; what the streams would say of half a transaction stays unsaid
         for room in self._room:
             if not room.done():
                 room.set_result(None)

@@ -1,8 +1,8 @@
 """One WebSocket connection: the `websockets` sans-I/O core below, a native session above.
 
 uvicorn makes one for every upgrade (its `ws=` takes a class) and hands over the transport. RFC 6455 is the
-library's job: the handshake, frames from the client, pings and closes. What goes out is ready frames: replies
-are written at once, stream segments gathered into one `writelines` a turn.
+library's job: the handshake, frames from the client, pings and closes. What goes out is ready frames, gathered
+in `out`: one `writelines` for the replies to all that was read at once, and one a turn for what the hub hands over.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, cast
 
 from websockets.datastructures import Headers
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -31,6 +31,7 @@ from tickwire.limits import (
 from tickwire.model.identity import Identity
 from tickwire.protocol.codec import ENCODINGS, JSON
 from tickwire.protocol.session import Session
+from tickwire.server.frames import Messages
 from tickwire.streams.log import Cursor
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Connection(asyncio.Protocol):
         )
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._session: Session | None = None
-        self._fragments = bytearray()
+        self._messages = Messages(self._ws)
         self._paused = False
         self._beat: asyncio.TimerHandle | None = None
         self._beats_unanswered = 0
@@ -79,13 +80,15 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
         self._beats_unanswered = 0
-        ws = self._ws
-        ws.receive_data(data)
-        for event in ws.events_received():
-            if isinstance(event, Frame):
-                self._frame(event)
-            elif isinstance(event, Request):
+        if self._session is None:  # uvicorn hands over the request alone
+            self._ws.receive_data(data)
+            for event in self._ws.events_received():
+                assert isinstance(event, Request)
                 self._upgrade(event)
+        else:
+            for message in self._messages.received(data):
+                self._message(self._session, message)
+            self._gateway.heard()
         self._send_pending()
         if self._transport.get_write_buffer_size() > SEND_BUFFER_MAX_BYTES:  # replies or pongs that it does not read
             self._ws.fail(4001, "slow consumer: reconnect and resume")
@@ -124,11 +127,6 @@ class Connection(asyncio.Protocol):
         identity = self._session.identity if self._session is not None else None
         return None if identity is None else identity.key_id
 
-    def send(self, frame: bytes) -> None:
-        """Write a reply that is ready later than the request was read."""
-        if self._ws.state is State.OPEN and not self._transport.is_closing():
-            self._transport.write(frame)
-
     def close(self, code: int, reason: str) -> None:
         """Close in good order."""
         if self._ws.state is State.OPEN:
@@ -143,8 +141,10 @@ class Connection(asyncio.Protocol):
     # ---- the hub calls ---------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Write what the hub handed over in this turn."""
+        """Write what is in `out`."""
         out = self.out
+        if not out:
+            return
         try:
             if len(out) == 1:
                 self._transport.write(out[0])
@@ -187,43 +187,23 @@ class Connection(asyncio.Protocol):
         self._transport.write(self._session.opened())
         self._schedule_beat()
 
-    def _frame(self, frame: Frame) -> None:
-        """Put messages together from frames; control frames the library has answered already."""
-        opcode = frame.opcode
-        if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
-            if frame.fin:
-                self._message(bytes(frame.data))
-            else:
-                self._fragments = bytearray(frame.data)
-        elif opcode is Opcode.CONT:
-            self._fragments += frame.data  # the library bounds the sum
-            if frame.fin:
-                message, self._fragments = bytes(self._fragments), bytearray()
-                self._message(message)
-
-    def _message(self, data: bytes) -> None:
-        if self._session is None or self._ws.state is not State.OPEN:
+    def _message(self, session: Session, message: bytes) -> None:
+        if self._ws.state is not State.OPEN:
             return
         try:
-            replies = self._session.received(data)
+            self.out += session.received(message)
         except Exception:
-            log.exception("session %s has failed; its connection is closed", self._session.session_id)
+            log.exception("session %s has failed; its connection is closed", session.session_id)
             self._ws.fail(CloseCode.INTERNAL_ERROR, "the server failed")
-            return
-        for reply in replies:
-            self._transport.write(reply)
-        self._gateway.heard()
 
     def _send_pending(self) -> None:
-        """Write what the library has to say: handshake, pongs, closes; an empty piece means end of stream."""
-        transport = self._transport
-        for data in self._ws.data_to_send():
-            if transport.is_closing():
-                return
-            if data:
-                transport.write(data)
-            else:
-                transport.close()
+        """Write the replies, then what the library has to say: handshake, pongs, closes; an empty piece means end of
+        stream."""
+        pending = self._ws.data_to_send()
+        self.out += filter(None, pending)
+        self.flush()
+        if b"" in pending:
+            self._transport.close()
         if self._session is not None and self._ws.state is not State.OPEN:  # after a Close frame nothing may follow
             self.ready = False
             self._session.closed()

@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 
 from tickwire.limits import CATCH_UP_BYTES_MAX
 from tickwire.market.market import Market
+from tickwire.market.out import Heard
 from tickwire.model.channel import CANDLE_NAMES, StreamKey
 from tickwire.model.events import Book, Candle, Event, Orders
 from tickwire.streams.log import Cursor, Log, Retention, Segment, Sink
@@ -65,6 +66,7 @@ class Hub:
         self._pulled: dict[str, dict[StreamKey, _Stream]] = {}  # symbol -> latest-class streams
         self._dirty: dict[_Stream, None] = {}
         self._waiting: dict[_Stream, None] = {}
+        self._touched: dict[Sink, None] = {}  # sinks that have something to write
         self.subscriptions_made = 0
         """How often somebody has subscribed to what it had not, ever."""
 
@@ -106,6 +108,11 @@ class Hub:
             if not stream.logs:
                 self._drop(stream)
 
+    @property
+    def heard(self) -> Heard:
+        """The lossless streams that somebody reads, live; see `Market.heard`."""
+        return self._pushed
+
     def last_seq(self, key: StreamKey) -> int:
         """The last `seq` published on a stream that has subscribers, or the state's where it has none."""
         stream = self._find(key)
@@ -128,30 +135,43 @@ class Hub:
                 stream.shown = event
                 self._dirty[stream] = None
 
+    def hand(self, sink: Sink, frame: bytes) -> None:
+        """Let a sink have a frame that is for it alone. The next flush writes it, ahead of the sink's streams."""
+        sink.out.append(frame)
+        self._touched[sink] = None
+
     def flush(self) -> None:
-        """The transaction is over: hand every dirty stream's segment to its subscribers."""
+        """The transaction is over: hand every dirty stream's segment to its subscribers, and write."""
         self._pull()
-        touched: dict[Sink, None] = {}
+        made = [
+            (log, Segment(stream.pending[0].seq, stream.pending[-1].seq, self._encode(stream, log.encoding)))
+            for stream in self._dirty
+            for log in stream.logs.values()
+        ]
+        # all is encoded: from here on nothing can fail and leave a subscriber with half of a transaction
+        touched = self._touched
+        for log, segment in made:
+            for sink, cursor in log.cursors.items():
+                if sink.ready:
+                    if not sink.out:
+                        touched[sink] = None
+                    sink.out.append(segment.data)
+                elif cursor.index < 0:
+                    cursor.index, cursor.seq = log.next_index, log.last_seq
+                    sink.lagging[cursor] = None
+            log.last_seq = segment.last
+            self._retention.add(log, segment)
         for stream in self._dirty:
-            first, last = stream.pending[0].seq, stream.pending[-1].seq
-            for log in stream.logs.values():
-                data = self._encode(stream, log.encoding)
-                segment = Segment(first, last, data)
-                for sink, cursor in log.cursors.items():
-                    if sink.ready:
-                        if not sink.out:
-                            touched[sink] = None
-                        sink.out.append(data)
-                    elif cursor.index < 0:
-                        cursor.index, cursor.seq = log.next_index, log.last_seq
-                        sink.lagging[cursor] = None
-                log.last_seq = last
-                self._retention.add(log, segment)
-            stream.last_seq = last
+            stream.last_seq = stream.pending[-1].seq
             stream.pending = []
         self._dirty.clear()
-        for sink in touched:
+        self.write()
+
+    def write(self) -> None:
+        """Write what sinks were handed, each in one gathered call, and publish nothing."""
+        for sink in self._touched:
             sink.flush()
+        self._touched.clear()
 
     def catch_up(self, sink: Sink) -> None:
         """Serve a sink that has room again: what its cursors missed, a bounded amount at a time."""

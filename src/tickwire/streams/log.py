@@ -20,7 +20,7 @@ class Sink(Protocol):
     Attributes:
         encoding: name of the codec it reads.
         ready: False while its socket is full; then its cursors stay where they are.
-        out: segments handed over in this turn; `flush` writes and clears them.
+        out: frames and segments handed over in this turn; `flush` writes and clears them.
         lagging: its cursors that are behind.
     """
 
