@@ -42,7 +42,7 @@ from pathlib import Path
 from tickwire.config import ServerSettings
 from tickwire.server.app import Server
 server = Server(ServerSettings(port=0, data_dir=Path(sys.argv[1]), tape_bytes_max=int(sys.argv[2]),
-                               retained_bytes_max=int(sys.argv[3]), snapshot_every=1000))
+                               retained_bytes_max=int(sys.argv[3]), snapshot_every=5000))
 print(server.url, flush=True)
 uvloop.run(server.serve())
 """

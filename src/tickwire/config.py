@@ -11,7 +11,7 @@ from tickwire.errors import ConfigError
 from tickwire.limits import (
     REQUESTS_PER_SECOND_MAX,
     RETAINED_BYTES_MAX,
-    SNAPSHOT_EVERY_TRANSACTIONS,
+    SNAPSHOT_EVERY_RECORDS,
     TAPE_BYTES_MAX,
     TAPE_HOURS_MAX,
 )
@@ -73,7 +73,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         wait_for_subscriber: recorded feeds start when a client has subscribed.
         seed: of the built-in market.
         tape_bytes_max, tape_hours_max: what the tape is kept to.
-        snapshot_every: transactions between snapshots of the market.
+        snapshot_every: records between snapshots of the market.
         retained_bytes_max: published bytes kept for clients that lag.
         require_key: market data only for clients that have logged in.
         requests_per_second: of one session, with a burst of as many.
@@ -90,7 +90,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     tape_bytes_max: int = TAPE_BYTES_MAX
     tape_hours_max: int = TAPE_HOURS_MAX
-    snapshot_every: int = SNAPSHOT_EVERY_TRANSACTIONS
+    snapshot_every: int = SNAPSHOT_EVERY_RECORDS
     retained_bytes_max: int = RETAINED_BYTES_MAX
     require_key: bool = False
     requests_per_second: int = REQUESTS_PER_SECOND_MAX

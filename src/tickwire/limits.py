@@ -68,8 +68,8 @@ PENDING_RECORDS_MAX = 20_000
 CLOCK_INTERVAL_MS = 50
 """Longest time between two clock records: how late a candle can close on a quiet market."""
 
-SNAPSHOT_EVERY_TRANSACTIONS = 50_000
-"""Transactions between snapshots of the market: bounds recovery to a few seconds of replay."""
+SNAPSHOT_EVERY_RECORDS = 250_000
+"""Records between snapshots of the market: bounds recovery to a few seconds of replay."""
 
 # ---- feeds ----------------------------------------------------------------------------------------
 

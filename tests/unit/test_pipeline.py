@@ -200,14 +200,14 @@ async def test_the_clock_moves_on_a_quiet_market(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_recovery_from_a_snapshot_and_the_tail_equals_the_whole_tape() -> None:
-    setup = Setup(snapshot_every=3)
+    setup = Setup(snapshot_every=10)
     await setup.open()
     for price in range(100, 107):
         setup.clock.advance(ms=700)
         await setup.pipeline.put([order("buy", price, 1), order("sell", price - 1, 2)])
     snapshot = setup.tape.load_snapshot()
     assert snapshot is not None
-    assert snapshot[0] == 6
+    assert snapshot[0] == 7
     whole = Market()
     for records in setup.transactions():
         for record in records:

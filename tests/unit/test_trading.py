@@ -471,6 +471,9 @@ def test_a_kill_switch_of_an_account() -> None:
 def test_a_kill_switch_of_an_instrument() -> None:
     desk = Desk()
     orders = [desk.id("a", "buy", 10, 200), desk.id("b", "buy", 10, 200)]
+    assert desk.do(KillSwitch(True, symbol="V:NO-USD")) == Refused(
+        "unknown_symbol", "no instrument 'V:NO-USD'", "symbol"
+    )
     assert desk.do(KillSwitch(True, symbol=S)) == Done(orders)
     desk.restored()
     assert desk.place("c", "buy", 1, 10) == Refused("kill_switch", "V:BTC-USD is switched off")
@@ -703,7 +706,9 @@ def test_a_new_listing_cancels_and_frees() -> None:
     ]  # fmt: skip
     assert (desk.has("a"), desk.has("a", "BTC")) == (("990", "0"), ("10.1", "0"))
     assert desk.market.order("a", order_id) is None
-    assert desk.market.view(StreamKey("positions", "a")) == Positions("a", 1, START, [])
+    gone = Positions("a", 2, START, [Position(S, 0, 0, 0, 0, None)])
+    assert [each for each in desk.events if isinstance(each, Positions)] == [gone]
+    assert desk.market.view(StreamKey("positions", "a")) == Positions("a", 2, START, [])
     assert desk.id("a", "buy", 10, 100, client_order_id="x") == stop + 1
 
 

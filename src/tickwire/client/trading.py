@@ -16,6 +16,7 @@ from tickwire.client.orders import LiveOrder, Number, amend_params, decimal_text
 from tickwire.client.queue import Queue
 from tickwire.client.subscription import Consumer
 from tickwire.errors import ClientError, ConnectionLost, OrderNotPlaced, OutcomeUnknown, RequestRefused
+from tickwire.model.records import OrderType, SelfTradePrevention, Side, TimeInForce
 from tickwire.protocol.messages import (
     AmendParams,
     BalanceData,
@@ -36,10 +37,6 @@ from tickwire.protocol.messages import (
     PositionsData,
 )
 
-Side: TypeAlias = Literal["buy", "sell"]
-OrderType: TypeAlias = Literal["limit", "market", "stop", "stop_limit"]
-TimeInForce: TypeAlias = Literal["gtc", "ioc", "fok", "gtd"]
-SelfTradePrevention: TypeAlias = Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
 BatchParams: TypeAlias = PlaceParams | AmendParams | OrderParams
 _METHODS = {PlaceParams: "place", AmendParams: "amend", OrderParams: "cancel"}
 

@@ -22,6 +22,7 @@ from tickwire.market.listing import Listing
 from tickwire.market.matched import MatchedListing
 from tickwire.market.out import Out
 from tickwire.market.settlement import DEAD_MAN, ORDER, Settlement
+from tickwire.model.events import Position, Positions
 from tickwire.model.order import Order, Reason
 from tickwire.model.outcome import Done, Outcome, Refused
 from tickwire.model.records import (
@@ -63,6 +64,10 @@ def _contradiction(command: PlaceOrder) -> Refused | None:
     if command.post_only and (command.price is None or command.time_in_force in ("ioc", "fok")):
         return Refused("invalid_params", "a post-only order has to be able to rest", "post_only")
     return None
+
+
+def _unknown_symbol(symbol: str) -> Refused:
+    return Refused("unknown_symbol", f"no instrument {symbol!r}", "symbol")
 
 
 def _too_thin(size: int, display_size: int) -> bool:
@@ -168,6 +173,11 @@ class Trading(Settlement):
         self._sweep([order for order in self._orders.values() if order.symbol == symbol], "relisted", out)
         self._say(out)
         for account in self.accounts.values():
+            if symbol in account.positions:
+                account.seq["positions"] += 1
+                if out.hears("positions", account.name):
+                    gone = Position(symbol, 0, 0, 0, 0, None)
+                    out.append(Positions(account.name, account.seq["positions"], self.now, [gone]))
             account.forget(symbol)
 
     @property
@@ -196,7 +206,7 @@ class Trading(Settlement):
     def _enter(self, account: Account, command: PlaceOrder, out: Out) -> Outcome:
         listing = self._listings.get(command.symbol)
         if listing is None:
-            return Refused("unknown_symbol", f"no instrument {command.symbol!r}", "symbol")
+            return _unknown_symbol(command.symbol)
         if not isinstance(listing, MatchedListing):
             return Refused("not_tradable", f"{command.symbol} is traded elsewhere; it is only shown here", "symbol")
         refusal = self._forbidden(account, listing, command)
@@ -484,6 +494,8 @@ class Trading(Settlement):
     def _kill(self, command: KillSwitch, out: Out) -> Outcome:
         orders: list[Order] = []
         if command.symbol:
+            if command.symbol not in self._listings:
+                return _unknown_symbol(command.symbol)
             if command.on:
                 self._killed.add(command.symbol)
                 orders = [order for order in self._orders.values() if order.symbol == command.symbol]

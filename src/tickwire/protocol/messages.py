@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from tickwire.model.records import OrderType, SelfTradePrevention, Side, TimeInForce
+
 SUBPROTOCOL_JSON = "tickwire.v1.json"
 SUBPROTOCOL_MSGPACK = "tickwire.v1.msgpack"
 
@@ -84,18 +86,18 @@ class PlaceParams(_Base, frozen=True, forbid_unknown_fields=True):
     """Parameters of `order.place`. Prices and sizes are decimal strings, times integer nanoseconds."""
 
     symbol: str
-    side: Literal["buy", "sell"]
+    side: Side
     size: str
-    type: Literal["limit", "market", "stop", "stop_limit"] = "limit"
+    type: OrderType = "limit"
     price: str | None = None
     stop_price: str | None = None
-    time_in_force: Literal["gtc", "ioc", "fok", "gtd"] = "gtc"
+    time_in_force: TimeInForce = "gtc"
     expires_at: int | None = None
     post_only: bool = False
     reduce_only: bool = False
     display_size: str | None = None
     client_order_id: str = ""
-    self_trade_prevention: Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"] = "cancel_newest"
+    self_trade_prevention: SelfTradePrevention = "cancel_newest"
     deadline: int | None = None
 
 

@@ -19,7 +19,7 @@ from tickwire.limits import (
     BATCH_RECORDS_MAX,
     CLOCK_INTERVAL_MS,
     PENDING_RECORDS_MAX,
-    SNAPSHOT_EVERY_TRANSACTIONS,
+    SNAPSHOT_EVERY_RECORDS,
     TAPE_BYTES_MAX,
     TAPE_HOURS_MAX,
 )
@@ -67,7 +67,7 @@ class Pipeline:
         tape, market, hub: the market must be the tape's (see `restore`), the hub the market's.
         now: the wall clock; the tape's clock follows it and never goes back.
         tape_bytes_max, tape_hours_max: what the tape is kept to.
-        snapshot_every: transactions between snapshots of the market.
+        snapshot_every: records between snapshots of the market.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Pipeline:
         now: NowNs,
         tape_bytes_max: int = TAPE_BYTES_MAX,
         tape_hours_max: int = TAPE_HOURS_MAX,
-        snapshot_every: int = SNAPSHOT_EVERY_TRANSACTIONS,
+        snapshot_every: int = SNAPSHOT_EVERY_RECORDS,
     ) -> None:
         self._tape = tape
         self._market = market
@@ -93,7 +93,7 @@ class Pipeline:
         self._records_pending = 0
         self._room: deque[asyncio.Future[None]] = deque()
         self._scheduled = False
-        self._snapshot_seq = tape.last_seq
+        self._records_since_snapshot = 0
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Resolves with the error when the pipeline can't go on (a full disk, a fault in the fold)."""
 
@@ -191,7 +191,8 @@ class Pipeline:
             except Exception:
                 log.exception("whoever sent a command can't be answered")
         hub.flush()
-        if seq - self._snapshot_seq >= self._snapshot_every:
+        self._records_since_snapshot += len(transaction)
+        if self._records_since_snapshot >= self._snapshot_every:
             self.save_snapshot()
         if seq % RETAIN_EVERY_TRANSACTIONS == 0:
             self._tape.retain(bytes_max=self._tape_bytes_max, newer_than_ns=market.now - self._tape_age_max_ns)
@@ -211,8 +212,8 @@ class Pipeline:
 
     def save_snapshot(self) -> None:
         """Keep the state of the market, which bounds the next start and lets old transactions go."""
-        self._snapshot_seq = self._tape.last_seq
-        self._tape.save_snapshot(self._snapshot_seq, self._market.snapshot())
+        self._records_since_snapshot = 0
+        self._tape.save_snapshot(self._tape.last_seq, self._market.snapshot())
 
     async def run_clock(self) -> None:
         """Keep the tape's clock moving on a quiet market. Runs until cancelled or failed."""
