@@ -706,8 +706,8 @@ def test_a_new_listing_cancels_and_frees() -> None:
     ]  # fmt: skip
     assert (desk.has("a"), desk.has("a", "BTC")) == (("990", "0"), ("10.1", "0"))
     assert desk.market.order("a", order_id) is None
-    gone = Positions("a", 2, START, [Position(S, 0, 0, 0, 0, None)])
-    assert [each for each in desk.events if isinstance(each, Positions)] == [gone]
+    gone = [Positions(account, 2, START, [Position(S, 0, 0, 0, 0, None)]) for account in "ab"]
+    assert [each for each in desk.events if isinstance(each, Positions)] == gone
     assert desk.market.view(StreamKey("positions", "a")) == Positions("a", 2, START, [])
     assert desk.id("a", "buy", 10, 100, client_order_id="x") == stop + 1
 

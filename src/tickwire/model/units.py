@@ -21,6 +21,14 @@ ASSET_DECIMALS = 18
 any order of any instrument is a whole number of units."""
 
 
+def _parts(text: str) -> tuple[str, str] | None:
+    """The digits before and after the point of an unsigned plain decimal; None for anything else."""
+    whole, dot, fraction = text.partition(".")
+    if not (whole + fraction).isdigit() or not text.isascii() or not whole or (dot and not fraction):
+        return None
+    return whole, fraction
+
+
 class Scale:
     """A step such as a tick size "0.01" or a lot size "0.00001", and the integers that count it.
 
@@ -34,9 +42,10 @@ class Scale:
     __slots__ = ("decimals", "divisor", "format", "step", "units")
 
     def __init__(self, step: str) -> None:
-        whole, dot, fraction = step.partition(".")
-        if not (whole + fraction).isdigit() or not step.isascii() or not whole or (dot and not fraction):
+        parts = _parts(step)
+        if parts is None:
             raise InvalidNumber(f"step {step!r} is not a plain decimal such as 0.01", field="step")
+        whole, fraction = parts
         self.step = step
         self.decimals = len(fraction)
         self.divisor: int = 10**self.decimals
@@ -58,10 +67,11 @@ class Scale:
             InvalidNumber: malformed, not a whole multiple of the step, or more than `UNITS_MAX` steps.
         """
         negative = text.startswith("-")
-        whole, dot, fraction = (text[1:] if negative else text).partition(".")
-        digits = whole + fraction
-        if not digits.isdigit() or not digits.isascii() or not whole or (dot and not fraction):
+        parts = _parts(text[1:] if negative else text)
+        if parts is None:
             raise InvalidNumber(f"{field} {text!r} is not a plain decimal number", field=field)
+        whole, fraction = parts
+        digits = len(whole) + len(fraction)
         decimals = self.decimals
         if len(fraction) > decimals:
             if fraction[decimals:].strip("0"):
@@ -69,7 +79,7 @@ class Scale:
             fraction = fraction[:decimals]
         elif len(fraction) < decimals:
             fraction += "0" * (decimals - len(fraction))
-        if len(digits) > DIGITS_MAX:
+        if digits > DIGITS_MAX:
             raise InvalidNumber(f"{field} has more than {DIGITS_MAX} digits", field=field)
         value = int(whole + fraction)
         if self.units != 1:
@@ -99,11 +109,11 @@ def asset_units(text: str, field: str = "amount") -> int:
     Raises:
         InvalidNumber: malformed, finer than 10^-18 or longer than 40 digits.
     """
-    whole, dot, fraction = text.removeprefix("-").partition(".")
-    digits = whole + fraction
-    if not (digits.isascii() and digits.isdigit() and whole) or (dot and not fraction):
+    parts = _parts(text.removeprefix("-"))
+    if parts is None:
         raise InvalidNumber(f"{field} {text!r} is not a plain decimal number", field=field)
-    if len(fraction) > ASSET_DECIMALS or len(digits) > DIGITS_MAX:
+    whole, fraction = parts
+    if len(fraction) > ASSET_DECIMALS or len(whole) + len(fraction) > DIGITS_MAX:
         raise InvalidNumber(
             f"{field} has more than {ASSET_DECIMALS} decimals or more than {DIGITS_MAX} digits", field=field
         )
