@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check recorded crash bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher soak format lock clean
+.PHONY: demo test check recorded crash bots bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher soak format lock clean
 
 demo: $(VENV)/.run  ## a server with the built-in market on port 8000
 	$(BIN)/tickwire serve --data-dir data
@@ -23,6 +23,9 @@ recorded: $(VENV)/.dev  ## recorded data of real venues through the whole system
 
 crash: $(VENV)/.dev  ## kill a trading server 200 times, anywhere; CRASHES names another number
 	CRASHES=$(or $(CRASHES),200) $(PYTEST) tests/crash -n 2
+
+bots: $(VENV)/.dev  ## two bots trade with each other for 60 seconds, and all books agree; SECONDS names another number
+	SECONDS=$(or $(SECONDS),60) $(PYTEST) tests/bots -s
 
 bench: bench-matcher bench-tape bench-fold bench-latency bench-orders bench-fanout  ## every benchmark
 

@@ -282,6 +282,22 @@ async def test_amend_and_cancel_of_a_live_order(client: Client, peer: Peer) -> N
     assert live.status == "canceled"
 
 
+@pytest.mark.parametrize(
+    "news", [{"status": "canceled", "remaining": "0.000"}, {"filled": "1.000", "remaining": "1.000"}]
+)
+async def test_a_reply_never_comes_after_what_the_streams_said_behind_it(
+    client: Client, peer: Peer, news: dict[str, str]
+) -> None:
+    account = await traded(client, peer, order())
+    task = start(client.amend("7", size="2"))
+    amended = order(size="2.000", remaining="2.000", updated=5)  # and then, in the same transaction
+    now = msgspec.structs.replace(amended, **news)
+    await peer.answer("order.amend", OrderResult(amended, []), private("orders", "update", 3, now))
+    live = await task
+    await account.until(lambda _: account.orders != {"7": order()})
+    assert live.data == now
+
+
 async def test_the_other_requests_of_trading_are_typed(client: Client, peer: Peer) -> None:
     listed = start(client.orders(BTC))
     assert (await peer.answer("order.list", OrdersResult([order()])))["params"] == {"symbol": BTC}

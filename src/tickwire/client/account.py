@@ -18,6 +18,7 @@ from tickwire.protocol.messages import (
     FillData,
     OpenOrdersData,
     OrderData,
+    OrderParams,
     OrderResult,
     PositionData,
     Skipped,
@@ -43,10 +44,6 @@ class Reconciled(NamedTuple):
 
 class AccountDesk(Owner, OrderDesk, Protocol):
     """What a live account needs of its client."""
-
-    async def get_order(self, order_id: str) -> OrderResult:
-        """Ask how an order stands."""
-        ...
 
     async def pause(self) -> None:
         """Wait before a request is repeated."""
@@ -135,7 +132,8 @@ class LiveAccount(Consumer):
         self._placing.pop(client_order_id, None)
 
     def settle(self, result: OrderResult) -> LiveOrder:
-        """What the server says of an order, as the live order."""
+        """What the server says of an order, as the live order. To be called as it arrives: what the streams bring
+        after it must not be known yet."""
         data = result.order
         order = self._placing.pop(data.client_order_id, None)
         order = self._live.get(data.order_id) or order or LiveOrder(self._desk)
@@ -240,7 +238,7 @@ class LiveAccount(Consumer):
     async def _ask(self, order: LiveOrder) -> bool:
         while True:
             try:
-                result = await self._desk.get_order(order.order_id)
+                await self._desk.ask("order.get", OrderParams(order.order_id), order._settle)
             except ConnectionLost:
                 return False
             except RequestRefused as error:
@@ -250,7 +248,6 @@ class LiveAccount(Consumer):
             except ClientError:
                 pass  # no reply in time
             else:
-                order._update(result.order, result.fills)
                 return True
             await self._desk.pause()
 

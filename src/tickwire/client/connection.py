@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -57,7 +57,7 @@ class Connection:
         self._request_timeout = request_timeout
         self._link: Link | None = None
         self._hello: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
-        self._replies: dict[int, asyncio.Future[msgspec.Raw]] = {}
+        self._replies: dict[int, tuple[asyncio.Future[Any], Callable[[msgspec.Raw], Any]]] = {}
         self._slots = asyncio.Semaphore(REQUESTS_MAX // 2)  # the other half is for re-subscriptions
         self._parked: deque[bytes] = deque()  # what had been read from the socket when reading stopped
         self._gone = asyncio.Event()
@@ -98,34 +98,42 @@ class Connection:
 
     # ---- requests --------------------------------------------------------------------------------
 
-    async def request(self, method: str, params: object) -> msgspec.Raw:
+    async def request(
+        self, method: str, params: object, settle: Callable[[msgspec.Raw], Any] = lambda result: result
+    ) -> Any:
         """Ask the server something and wait for the answer.
+
+        Args:
+            settle: called with the result as it arrives, before any message behind it is looked at, so that what is
+                older never comes after what is newer; what it returns or raises is the outcome.
 
         Raises:
             RequestRefused: the server says no, and why.
             ConnectionLost: the connection is gone; whether the request was carried out is unknown.
             ClientError: no answer in time; the message says whether the request was sent.
         """
-        return await self._wait(method, lambda: self.session.request(method, params))
+        return await self._wait(method, lambda: self.session.request(method, params), settle)
 
     async def subscribe(self, keys: list[StreamKey]) -> None:
         """Subscribe to streams that differ in the symbol only. Errors as of `request`."""
-        await self._wait("subscribe", lambda: self.session.subscribe(keys))
+        await self._wait("subscribe", lambda: self.session.subscribe(keys), lambda _: None)
 
     def unsubscribe(self, keys: list[StreamKey]) -> None:
         """Unsubscribe from streams that differ in the symbol only."""
         self.session.unsubscribe(keys)
         self._send_own()
 
-    async def _wait(self, method: str, make: Callable[[], tuple[int, bytes]]) -> msgspec.Raw:
+    async def _wait(
+        self, method: str, make: Callable[[], tuple[int, bytes]], settle: Callable[[msgspec.Raw], Any]
+    ) -> Any:
         request_id = 0
         try:
             async with asyncio.timeout(self._request_timeout), self._slots:
                 if self.lost.done() or self._link is None:
                     raise ConnectionLost(f"not connected; {method} was not sent")
                 request_id, data = make()
-                reply: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
-                self._replies[request_id] = reply
+                reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+                self._replies[request_id] = reply, settle
                 self._link.send(data)
                 return await reply
         except TimeoutError:
@@ -194,7 +202,7 @@ class Connection:
         self._parked.clear()
         error = ConnectionLost(f"the connection is lost ({code}{': ' if reason else ''}{reason})", code=code)
         self.lost.set_result(error)
-        for reply in self._replies.values():
+        for reply, _ in self._replies.values():
             if not reply.done():
                 reply.set_exception(
                     ConnectionLost(f"{error}; whether the request was carried out is unknown", code=code)
@@ -227,12 +235,15 @@ class Connection:
                     self._hello.set_result(outcome)
 
     def _replied(self, request_id: int, reply: msgspec.Raw | ClientError) -> None:
-        future = self._replies.get(request_id)
-        if future is not None and not future.done():
+        future, settle = self._replies.get(request_id, (None, None))
+        if future is None or settle is None or future.done():
+            return
+        try:
             if isinstance(reply, ClientError):
-                future.set_exception(reply)
-            else:
-                future.set_result(reply)
+                raise reply
+            future.set_result(settle(reply))
+        except Exception as error:
+            future.set_exception(error)
 
     def _send_own(self) -> None:
         if self._link is not None:

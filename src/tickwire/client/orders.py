@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from tickwire.client.waiting import Waiters, final
 from tickwire.errors import InvalidInput
 from tickwire.protocol.messages import AmendParams, FillData, OrderData, OrderParams, OrderResult
 
+T = TypeVar("T")
 Number: TypeAlias = str | Decimal | int
 """A price or size. Never a float, which can't hold most decimal fractions."""
 OPEN = frozenset(("open", "waiting"))
@@ -39,12 +40,8 @@ def decimal_text(number: Number, field: str) -> str:
 class OrderDesk(Protocol):
     """What a live order needs of its client."""
 
-    async def amend_order(self, params: AmendParams) -> OrderResult:
-        """Amend an order."""
-        ...
-
-    async def cancel_order(self, params: OrderParams) -> OrderResult:
-        """Cancel an order."""
+    async def ask(self, method: str, params: object, settle: Callable[[OrderResult], T]) -> T:
+        """A request about an order; `settle` gets the result before the streams bring what came after it."""
         ...
 
 
@@ -139,14 +136,12 @@ class LiveOrder:
     async def amend(self, price: Number | None = None, size: Number | None = None) -> OrderData:
         """Change its price, its total size, or both; only a smaller size keeps its place in the queue. Errors as of
         `Client.request`, and InvalidInput. When the reply is lost, the order itself will show what came of it."""
-        result = await self._desk.amend_order(amend_params(self.order_id, "", price, size))
-        self._update(result.order, result.fills)
+        await self._desk.ask("order.amend", amend_params(self.order_id, "", price, size), self._settle)
         return self.data
 
     async def cancel(self) -> OrderData:
         """Cancel what remains. Errors as of `Client.request`: `order_closed` when it was too late."""
-        result = await self._desk.cancel_order(OrderParams(self.order_id))
-        self._update(result.order, result.fills)
+        await self._desk.ask("order.cancel", OrderParams(self.order_id), self._settle)
         return self.data
 
     def __repr__(self) -> str:
@@ -164,6 +159,9 @@ class LiveOrder:
             self._data = data
         self._fills.update((fill.seq, fill) for fill in fills)
         self._waiters.changed(self)
+
+    def _settle(self, result: OrderResult) -> None:
+        self._update(result.order, result.fills)
 
     def _add_fill(self, fill: FillData) -> None:
         self._fills[fill.seq] = fill

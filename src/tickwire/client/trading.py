@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -37,6 +37,7 @@ from tickwire.protocol.messages import (
     PositionsData,
 )
 
+T = TypeVar("T")
 BatchParams: TypeAlias = PlaceParams | AmendParams | OrderParams
 _METHODS = {PlaceParams: "place", AmendParams: "amend", OrderParams: "cancel"}
 
@@ -59,14 +60,15 @@ class _Desk:
     def epoch(self) -> str:
         return "" if self._keeper.hello is None else self._keeper.hello.epoch
 
-    async def amend_order(self, params: AmendParams) -> OrderResult:
-        return await self._keeper.request("order.amend", params, OrderResult)
+    async def ask(self, method: str, params: object, settle: Callable[[OrderResult], T]) -> T:
+        return await _ask(self._keeper.connection(), method, params, settle)
 
-    async def cancel_order(self, params: OrderParams) -> OrderResult:
-        return await self._keeper.request("order.cancel", params, OrderResult)
 
-    async def get_order(self, order_id: str) -> OrderResult:
-        return await self._keeper.request("order.get", OrderParams(order_id), OrderResult)
+async def _ask(connection: Connection, method: str, params: object, settle: Callable[[OrderResult], T]) -> T:
+    answer: T = await connection.request(
+        method, params, lambda result: settle(connection.session.decode(result, OrderResult))
+    )
+    return answer
 
 
 class Trading:
@@ -149,7 +151,7 @@ class Trading:
         account.expect(params.client_order_id)
         try:
             async with asyncio.timeout(self._request_timeout if timeout is None else timeout):
-                return account.settle(await self._placed(connection, params))
+                return await self._placed(connection, params, account)
         except TimeoutError:
             raise OutcomeUnknown(
                 f"no reply to order.place in time; whether {params.client_order_id} was placed is unknown"
@@ -157,10 +159,10 @@ class Trading:
         finally:
             account.forget(params.client_order_id)
 
-    async def _placed(self, connection: Connection, params: PlaceParams) -> OrderResult:
+    async def _placed(self, connection: Connection, params: PlaceParams, account: LiveAccount) -> LiveOrder:
         epoch = self._desk.epoch()
         try:
-            return connection.session.decode(await connection.request("order.place", params), OrderResult)
+            return await _ask(connection, "order.place", params, account.settle)
         except RequestRefused as error:
             if error.code != "outcome_unknown":
                 raise
@@ -174,7 +176,7 @@ class Trading:
                 if self._desk.epoch() != epoch:
                     raise ClientError("the server has begun a new epoch")
                 asked = OrderParams(client_order_id=params.client_order_id)
-                return now.session.decode(await now.request("order.get", asked), OrderResult)
+                return await _ask(now, "order.get", asked, account.settle)
             except RequestRefused as error:
                 if error.code == "unknown_order" and now is not connection:
                     raise OrderNotPlaced(f"order {params.client_order_id} was not placed: {cause}") from error
@@ -192,12 +194,12 @@ class Trading:
     ) -> LiveOrder:
         """Change an order's price, its total size, or both; only a smaller size keeps its place in the queue."""
         params = amend_params(order_id, client_order_id, price, size)
-        return (await self.account()).settle(await self._desk.amend_order(params))
+        return await self._desk.ask("order.amend", params, (await self.account()).settle)
 
     async def cancel(self, order_id: str = "", *, client_order_id: str = "") -> LiveOrder:
         """Cancel what remains of an order."""
         params = OrderParams(order_id, client_order_id)
-        return (await self.account()).settle(await self._desk.cancel_order(params))
+        return await self._desk.ask("order.cancel", params, (await self.account()).settle)
 
     async def cancel_all(self, symbol: str = "") -> list[str]:
         """Cancel every order, or those of a symbol; the `order_id`s of what was canceled."""
@@ -211,7 +213,7 @@ class Trading:
         """Any order of the account, also of another session: as it stands, and following the streams."""
         account = await self.account()
         params = OrderParams(order_id, client_order_id)
-        return account.settle(await self._keeper.request("order.get", params, OrderResult))
+        return await self._desk.ask("order.get", params, account.settle)
 
     async def batch(self, operations: Sequence[BatchParams]) -> list[OrderResult | RequestRefused]:
         """Up to 50 operations in one request; what each came to, in their order. None undoes another.
