@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from support import BTC, START_NS, ListSink, World, decoded, order
+from tickwire.limits import RESUME_SECONDS
 from tickwire.model.channel import StreamKey
 from tickwire.model.records import FeedStatus
 from tickwire.protocol.codec import JSON, MSGPACK
@@ -306,16 +307,60 @@ def test_retention_keeps_every_log_to_its_share() -> None:
         assert log.retained_bytes == sum(len(segment.data) for segment in log.segments)
     for cursor in cursors:
         world.hub.unsubscribe(cursor)
+    world.do(ms=1000 * RESUME_SECONDS)
     assert retention.logs == 0
 
 
-def test_nothing_is_encoded_for_nobody() -> None:
-    world, sink = World(), ListSink()
-    cursor, _ = world.hub.subscribe(BOOK, sink)
-    world.hub.unsubscribe(cursor)
+def test_a_log_waits_a_while_for_a_client_that_comes_back_and_then_nothing_is_encoded_for_nobody() -> None:
+    retention = Retention()
+    world, sink = World(retention), ListSink()
+    book, quotes = (world.hub.subscribe(key, sink)[0] for key in (BOOK, QUOTES))
+    world.hub.unsubscribe(book)
+    world.hub.unsubscribe(quotes)
+    assert retention.logs == 1
+    world.do(order("buy", 100, 1), ms=1000 * RESUME_SECONDS - 2)
+    assert [(segment.first, segment.last) for segment in book.log.segments] == [(1, 1)]
+    assert world.hub.heard.__contains__(("book", SYMBOL, ""))
+    world.do(ms=3)
+    assert retention.logs == 0
+    assert not world.hub.heard.__contains__(("book", SYMBOL, ""))
+    world.do(order("buy", 101, 1))
+    assert (len(book.log.segments), sink.writes) == (1, [])
+
+
+def test_so_many_logs_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tickwire.streams.hub.IDLE_LOGS_MAX", 2)
+    retention = Retention()
+    world, sink = World(retention), ListSink()
+    keys = [BOOK, TRADES, StreamKey("book_l3", SYMBOL)]
+    for cursor in [world.hub.subscribe(key, sink)[0] for key in keys]:
+        world.hub.unsubscribe(cursor)
     world.do(order("buy", 100, 1))
-    assert sink.writes == []
-    assert cursor.log.segments.__len__() == 0
+    assert retention.logs == 2
+    assert world.hub.resume(BOOK, ListSink(), 0) is None
+    assert world.hub.resume(keys[2], ListSink(), 0) is not None
+
+
+def test_what_was_said_before_a_restart_is_remembered() -> None:
+    before = World()
+    events = before.do(order("buy", 100, 1), order("sell", 100, 1, account="b"), order("buy", 90, 5))
+    after = World()
+    after.do(order("buy", 100, 1), order("sell", 100, 1, account="b"), order("buy", 90, 5))
+    after.hub.remember([event for event in events if (event.channel, event.seq) != ("book", 1)])
+    for name in (JSON.name, MSGPACK.name):
+        sink = ListSink(name)
+        assert after.hub.resume(BOOK, sink, 0) is None
+        resumed = after.hub.resume(BOOK, sink, 1)
+        assert resumed is not None
+        assert [(m["type"], m["seq"]) for m in decoded(resumed[1], name)] == [("update", 2), ("update", 3)]
+        assert not sink.lagging
+        assert after.hub.resume(StreamKey("fills", "a"), sink, 0) is not None
+    late = ListSink()
+    after.do(order("buy", 91, 5))
+    resumed = after.hub.resume(BOOK, late, 2)
+    assert resumed is not None
+    after.hub.catch_up(late)
+    assert seqs(decoded(resumed[1])) + seqs(late.messages()) == [3, 4]
 
 
 def test_subscribing_again_gives_a_fresh_snapshot_in_place_of_what_was_missed() -> None:

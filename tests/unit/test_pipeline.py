@@ -207,7 +207,7 @@ async def test_recovery_from_a_snapshot_and_the_tail_equals_the_whole_tape() -> 
         await setup.pipeline.put([order("buy", price, 1), order("sell", price - 1, 2)])
     snapshot = setup.tape.load_snapshot()
     assert snapshot is not None
-    assert snapshot[0] == 7
+    assert snapshot[0] == 5
     whole = Market()
     for records in setup.transactions():
         for record in records:

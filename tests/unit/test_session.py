@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from session_client import SYMBOL, Client
-from support import START_NS, decoded, order
+from support import BTC, START_NS, decoded, funded, order
 from tickwire.limits import HEARTBEAT_MS, REQUESTS_PER_SECOND_MAX, SUBSCRIPTIONS_MAX
-from tickwire.model.records import VenueQuote
+from tickwire.model.records import ListInstrument, VenueQuote
 from tickwire.protocol.codec import JSON, MSGPACK
 
 
@@ -93,12 +95,59 @@ def test_options_name_the_stream(client: Client) -> None:
     assert subscriptions["result"]["streams"] == [named]
 
 
-def test_from_is_answered_honestly(client: Client) -> None:
-    params = {"channel": "book", "symbols": [SYMBOL], "from": {"epoch": "e1", "seq": 0}}
-    reply, snapshot = client.call("subscribe", params)
+def resumed(client: Client, seq: Any, **options: Any) -> tuple[Any, list[tuple[str, int]]]:
+    params = {"channel": "book", "symbols": [SYMBOL], "from": {"epoch": "e1", "seq": seq}, **options}
+    reply, *messages = client.call("subscribe", params)
+    (state,) = reply["result"]["streams"]
+    assert reply["result"]["recovered"] is state["recovered"]
+    return state.get("reason", ""), [(message["type"], message["seq"]) for message in messages]
+
+
+def test_a_subscription_goes_on_from_a_place_in_the_stream_or_says_why_not(client: Client) -> None:
+    client.world.do(order("buy", 90, 1))
+    client.call("subscribe", {"channel": "book", "symbols": [SYMBOL]})
+    client.world.do(order("buy", 91, 1), order("buy", 92, 1))
+    client.world.do(order("buy", 93, 1))
+    client.session.closed()
+    client.world.do(order("buy", 94, 1))
+
+    def again() -> Client:
+        return Client(client.encoding, world=client.world)
+
+    assert resumed(again(), 5) == ("", [])
+    assert resumed(again(), 4) == ("", [("update", 5)])
+    late = again()
+    assert resumed(late, 2) == ("", [("update", 3)])  # the rest of the transaction in which it was cut off
+    late.world.hub.catch_up(late.sink)
+    assert [message["seq"] for message in late.sink.messages()] == [4, 5]
+    late.world.do(order("buy", 95, 1))
+    assert [message["seq"] for message in late.sink.messages()] == [6]
+    assert resumed(again(), 0) == ("not all messages after 0 are kept", [("snapshot", 6)])
+    assert resumed(again(), 7) == ("the last message is 6", [("snapshot", 6)])
+    assert resumed(again(), 5, depth=10) == ("of such a stream only the newest message is kept", [("snapshot", 6)])
+    assert resumed(again(), 6, depth=10) == ("", [])
+
+
+def test_a_place_in_each_of_several_streams(client: Client) -> None:
+    other = msgspec.structs.replace(BTC, base="ETH")
+    client.world.do(ListInstrument(other), *funded("a", assets=("ETH",)))
+    both = [SYMBOL, other.symbol]
+    client.call("subscribe", {"channel": "trades", "symbols": both})
+    client.world.do(order("buy", 90, 1), order("sell", 90, 1, account="b"))
+    again = Client(client.encoding, world=client.world)
+    params: dict[str, Any] = {"channel": "trades", "symbols": both}
+    place = {"epoch": "e1", "seq": {SYMBOL: 0, other.symbol: 3}}
+    reply, trade, snapshot = again.call("subscribe", params | {"from": place})
     assert reply["result"]["recovered"] is False
-    assert "past" in reply["result"]["reason"]
-    assert snapshot["type"] == "snapshot"
+    assert [(state["recovered"], state.get("reason")) for state in reply["result"]["streams"]] == [
+        (True, None),
+        (False, "the last message is 0"),
+    ]
+    assert (trade["symbol"], trade["type"], trade["seq"]) == (SYMBOL, "update", 1)
+    assert (snapshot["symbol"], snapshot["type"], snapshot["seq"]) == (other.symbol, "snapshot", 0)
+    for seq in (1, {SYMBOL: 1}, {SYMBOL: 1, other.symbol: 1, "x": 1}):
+        wrong = params | {"from": {"epoch": "e1", "seq": seq}}
+        assert again.error("subscribe", wrong) == ("invalid_params", "from.seq", 1)
 
 
 def test_unsubscribe_ends_a_stream(client: Client) -> None:

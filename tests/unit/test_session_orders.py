@@ -506,7 +506,8 @@ def test_missed_fills_are_sent_instead_of_a_snapshot(client: Client) -> None:
     fill_twice(client)
     params = {"channel": "fills", "from": {"epoch": "e1", "seq": 1}}
     reply, second, third = client.call("subscribe", params)
-    assert reply["result"] == {"streams": [{"channel": "fills", "symbol": "alice", "seq": 3}], "recovered": True}
+    state = {"channel": "fills", "symbol": "alice", "seq": 3, "recovered": True}
+    assert reply["result"] == {"streams": [state], "recovered": True}
     assert [(m["type"], m["seq"], m["data"]["seq"], m["data"]["size"]) for m in (second, third)] == [
         ("update", 2, 2, "0.002"),
         ("update", 3, 3, "0.003"),
@@ -520,15 +521,19 @@ def test_missed_fills_are_sent_instead_of_a_snapshot(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("position", "reason"),
-    [({"epoch": "e0", "seq": 1}, "e1"), ({"epoch": "e1", "seq": 9}, "kept"), ({"epoch": "e1", "seq": -1}, "kept")],
+    [
+        ({"epoch": "e0", "seq": 1}, "the epoch is e1 now"),
+        ({"epoch": "e1", "seq": 9}, "the last message is 3"),
+        ({"epoch": "e1", "seq": -1}, "not all messages after -1 are kept"),
+    ],
 )
 def test_fills_that_can_not_be_recovered_are_answered_with_a_snapshot(
     client: Client, position: Any, reason: str
 ) -> None:
     fill_twice(client)
     reply, snapshot = client.call("subscribe", {"channel": "fills", "from": position})
-    assert reply["result"]["recovered"] is False
-    assert reason in reply["result"]["reason"]
+    state = {"channel": "fills", "symbol": "alice", "seq": 3, "recovered": False, "reason": reason}
+    assert reply["result"] == {"streams": [state], "recovered": False}
     assert (snapshot["type"], snapshot["seq"]) == ("snapshot", 3)
     assert [row["size"] for row in snapshot["data"]["fills"]] == ["0.001", "0.002", "0.003"]
 
@@ -547,7 +552,22 @@ def test_fills_that_are_no_longer_held(client: Client, monkeypatch: pytest.Monke
     assert asked == [("alice", 2)]
 
 
-def test_only_fills_can_be_recovered(client: Client) -> None:
-    reply, snapshot = client.call("subscribe", {"channel": "orders", "from": {"epoch": "e1", "seq": 0}})
-    assert (reply["result"]["recovered"], snapshot["type"]) == (False, "snapshot")
-    assert "past" in reply["result"]["reason"]
+def test_a_private_stream_goes_on_where_the_last_connection_left_it(client: Client) -> None:
+    client.call("subscribe", {"channel": "orders"})
+    client.result("order.place", BUY)
+    client.session.closed()
+    client.world.do(order("sell", 100, 4, account="b"), order("sell", 100, 6, account="b"))
+    again = Client(client.encoding, world=client.world, login="trader")
+    reply, first, second = again.call("subscribe", {"channel": "orders", "from": {"epoch": "e1", "seq": 1}})
+    state = {"channel": "orders", "symbol": "alice", "seq": 3, "recovered": True}
+    assert reply["result"] == {"streams": [state], "recovered": True}
+    assert [(m["type"], m["seq"], m["data"]["status"], m["data"]["filled"]) for m in (first, second)] == [
+        ("update", 2, "open", "0.004"),
+        ("update", 3, "filled", "0.010"),
+    ]
+    other = Client(client.encoding, world=client.world, login="other")
+    assert other.error("subscribe", {"channel": "orders", "symbols": ["alice"], "from": {"epoch": "e1", "seq": 1}}) == (
+        "invalid_params",
+        "symbols",
+        1,
+    )

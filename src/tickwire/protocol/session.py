@@ -14,21 +14,28 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tickwire.errors import InvalidInput, UnknownSymbol
 from tickwire.limits import (
+    FLOOD_FACTOR,
     HEARTBEAT_MS,
+    IDLE_SECONDS_MAX,
+    LIMIT_RETRY_SECONDS,
+    LOGIN_SECONDS_MAX,
     MESSAGE_BYTES_MAX,
     REQUESTS_PER_SECOND_MAX,
     SUBSCRIPTIONS_MAX,
 )
 from tickwire.market.market import Market
+from tickwire.meters import OK, UNKNOWN, Meters
 from tickwire.model.channel import PRIVATE_CHANNELS, StreamKey, stream_key
 from tickwire.model.events import Fill, Status
 from tickwire.model.identity import SCOPES, Identity, Scope
 from tickwire.model.records import Guard, SessionEnded
 from tickwire.protocol.codec import Encoding
 from tickwire.protocol.messages import (
+    Drain,
     GuardParams,
     Heartbeat,
     Hello,
@@ -37,6 +44,7 @@ from tickwire.protocol.messages import (
     LoginParams,
     LoginResult,
     NoParams,
+    PingResult,
     Position,
     Reply,
     Request,
@@ -81,6 +89,7 @@ class Session:
 
     Attributes:
         identity: who is logged in.
+        ending: the code and reason to close the connection with, once `received` or `check` has set it.
     """
 
     def __init__(
@@ -102,6 +111,7 @@ class Session:
         identity: Identity | None = None,
         require_key: bool = False,
         requests_per_second: int = REQUESTS_PER_SECOND_MAX,
+        meters: Meters | None = None,
     ) -> None:
         self.session_id = session_id
         self.identity = identity
@@ -117,11 +127,16 @@ class Session:
         self._authenticate = authenticate
         self._in_force = in_force
         self._submit = submit
+        self._meters = meters or Meters()
         self._require_key = require_key
         self._requests_per_second = requests_per_second
         self._bucket = TokenBucket(requests_per_second, now())
+        self._refusals = TokenBucket(FLOOD_FACTOR * requests_per_second, now())
+        self._beats_without_login = 0
+        self._beats_idle = 0
+        self.ending: tuple[int, str] | None = None
         self._desk = Desk(
-            market=market, renderer=renderer, submit=submit, encoding=encoding, now=now, session=session_id
+            market=market, renderer=renderer, submit=submit, encoding=encoding, now=now, session=session_id, meters=meters
         )
         self._cursors: dict[StreamKey, Cursor] = {}
         self._after_reply: list[bytes] = []
@@ -137,7 +152,23 @@ class Session:
     def heartbeat(self) -> bytes:
         """Where every stream of the session stands, so that a client sees what it did not get."""
         self._check_key()
-        return self._encoding.frame(Heartbeat(self._now(), self._streams()))
+        beat = self._encoding.frame(Heartbeat(self._now(), self._streams()))
+        self._meters.sent(self._encoding.name, 1, len(beat))
+        return beat
+
+    def check(self) -> None:
+        """Look whether the client has let one of its deadlines pass. To be called every `heartbeat_ms`; time is counted
+        in these calls, so that a wall clock that is set does not end sessions."""
+        self._beats_idle += 1
+        self._beats_without_login = 0 if self.identity is not None else self._beats_without_login + 1
+        if self._require_key and self._beats_without_login * HEARTBEAT_MS >= LOGIN_SECONDS_MAX * 1000:
+            self.ending = 4401, f"not logged in within {LOGIN_SECONDS_MAX} s"
+        elif self.identity is None and not self._cursors and self._beats_idle * HEARTBEAT_MS >= IDLE_SECONDS_MAX * 1000:
+            self.ending = 4103, f"nothing asked for in {IDLE_SECONDS_MAX} s"
+
+    def drain(self, deadline: int) -> bytes:
+        """Says that the server stops, and closes this connection at `deadline`, ns since the epoch."""
+        return self._encoding.frame(Drain(deadline))
 
     def closed(self) -> None:
         """The connection is gone: give up every subscription, fire the guard. Calling it twice is no error."""
@@ -151,47 +182,76 @@ class Session:
         """Answer one message of the client; the first frame returned is the reply, what a subscription begins with
         follows."""
         time_in = self._now()
+        self._beats_idle = 0
         request_id: RequestId = None
+        method = UNKNOWN
         self._check_key()
         try:
-            request = self._envelope(data)
-            request_id = request.id if _is_request_id(request.id) else None
+            request = self._envelope(data, time_in)
+            request_id = request.id
+            if isinstance(request.method, str) and request.method in _METHODS:
+                method = request.method
             result = self._run(request, data, time_in)
             if isinstance(result, Job):
-                self._desk.execute(result, partial(self._answer, request_id, time_in))
+                self._desk.execute(result, partial(self._answer, request_id, time_in, method))
                 for command in result.commands:
                     if isinstance(command, Guard):
                         self._guarded = command.scope != "off"
                 return []
         except InvalidInput as error:
             result = error
-        frames = [self._reply(request_id, time_in, result), *self._after_reply]
+            self._refused(error, time_in)
+        frames = [self._reply(request_id, time_in, method, result), *self._after_reply]
         self._after_reply = []
+        self._meters.sent(self._encoding.name, len(frames), sum(map(len, frames)))
         return frames
 
     # ---- requests --------------------------------------------------------------------------------
 
-    def _answer(self, request_id: RequestId, time_in: int, result: Any) -> None:
-        if self._open:
-            self._hub.hand(self._sink, self._reply(request_id, time_in, result))
+    def _refused(self, error: InvalidInput, now: int) -> None:
+        """Some refusals, or too many of them, end the session."""
+        if error.code == "too_many_connections":
+            self.ending = 4102, f"too many connections of this key; retry_after={LIMIT_RETRY_SECONDS}"
+        elif error.code == "rate_limited":
+            try:
+                self._refusals.take(now)
+            except InvalidInput:
+                self.ending = 4101, f"far too many requests; retry_after={LIMIT_RETRY_SECONDS}"
 
-    def _reply(self, request_id: RequestId, time_in: int, result: Any) -> bytes:
+    def _ping(self, _: NoParams) -> Any:
+        return PingResult(self._bucket.state(self._now()))
+
+    def _answer(self, request_id: RequestId, time_in: int, method: str, result: Any) -> None:
+        if self._open:
+            reply = self._reply(request_id, time_in, method, result)
+            self._hub.hand(self._sink, reply)
+            self._meters.answer_ns.add(self._now() - time_in)
+            self._meters.sent(self._encoding.name, 1, len(reply))
+
+    def _reply(self, request_id: RequestId, time_in: int, method: str, result: Any) -> bytes:
         if isinstance(result, InvalidInput):
+            self._meters.requests[method, result.code] += 1
             return self._encoding.frame(Reply(request_id, time_in, self._now(), error=error_body(result)))
+        self._meters.requests[method, OK] += 1
         return self._encoding.frame(Reply(request_id, time_in, self._now(), result=result))
 
-    def _envelope(self, data: bytes) -> Request:
+    def _envelope(self, data: bytes, now: int) -> Request:
+        """The request of a message, counted, whatever is wrong with it."""
         try:
-            return self._encoding.decode(data, Request)
+            request = self._encoding.decode(data, Request)
         except msgspec.ValidationError:
+            self._bucket.take(now)
             raise InvalidInput("a message is one object with id, method and params", code="invalid_request") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._bucket.take(now)
             raise InvalidInput(f"the message can't be decoded: {error}", code="invalid_json") from None
-
-    def _run(self, request: Request, data: bytes, now: int) -> Any:
         if not _is_request_id(request.id):
+            self._bucket.take(now)
             text = f"id must be a 64-bit integer or a string of at most {REQUEST_ID_LENGTH_MAX} characters"
             raise InvalidInput(text, field="id", code="invalid_request")
+        return request
+
+    def _run(self, request: Request, data: bytes, now: int) -> Any:
         self._bucket.take(now)
         try:
             repeated = self._encoding.repeated_key(data)
@@ -202,20 +262,15 @@ class Session:
         name = request.method
         if not isinstance(name, str):
             raise InvalidInput("method must be the name of a method, a string", field="method", code="invalid_request")
-        if name in _METHODS:
-            params_type, scope, method = _METHODS[name]
-        elif name in METHODS:
-            params_type, scope, _ = METHODS[name]
-        else:
-            text = f"no method {name[:50]!r}; there are {', '.join((*_METHODS, *METHODS))}"
+        if name not in _METHODS:
+            text = f"no method {name[:50]!r}; there are {', '.join(_METHODS)}"
             raise InvalidInput(text, field="method", code="unknown_method")
+        params_type, scope, method = _METHODS[name]
         if scope is not None or (self._require_key and name not in _WITHOUT_KEY):
             self._permitted(scope, "method")
         params: Any = decode_params(self._encoding, bytes(request.params), params_type)
-        self._bucket.take(now, cost(params) - 1)
-        if name in METHODS:
-            assert self.identity is not None
-            return METHODS[name][2](self._desk, params, self.identity.account)
+        if more := cost(params) - 1:
+            self._bucket.take(now, more)
         return method(self, params)
 
     # ---- who is asking ---------------------------------------------------------------------------
@@ -234,6 +289,7 @@ class Session:
         if self.identity is not None and not self._in_force(self.identity.key_id):
             self._drop_private()
             self.identity = None
+            self._drop_unseen()
 
     def _login(self, params: LoginParams) -> Any:
         identity, old = self._authenticate(params, self._challenge), self.identity
@@ -242,10 +298,12 @@ class Session:
         elif old is not None and old.key_id != identity.key_id:
             self._drop_private()
         self.identity = identity
+        self._drop_unseen()
         return LoginResult(identity.account, [scope for scope in SCOPES if scope in identity.scopes])
 
     def _logout(self, _: NoParams) -> Any:
         self._leave(self._permitted(None, "method"))
+        self._drop_unseen()
         return {}
 
     def _leave(self, identity: Identity) -> None:
@@ -257,6 +315,15 @@ class Session:
 
     def _drop_private(self) -> None:
         self._drop([key for key in self._cursors if key.channel in PRIVATE_CHANNELS])
+
+    def _drop_unseen(self) -> None:
+        """Give up the public streams that whoever is logged in now may not see."""
+        public = [key for key in self._cursors if key.channel not in PRIVATE_CHANNELS]
+        self._drop([key for key in public if not self._may_see(key.channel, key.symbol)])
+
+    def _may_see(self, channel: str, symbol: str) -> bool:
+        identity = self.identity
+        return not self._require_key if identity is None else identity.may_see(channel, symbol)
 
     def _cancel_on_disconnect(self, params: GuardParams) -> Any:
         identity = self._permitted("trade", "method")
@@ -272,9 +339,12 @@ class Session:
                 instrument.asset_class,
             ):
                 continue
+            channels = [channel for channel in instrument.channels if self._may_see(channel, instrument.symbol)]
+            if not channels:
+                continue
             status = self._market.view(StreamKey("status", instrument.symbol))
             assert isinstance(status, Status)
-            rows.append(instrument_info(instrument, status))
+            rows.append(replace(instrument_info(instrument, status), channels=channels))
         return {"instruments": rows}
 
     def _keys(self, params: StreamParams) -> list[StreamKey]:
@@ -302,6 +372,8 @@ class Session:
         key = stream_key(
             params.channel, symbol, depth=params.depth, interval_ms=params.interval_ms, interval=params.interval
         )
+        if self.identity is not None:
+            self.identity.check_entitled(channel=key.channel, symbol=symbol, field=field)
         try:
             instrument = self._market.listing(symbol).instrument
         except UnknownSymbol:
@@ -317,28 +389,44 @@ class Session:
         if len(self._cursors) + new > SUBSCRIPTIONS_MAX:
             text = f"a session may have {SUBSCRIPTIONS_MAX} streams; unsubscribe first"
             raise InvalidInput(text, field="symbols", code="too_many_subscriptions")
-        missed = None if params.from_ is None else self._missed(keys[0], params.from_)
-        for key in keys:
-            self._cursors[key], snapshot = self._hub.subscribe(key, self._sink)
-            if isinstance(missed, list):
-                self._after_reply += [self._update(key, fill) for fill in missed]
-            else:
-                self._after_reply.append(snapshot)
-        result: dict[str, Any] = {"streams": [stream_state(key, self._hub.last_seq(key)) for key in keys]}
-        if isinstance(missed, list):
-            result["recovered"] = True
-        elif missed is not None:
-            result |= {"recovered": False, "reason": missed}
-        return result
+        if params.from_ is None:
+            for key in keys:
+                self._begin(key)
+            return {"streams": [stream_state(key, self._hub.last_seq(key)) for key in keys]}
+        reasons = [
+            self._go_on(key, params.from_.epoch, seq) for key, seq in zip(keys, _seqs(params.from_, keys), strict=True)
+        ]
+        streams = [
+            replace(stream_state(key, self._hub.last_seq(key)), recovered=not reason, reason=reason)
+            for key, reason in zip(keys, reasons, strict=True)
+        ]
+        return {"streams": streams, "recovered": not any(reasons)}
 
-    def _missed(self, key: StreamKey, position: Position) -> list[Fill] | str:
-        """The messages of a stream after a place in it, all of them, or why they can't be had."""
-        if key.channel != "fills":
-            return "this server does not keep the past of its streams, but for fills"
-        if position.epoch != self._epoch:
+    def _begin(self, key: StreamKey) -> None:
+        """Subscribe from now on."""
+        self._cursors[key], snapshot = self._hub.subscribe(key, self._sink)
+        self._after_reply.append(snapshot)
+
+    def _go_on(self, key: StreamKey, epoch: str, seq: int) -> str:
+        """Subscribe from a place in the stream on, or from now on; returns why it is the latter."""
+        if epoch != self._epoch:
+            self._begin(key)
             return f"the epoch is {self._epoch} now"
-        fills = self._market.missed_fills(key.symbol, position.seq)
-        return "not all of these fills are kept" if fills is None else fills
+        resumed = self._hub.resume(key, self._sink, seq)
+        fills = self._market.missed_fills(key.symbol, seq) if key.channel == "fills" else None
+        if resumed is not None:
+            self._cursors[key], missed = resumed
+            self._after_reply.append(missed)
+        elif fills is not None:
+            self._cursors[key], _ = self._hub.subscribe(key, self._sink)
+            self._after_reply += [self._update(key, fill) for fill in fills]
+        else:
+            self._begin(key)
+            if not key.lossless:
+                return "of such a stream only the newest message is kept"
+            last = self._hub.last_seq(key)
+            return f"not all messages after {seq} are kept" if seq < last else f"the last message is {last}"
+        return ""
 
     def _update(self, key: StreamKey, fill: Fill) -> bytes:
         return self._encoding.frame(self._renderer.message(key, fill, kind="update", seq=fill.seq, ts=fill.ts))
@@ -371,10 +459,27 @@ class Session:
         return [stream_state(key, self._hub.last_seq(key)) for key in self._cursors]
 
 
+def _seqs(position: Position, keys: list[StreamKey]) -> list[int]:
+    """The place in each stream that a client wants to go on from."""
+    seqs = position.seq if isinstance(position.seq, dict) else {keys[0].symbol: position.seq}
+    if seqs.keys() != {key.symbol for key in keys}:
+        text = "seq must be a number where one stream is asked for, else an object with one for each of the symbols"
+        raise InvalidInput(text, field="from.seq")
+    return [seqs[key.symbol] for key in keys]
+
+
+def _of_the_desk(method: Callable[[Desk, Any, str], Any]) -> Callable[[Session, Any], Any]:
+    def run(session: Session, params: Any) -> Any:
+        assert session.identity is not None  # it has the scope
+        return method(session._desk, params, session.identity.account)
+
+    return run
+
+
 _WITHOUT_KEY = ("ping", "time", "auth.login")
 
 _METHODS: dict[str, tuple[type, Scope | None, Callable[[Session, Any], Any]]] = {
-    "ping": (NoParams, None, lambda session, _: {}),
+    "ping": (NoParams, None, Session._ping),
     "time": (NoParams, None, lambda session, _: {"time": session._now()}),
     "instruments": (InstrumentsParams, None, Session._instruments),
     "subscribe": (StreamParams, None, Session._subscribe),
@@ -384,8 +489,9 @@ _METHODS: dict[str, tuple[type, Scope | None, Callable[[Session, Any], Any]]] = 
     "auth.login": (LoginParams, None, Session._login),
     "auth.logout": (NoParams, None, Session._logout),
     "session.cancel_on_disconnect": (GuardParams, "trade", Session._cancel_on_disconnect),
+    **{name: (params, scope, _of_the_desk(method)) for name, (params, scope, method) in METHODS.items()},
 }
-"""What a session does besides its desk's methods: the type of the parameters, the scope, the method."""
+"""The type of each method's parameters, the scope that it needs, and the method."""
 
 
 def _ignore(_: Outcomes | None) -> None:

@@ -19,11 +19,14 @@ from tickwire.limits import (
     BATCH_RECORDS_MAX,
     CLOCK_INTERVAL_MS,
     PENDING_RECORDS_MAX,
+    RESUME_SECONDS,
     SNAPSHOT_EVERY_RECORDS,
+    SNAPSHOT_EVERY_SECONDS,
     TAPE_BYTES_MAX,
     TAPE_HOURS_MAX,
 )
 from tickwire.market.market import Market
+from tickwire.model.events import Event
 from tickwire.model.outcome import Outcome
 from tickwire.model.records import Clock, Record, SessionEnded
 from tickwire.streams.hub import Hub
@@ -31,7 +34,8 @@ from tickwire.tape.base import Tape
 
 log = logging.getLogger(__name__)
 
-HOUR_NS = 3_600_000_000_000
+SECOND_NS = 1_000_000_000
+HOUR_NS = 3_600 * SECOND_NS
 RETAIN_EVERY_TRANSACTIONS = 500
 
 
@@ -43,21 +47,44 @@ def _failure() -> WriterFailed:
     return WriterFailed("the server has failed and accepts nothing more; its log says why")
 
 
-def restore(tape: Tape) -> Market:
-    """The market as the tape leaves it: its newest snapshot, then every transaction after it.
+def restore(tape: Tape, recent: deque[Event] | None = None) -> Market:
+    """The market as the tape leaves it: a snapshot, then every transaction after it.
+
+    Args:
+        recent: is given what was published last, `RESUME_SECONDS` of it if the snapshots that are kept allow.
 
     Raises:
         TapeError: the tape can't be read, or has lost what the snapshot does not cover.
     """
-    snapshot = tape.load_snapshot()
-    seq, market = (0, Market()) if snapshot is None else (snapshot[0], Market.restore(snapshot[1]))
-    market.heard = ()
+    since = None
+    if recent is not None:
+        for _, records in tape.read(after=max(0, tape.last_seq - 1)):
+            since = records[0].ts - RESUME_SECONDS * SECOND_NS if isinstance(records[0], Clock) else None
+    seq, market = _snapshot(tape, since)
     for _, records in tape.read(after=seq):
+        hears = recent is not None and since is not None and market.now >= since
+        market.heard = None if hears else ()
         for record in records:
-            market.apply(record)
+            events = market.apply(record)
+            if recent is not None and hears:
+                recent.extend(events)
     market.changed.clear()
     market.heard = None
     return market
+
+
+def _snapshot(tape: Tape, since: int | None) -> tuple[int, Market]:
+    """The newest snapshot; or an older one where that is from before a time, and the tape still goes on from it. With the
+    number of its transaction."""
+    snapshot, seq, market = tape.load_snapshot(), 0, Market()
+    while snapshot is not None:
+        seq, market = snapshot[0], Market.restore(snapshot[1])
+        if since is None or market.now < since:
+            break
+        snapshot = tape.load_snapshot(before=seq)
+        if snapshot is not None and snapshot[0] + 1 < tape.first_seq:
+            break
+    return seq, market
 
 
 class Pipeline:
@@ -93,7 +120,7 @@ class Pipeline:
         self._records_pending = 0
         self._room: deque[asyncio.Future[None]] = deque()
         self._scheduled = False
-        self._records_since_snapshot = 0
+        self._records_since_snapshot, self._snapshot_ts = 0, market.now
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Resolves with the error when the pipeline can't go on (a full disk, a fault in the fold)."""
 
@@ -192,7 +219,10 @@ class Pipeline:
                 log.exception("whoever sent a command can't be answered")
         hub.flush()
         self._records_since_snapshot += len(transaction)
-        if self._records_since_snapshot >= self._snapshot_every:
+        if (
+            self._records_since_snapshot >= self._snapshot_every
+            or market.now - self._snapshot_ts >= SNAPSHOT_EVERY_SECONDS * SECOND_NS
+        ):
             self.save_snapshot()
         if seq % RETAIN_EVERY_TRANSACTIONS == 0:
             self._tape.retain(bytes_max=self._tape_bytes_max, newer_than_ns=market.now - self._tape_age_max_ns)
@@ -212,7 +242,7 @@ class Pipeline:
 
     def save_snapshot(self) -> None:
         """Keep the state of the market, which bounds the next start and lets old transactions go."""
-        self._records_since_snapshot = 0
+        self._records_since_snapshot, self._snapshot_ts = 0, self._market.now
         self._tape.save_snapshot(self._tape.last_seq, self._market.snapshot())
 
     async def run_clock(self) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal, Protocol
 
-from tickwire.limits import CATCH_UP_BYTES_MAX
+from tickwire.limits import CATCH_UP_BYTES_MAX, IDLE_LOGS_MAX, RESUME_SECONDS
 from tickwire.market.market import Market
 from tickwire.market.out import Heard
 from tickwire.model.channel import CANDLE_NAMES, StreamKey
@@ -66,6 +66,7 @@ class Hub:
         self._pulled: dict[str, dict[StreamKey, _Stream]] = {}  # symbol -> latest-class streams
         self._dirty: dict[_Stream, None] = {}
         self._waiting: dict[_Stream, None] = {}
+        self._idle: dict[Log, int] = {}  # logs without a reader: since when, oldest first
         self._touched: dict[Sink, None] = {}  # sinks that have something to write
         self.subscriptions_made = 0
         """How often somebody has subscribed to what it had not, ever."""
@@ -82,35 +83,76 @@ class Hub:
             UnknownSymbol: there is no such instrument.
         """
         stream = self._stream(key)
-        log = stream.logs.get(sink.encoding)
-        if log is None:
-            log = stream.logs[sink.encoding] = Log(key, sink.encoding, stream.last_seq)
-            self._retention.logs += 1
+        log = stream.logs.get(sink.encoding) or self._open(stream, sink.encoding)
+        return self._join(log, sink), self._snapshot(stream, log)
+
+    def resume(self, key: StreamKey, sink: Sink, after: int) -> tuple[Cursor, bytes] | None:
+        """Let a sink read a stream from the message after `after` on, its client's last over another connection.
+
+        The caller must send the returned bytes before the next `flush`, and then call `catch_up` if the sink lags.
+        None, and nothing done, when what was missed is not kept.
+
+        Raises:
+            UnknownSymbol: there is no such instrument.
+        """
+        if after == self.last_seq(key):
+            return self.subscribe(key, sink)[0], b""
+        stream = self._find(key)
+        log = stream.logs.get(sink.encoding) if stream is not None and key.lossless else None
+        index = None if log is None else log.index_of(after + 1)
+        if log is None or index is None:
+            return None
+        segment = log.since(index)
+        assert segment is not None
+        cursor = self._join(log, sink)
+        if index + 1 < log.next_index:
+            cursor.index, cursor.seq = index + 1, segment.last
+            sink.lagging[cursor] = None
+            sink.ready = False
+        return cursor, segment.after(after)
+
+    def _join(self, log: Log, sink: Sink) -> Cursor:
+        self._idle.pop(log, None)
         cursor = log.cursors.get(sink)
         if cursor is None:
             cursor = log.cursors[sink] = Cursor(log, sink)
             self.subscriptions_made += 1
         cursor.index = -1
         sink.lagging.pop(cursor, None)
-        return cursor, self._snapshot(stream, log)
+        return cursor
 
     def unsubscribe(self, cursor: Cursor) -> None:
-        """Stop. A stream without subscribers costs nothing."""
+        """Stop. The log of a lossless stream is kept for a while, for a client that comes back; then a stream without
+        subscribers costs nothing."""
         log = cursor.log
         log.cursors.pop(cursor.sink, None)
         cursor.sink.lagging.pop(cursor, None)
         if log.cursors:
             return
-        stream = self._find(log.key)
-        if stream is not None and stream.logs.get(log.encoding) is log:
-            del stream.logs[log.encoding]
-            self._retention.logs -= 1
-            if not stream.logs:
-                self._drop(stream)
+        if log.lossless:
+            self._idle[log] = self._market.now
+        else:
+            self._close(log)
+
+    def remember(self, events: Iterable[Event]) -> None:
+        """Take what was published before a restart, so that clients can go on from there. To be called before anybody
+        subscribes; of each stream the events must be its newest, without a hole."""
+        for event in events:
+            key = StreamKey(event.channel, event.symbol)
+            if key.lossless:
+                self._stream(key).pending.append(event)
+        for stream in self._pushed.values():
+            stream.last_seq = stream.pending[-1].seq
+            for encoding in self._codecs:
+                log = self._open(stream, encoding)
+                data = self._encode(stream, encoding)
+                self._retention.add(log, Segment(stream.pending[0].seq, stream.last_seq, data))
+                self._idle[log] = self._market.now
+            stream.pending = []
 
     @property
     def heard(self) -> Heard:
-        """The lossless streams that somebody reads, live; see `Market.heard`."""
+        """The lossless streams that somebody reads, or may come back to, live; see `Market.heard`."""
         return self._pushed
 
     def last_seq(self, key: StreamKey) -> int:
@@ -143,6 +185,7 @@ class Hub:
     def flush(self) -> None:
         """The transaction is over: hand every dirty stream's segment to its subscribers, and write."""
         self._pull()
+        self._expire()
         made = [
             (log, Segment(stream.pending[0].seq, stream.pending[-1].seq, self._encode(stream, log.encoding)))
             for stream in self._dirty
@@ -151,11 +194,12 @@ class Hub:
         # all is encoded: from here on nothing can fail and leave a subscriber with half of a transaction
         touched = self._touched
         for log, segment in made:
+            data = segment.data
             for sink, cursor in log.cursors.items():
                 if sink.ready:
                     if not sink.out:
                         touched[sink] = None
-                    sink.out.append(segment.data)
+                    sink.out.append(data)
                 elif cursor.index < 0:
                     cursor.index, cursor.seq = log.next_index, log.last_seq
                     sink.lagging[cursor] = None
@@ -205,6 +249,29 @@ class Hub:
             if key.lossless or key.channel == "candles":
                 self._pushed[key.channel, key.symbol, key.interval] = stream
         return stream
+
+    def _open(self, stream: _Stream, encoding: str) -> Log:
+        log = stream.logs[encoding] = Log(stream.key, encoding, stream.last_seq)
+        self._retention.logs += 1
+        return log
+
+    def _close(self, log: Log) -> None:
+        stream = self._find(log.key)
+        if stream is not None and stream.logs.get(log.encoding) is log:
+            del stream.logs[log.encoding]
+            self._retention.logs -= 1
+            if not stream.logs:
+                self._drop(stream)
+
+    def _expire(self) -> None:
+        """Close the logs that nobody has come back for."""
+        idle, past = self._idle, self._market.now - RESUME_SECONDS * 1_000_000_000
+        while idle:
+            log = next(iter(idle))
+            if idle[log] > past and len(idle) <= IDLE_LOGS_MAX:
+                break
+            del idle[log]
+            self._close(log)
 
     def _drop(self, stream: _Stream) -> None:
         key = stream.key

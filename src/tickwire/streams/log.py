@@ -51,11 +51,27 @@ class Cursor:
 
 
 class Segment(NamedTuple):
-    """Messages `first` to `last` of a stream, as one piece of ready bytes."""
+    """Messages `first` to `last` of a stream, as one piece of ready bytes: a frame each."""
 
     first: int
     last: int
     data: bytes
+
+    def after(self, seq: int) -> bytes:
+        """The messages after this one, which is from before the segment or in it."""
+        at = 0
+        for _ in range(seq + 1 - self.first):
+            at += _frame_size(self.data, at)
+        return self.data[at:]
+
+
+def _frame_size(data: bytes, at: int) -> int:
+    """Bytes of the unmasked frame that begins at `at` (RFC 6455, section 5.2)."""
+    size = data[at + 1]
+    if size < 126:
+        return 2 + size
+    wide = 2 if size == 126 else 8
+    return 2 + wide + int.from_bytes(data[at + 2 : at + 2 + wide], "big")
 
 
 class Log:
@@ -89,6 +105,13 @@ class Log:
     def first_index(self) -> int:
         """Number of the oldest segment still held."""
         return self.next_index - len(self.segments)
+
+    def index_of(self, seq: int) -> int | None:
+        """Number of the segment with this message; None when it is not held."""
+        for back, segment in enumerate(reversed(self.segments), 1):
+            if segment.first <= seq:
+                return self.next_index - back if seq <= segment.last else None
+        return None
 
     def since(self, index: int) -> Segment | None:
         """The segment of this number, None when it is not there (gone, or yet to come)."""

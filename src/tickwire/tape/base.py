@@ -56,8 +56,9 @@ class Tape(Protocol):
         """Keep the state of the market after transaction `seq`, whole or not at all."""
         ...
 
-    def load_snapshot(self) -> tuple[int, bytes] | None:
-        """The newest snapshot that is whole, as (seq, body); None when there is none."""
+    def load_snapshot(self, before: int | None = None) -> tuple[int, bytes] | None:
+        """The newest snapshot that is whole, as (seq, body); None when there is none. Where `before` is given, of those of
+        a transaction before that one."""
         ...
 
     def retain(self, *, bytes_max: int, newer_than_ns: int) -> int:

@@ -90,10 +90,11 @@ class MemoryTape:
         if self._snapshot is None or seq >= self._snapshot[0]:
             self._snapshot = seq, body
 
-    def load_snapshot(self) -> tuple[int, bytes] | None:
+    def load_snapshot(self, before: int | None = None) -> tuple[int, bytes] | None:
         """See `Tape.load_snapshot`."""
         self._check_open()
-        return self._snapshot
+        snapshot = self._snapshot
+        return snapshot if snapshot is not None and (before is None or snapshot[0] < before) else None
 
     def retain(self, *, bytes_max: int, newer_than_ns: int) -> int:
         """See `Tape.retain`."""

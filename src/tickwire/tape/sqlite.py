@@ -161,13 +161,14 @@ class SqliteTape:
             raise TapeError(f"the snapshot of transaction {seq} was not stored: {error}") from error
         self._covered = max(self._covered, seq)
 
-    def load_snapshot(self) -> tuple[int, bytes] | None:
+    def load_snapshot(self, before: int | None = None) -> tuple[int, bytes] | None:
         """See `Tape.load_snapshot`."""
         self._live()
         for seq in snapshot_seqs(self._folder):
-            epoch, body = read_snapshot(self._folder, seq)
-            if epoch:
-                return seq, body
+            if before is None or seq < before:
+                epoch, body = read_snapshot(self._folder, seq)
+                if epoch:
+                    return seq, body
         return None
 
     def retain(self, *, bytes_max: int, newer_than_ns: int) -> int:
