@@ -6,16 +6,40 @@ A test compares, so that a table can't drift from what the server does.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+from tickwire import limits as limits_module
 from tickwire.model.channel import BOOK_DEPTHS, BOOK_INTERVALS_MS, CANDLE_INTERVALS_NS
+from tickwire.observe.metrics import ROWS
 from tickwire.protocol.codes import CLOSE_CODES, ERROR_CODES
 
-PROTOCOL = Path(__file__).parent / "protocol.md"
+HERE = Path(__file__).parent
 
 
-def tables() -> dict[str, str]:
-    """Each generated part by the name in its marker."""
+LIMITS = [
+    "MESSAGE_BYTES_MAX", "FRAGMENTS_MAX", "REQUESTS_PER_SECOND_MAX", "FLOOD_FACTOR", "SUBSCRIPTIONS_MAX",
+    "SEND_BUFFER_MAX_BYTES", "CONNECTIONS_MAX", "CONNECTIONS_PER_IP_MAX", "CONNECTIONS_PER_KEY_MAX",
+    "UPGRADES_PER_SECOND_MAX", "FAILED_LOGINS_PER_MINUTE_MAX", "LIMIT_RETRY_SECONDS", "HTTP_HEADER_BYTES_MAX",
+    "HTTP_HEADERS_MAX", "HTTP_PIPELINED_MAX", "TLS_HANDSHAKE_SECONDS_MAX", "HTTP_REQUEST_SECONDS_MAX",
+    "HTTP_RESPONSE_SECONDS_MAX", "LOGIN_SECONDS_MAX", "IDLE_SECONDS_MAX", "PING_INTERVAL_SECONDS",
+]  # fmt: skip
+"""Those that a client can meet."""
+
+
+def limits() -> list[str]:
+    """A row for each of `LIMITS`: its value, and its reason as the module gives it."""
+    text = Path(limits_module.__file__).read_text()
+    rows = []
+    for name in LIMITS:
+        reason = re.search(rf'^{name} = [^\n]*\n"""(.*?)"""', text, re.MULTILINE | re.DOTALL)
+        assert reason is not None, name
+        rows.append(f"| `{name}` | {getattr(limits_module, name):,} | {' '.join(reason[1].split())} |")
+    return rows
+
+
+def of_the_protocol() -> dict[str, str]:
+    """Each generated part of the protocol's page by the name in its marker."""
     errors = [
         f"| `{code}` | {row.meaning} | {row.what_to_do} | {'yes' if row.retry else 'no'} |"
         for code, row in ERROR_CODES.items()
@@ -29,19 +53,36 @@ def tables() -> dict[str, str]:
     return {
         "options": "\n".join(options),
         "error codes": "\n".join(["| code | meaning | what to do | `retry` |", "|---|---|---|---|", *errors]),
+        "limits": "\n".join(["| limit | value | reason, and what happens beyond it |", "|---|---|---|", *limits()]),
         "close codes": "\n".join(["| code | meaning |", "|---|---|", *closes]),
     }
 
 
-def filled(text: str) -> str:
+def of_observation() -> dict[str, str]:
+    """The same of the page about observing a server."""
+    rows = [
+        f"| `{row.name}` | {row.kind} | {' '.join(f'`{label}`' for label in row.labels)} | {row.help} |" for row in ROWS
+    ]
+    return {"metrics": "\n".join(["| metric | kind | labels | what it is |", "|---|---|---|---|", *rows])}
+
+
+PAGES: dict[Path, Callable[[], dict[str, str]]] = {
+    HERE / "protocol.md": of_the_protocol,
+    HERE / "howto" / "observe.md": of_observation,
+}
+
+
+def filled(page: Path) -> str:
     """A page with its generated parts made anew."""
-    for name, table in tables().items():
+    text = page.read_text()
+    for name, table in PAGES[page]().items():
         pattern = rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)"
         text, found = re.subn(pattern, lambda m, table=table: f"{m[1]}{table}\n{m[2]}", text, flags=re.DOTALL)
         if found != 1:
-            raise SystemExit(f"{PROTOCOL.name} has {found} places for {name!r}, expected one")
+            raise SystemExit(f"{page.name} has {found} places for {name!r}, expected one")
     return text
 
 
 if __name__ == "__main__":
-    PROTOCOL.write_text(filled(PROTOCOL.read_text()))
+    for page in PAGES:
+        page.write_text(filled(page))
