@@ -50,6 +50,7 @@ class Sink:
         self.ready = True
         self.out: list[bytes] = []
         self.lagging: dict[Cursor, None] = {}
+        self.lag_told = False
         self.kept: list[bytes] | None = [] if keep else None
         self.bytes = 0
 

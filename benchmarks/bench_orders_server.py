@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import sys
 import time
@@ -122,6 +123,8 @@ async def serve_orders(durability: Durability, accounts: int, folder: Path) -> N
         say({"port": server.port, "logins": logins})
         if not await line():
             return
+        gc.collect()
+        gc.freeze()  # as `tickwire serve` does
         cpu = time.process_time()
         if not await line():
             return

@@ -10,6 +10,7 @@ from websockets.frames import Frame
 from websockets.streams import StreamReader
 
 from tickwire.market.market import Market
+from tickwire.meters import Meters
 from tickwire.model.channel import PRIVATE_CHANNELS
 from tickwire.model.events import Event
 from tickwire.model.instrument import Instrument
@@ -85,6 +86,7 @@ class ListSink:
         self.ready = True
         self.out: list[bytes] = []
         self.lagging: dict[Cursor, None] = {}
+        self.lag_told = False
         self.writes: list[list[bytes]] = []
 
     def flush(self) -> None:
@@ -104,12 +106,14 @@ class ListSink:
 class World:
     """A market and its hub, where the accounts "a" and "b" have money; `do` is one transaction."""
 
-    def __init__(self, retention: Retention | None = None, instrument: Instrument = BTC) -> None:
+    def __init__(
+        self, retention: Retention | None = None, instrument: Instrument = BTC, meters: Meters | None = None
+    ) -> None:
         self.clock = ManualClock(START_NS)
         self.market = Market()
         self.renderer = Renderer(lambda symbol: self.market.listing(symbol).instrument)
         codecs = {name: NativeCodec(encoding, self.renderer) for name, encoding in ENCODINGS.items()}
-        self.hub = Hub(self.market, codecs, retention)
+        self.hub = Hub(self.market, codecs, retention, meters)
         self.do(ListInstrument(instrument), *funded("a", "b", assets=(instrument.base, instrument.quote)))
 
     def do(self, *records: Record, ms: int = 1) -> list[Event]:

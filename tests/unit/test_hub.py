@@ -23,7 +23,7 @@ CANDLES = StreamKey("candles", SYMBOL, interval="1s")
 
 
 def seqs(messages: list[Any]) -> list[int]:
-    return [message["seq"] for message in messages]
+    return [message["seq"] for message in messages if "seq" in message]
 
 
 def test_a_subscription_begins_with_a_snapshot_and_goes_on_with_the_next_seq() -> None:
@@ -226,7 +226,13 @@ def test_a_lagging_sink_gets_every_message_when_it_has_room_again() -> None:
     world.hub.catch_up(sink)
     assert sink.ready
     world.do(order("buy", 104, 1))
-    assert [1, *seqs(sink.messages())] == seqs(steady.messages()) == [1, 2, 3, 4, 5]
+    notice, *missed = sink.messages()
+    assert notice == {"type": "lagging", "messages": 3}
+    assert [1, *seqs(missed)] == seqs(steady.messages()) == [1, 2, 3, 4, 5]
+    sink.fill()
+    world.do(order("buy", 105, 1))
+    world.hub.catch_up(sink)
+    assert sink.messages()[0] == {"type": "lagging", "messages": 1}
 
 
 def test_catching_up_is_bounded_a_turn() -> None:
@@ -258,8 +264,9 @@ def test_a_busy_stream_does_not_hold_up_the_others_of_a_lagging_sink(monkeypatch
     for _ in range(20):
         world.do(order("sell", 100, 1), order("buy", 99, 1), order("buy", 98, 1))
         world.hub.catch_up(sink)
-        got += [message["channel"] for message in sink.messages()]
+        got += [message.get("channel", message["type"]) for message in sink.messages()]
     assert not sink.ready
+    assert got.count("lagging") == 1
     assert got.count("trades") >= 5
     assert got.count("book") >= 5
 
@@ -273,7 +280,8 @@ def test_a_lossless_stream_that_fell_off_the_ring_is_told_the_gap_and_shown_the_
     for price in range(101, 121):
         world.do(order("buy", price, 1))
     world.hub.catch_up(sink)
-    gap, snapshot = sink.messages()
+    notice, gap, snapshot = sink.messages()
+    assert notice == {"type": "lagging", "messages": 20}
     assert gap == {"type": "gap", "channel": "book", "symbol": SYMBOL, "from": 2, "to": 21}
     assert (snapshot["type"], snapshot["seq"], len(snapshot["data"]["bids"])) == ("snapshot", 21, 21)
     world.do(order("buy", 121, 1))
@@ -287,7 +295,8 @@ def test_a_latest_class_stream_skips_to_the_newest_and_says_so() -> None:
     for price in (100, 101, 102):
         world.do(order("buy", price, 1))
     world.hub.catch_up(sink)
-    skipped, newest = sink.messages()
+    notice, skipped, newest = sink.messages()
+    assert notice == {"type": "lagging", "messages": 3}
     assert skipped == {"type": "skipped", "channel": "quotes", "symbol": SYMBOL, "from": 1, "to": 2}
     assert (newest["seq"], newest["data"]["bid"]) == (3, "1.02")
     assert sink.ready

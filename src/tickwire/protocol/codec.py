@@ -10,7 +10,7 @@ import msgspec
 
 from tickwire.model.channel import StreamKey
 from tickwire.model.events import Event
-from tickwire.protocol.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, Gap, Skipped
+from tickwire.protocol.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, Gap, Lagging, Skipped
 from tickwire.protocol.render import Renderer
 
 T = TypeVar("T")
@@ -66,12 +66,20 @@ class Encoding:
         Raises:
             ValueError, RecursionError: the text is not UTF-8 or nested too deep.
         """
-        if self.opcode == TEXT:
+        if self.opcode == TEXT and not self._is_plain(data):
             try:
                 _CHECKING.decode(data.decode())
             except _RepeatedKey as repeated:
                 return str(repeated)
         return None
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether `data` is, byte for byte, how its own content is encoded. Then it has no key twice: a dict has none.
+        Most clients write like this, without spaces, and it is found out in a third of the time."""
+        try:
+            return self.encode(self._module.decode(data)) == data
+        except (ValueError, RecursionError):
+            return False
 
     def frame(self, message: Any) -> bytes:
         """A message as one whole unmasked frame, as servers send."""
@@ -105,6 +113,10 @@ class NativeCodec:
     ) -> bytes:
         """A stream message as a frame."""
         return self._encoding.frame(self._renderer.message(key, event, kind=kind, seq=seq, ts=ts))
+
+    def lagging(self, messages: int) -> bytes:
+        """See `tickwire.streams.hub.Codec`."""
+        return self._encoding.frame(Lagging(messages))
 
     def dropped(self, key: StreamKey, first: int, last: int) -> bytes:
         """`gap` for a lossless stream, `skipped` for one of the latest class."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -18,6 +19,8 @@ T = TypeVar("T")
 ID_LENGTH_MAX = 36
 """Characters of a client_order_id or a transfer_id: a UUID's."""
 TIME_MAX = 2**63 - 1
+PARSED_MAX = 16_384
+"""Prices and sizes that are remembered: in orders, as in the book, the same ones come again and again."""
 TEXT_LENGTH_MAX = 500
 """Characters of an error's message and field, which may quote a request."""
 
@@ -77,6 +80,7 @@ def check_combination(params: PlaceParams) -> None:
         raise InvalidInput("display_size is for limit orders that rest: gtc or gtd", field="display_size")
 
 
+@lru_cache(maxsize=PARSED_MAX)
 def parse_steps(unit: Scale, text: str, field: str) -> int:
     """A price in ticks or a size in lots, more than 0."""
     steps = unit.parse(text, field)

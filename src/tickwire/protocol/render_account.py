@@ -41,7 +41,7 @@ def order_data(order: Order, instrument: Instrument) -> OrderData:
         size(order.remaining),
         size(order.filled),
         average_price(order.cost, order.filled, instrument.price) if order.filled else None,
-        asset_text(order.fee),
+        asset_text(order.fee) if order.fee else "0",
         order.post_only,
         order.reduce_only,
         size(order.display_size) if order.display_size else None,

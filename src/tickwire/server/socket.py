@@ -10,27 +10,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from websockets.datastructures import Headers
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from tickwire.errors import InvalidInput
 from tickwire.limits import (
     HEARTBEAT_MS,
     MESSAGE_BYTES_MAX,
     PING_INTERVAL_SECONDS,
+    READ_BYTES_PER_TURN_MAX,
     SEND_BUFFER_HIGH_BYTES,
     SEND_BUFFER_LOW_BYTES,
     SEND_BUFFER_MAX_BYTES,
 )
-from tickwire.model.identity import Identity
 from tickwire.protocol.codec import ENCODINGS, JSON
+from tickwire.protocol.deflate import deflated
 from tickwire.protocol.session import Session
+from tickwire.server.admission import Refusal, rate_headers
 from tickwire.server.frames import Messages
 from tickwire.streams.log import Cursor
 
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# a compressor for each client, and for each a memory of what was sent, would cost 300 KB a client
+_DEFLATE = [ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)]
 _SUBPROTOCOLS = [Subprotocol(name) for name in ENCODINGS]
 _BEATS_PER_PING = max(1, PING_INTERVAL_SECONDS * 1000 // HEARTBEAT_MS)
 
@@ -55,19 +60,26 @@ class Connection(asyncio.Protocol):
         self._gateway = gateway
         self._uvicorn_connections = uvicorn_connections
         self._ws = ServerProtocol(
-            subprotocols=_SUBPROTOCOLS, select_subprotocol=_select_subprotocol, max_size=MESSAGE_BYTES_MAX
+            subprotocols=_SUBPROTOCOLS,
+            select_subprotocol=_select_subprotocol,
+            extensions=_DEFLATE if gateway.deflate else None,
+            max_size=MESSAGE_BYTES_MAX,
         )
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._session: Session | None = None
         self._messages = Messages(self._ws)
         self._paused = False
+        self._finishing = False
         self._beat: asyncio.TimerHandle | None = None
         self._beats_unanswered = 0
+        self._is_closing = False
+        self._ip: str | None = None
         # what the hub reads and writes: see tickwire.streams.log.Sink
         self.encoding = JSON.name
         self.ready = True
         self.out: list[bytes] = []
         self.lagging: dict[Cursor, None] = {}
+        self.lag_told = False
 
     # ---- the transport calls ---------------------------------------------------------------------
 
@@ -89,7 +101,11 @@ class Connection(asyncio.Protocol):
             for message in self._messages.received(data):
                 self._message(self._session, message)
             self._gateway.heard()
+            if len(data) >= READ_BYTES_PER_TURN_MAX:
+                self._read_later()
         self._send_pending()
+        if self.lagging:  # what a resumed stream has missed
+            self._catch_up()
         if self._transport.get_write_buffer_size() > SEND_BUFFER_MAX_BYTES:  # replies or pongs that it does not read
             self._ws.fail(4001, "slow consumer: reconnect and resume")
             self._send_pending()
@@ -104,9 +120,14 @@ class Connection(asyncio.Protocol):
         """The socket is gone."""
         self._uvicorn_connections.discard(self)
         self._gateway.connections.discard(self)
+        self._gateway.admission.gone(self)
+        if self._ip is not None:
+            self._gateway.admission.left(self._ip)
         if self._beat is not None:
             self._beat.cancel()
         if self._session is not None:
+            self._gateway.meters.closes[self._close_code] += 1
+            log.debug("session closed", extra={**self.about, "code": self._close_code})
             self._session.closed()
         self.ready = False
         self.out.clear()
@@ -127,15 +148,38 @@ class Connection(asyncio.Protocol):
         identity = self._session.identity if self._session is not None else None
         return None if identity is None else identity.key_id
 
+    def is_logged_in(self, key_id: str) -> bool:
+        """Whether it is open, and logged in with this key."""
+        return self._ws.state is State.OPEN and self.key_id == key_id
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits until the socket has room."""
+        return self._transport.get_write_buffer_size()
+
     def close(self, code: int, reason: str) -> None:
         """Close in good order."""
         if self._ws.state is State.OPEN:
             self._ws.send_close(code, reason)
             self._send_pending()
 
+    def drain(self, deadline: int) -> None:
+        """Say that the server stops, and closes this connection at `deadline`, ns since the epoch."""
+        if self._session is not None and self._ws.state is State.OPEN:
+            self.out.append(self._session.drain(deadline))
+            self.flush()
+
+    def finish(self) -> None:
+        """Take no more requests. Those that were taken are answered, and streams go on, until `close`."""
+        self._finishing = True
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._transport.abort()
+
     def shutdown(self) -> None:
-        """The server stops (called by uvicorn)."""
-        self.close(CloseCode.SERVICE_RESTART, "the server restarts: reconnect")
+        """The server has stopped (called by uvicorn): close what is still open."""
+        self.close(CloseCode.SERVICE_RESTART, "the server restarts: reconnect and resume")
         self._transport.close()
 
     # ---- the hub calls ---------------------------------------------------------------------------
@@ -151,50 +195,81 @@ class Connection(asyncio.Protocol):
             else:
                 self._transport.writelines(out)
         except Exception:  # whatever is wrong with this socket must not reach the others
-            log.exception("a connection can't be written to and is closed")
+            log.exception("a connection can't be written to and is closed", extra=self.about)
             self.ready = False
             self._transport.abort()
         out.clear()
 
     # ---- inside ----------------------------------------------------------------------------------
 
+    @property
+    def about(self) -> dict[str, str]:
+        """The fields of log records about this connection."""
+        session = self._session
+        if session is None:
+            return {}
+        key = {} if session.identity is None else {"key": session.identity.key_id}
+        return {"session": session.session_id, **key}
+
+    @property
+    def _close_code(self) -> int:
+        """Of whoever closed first (a client's close is answered with its own code); 1006 where nobody has said why."""
+        close = self._ws.close_sent
+        return CloseCode.ABNORMAL_CLOSURE if close is None else int(close.code)
+
+    def _refused(self, ip: str, status: int) -> None:
+        self._gateway.meters.connections_refused[status] += 1
+        log.debug("an upgrade is refused", extra={"ip": ip, "status": status})
+        self._transport.close()
+
     def _upgrade(self, request: Request) -> None:
-        response = self._gateway.refusal(request.path)
         peer = self._transport.get_extra_info("peername")
-        ip = peer[0] if peer else ""
-        identity: Identity | None = None
-        authorization = request.headers.get("Authorization")
-        if response is None and authorization is not None:
-            try:
-                identity = self._gateway.identify(authorization, ip)
-            except InvalidInput as error:
-                response = 401, f"{error}\n"
-        if response is None:
-            accepted = self._ws.accept(request)
-        else:
-            status, text = response
-            body = text.encode()
-            headers = Headers([("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))])
-            accepted = Response(status, "", headers, body)
-        self._ws.send_response(accepted)
-        self._send_pending()
+        secure = self._transport.get_extra_info("sslcontext") is not None
+        admitted = self._gateway.admit(request, connection=self, peer=peer[0] if peer else "", secure=secure)
+        if isinstance(admitted, Refusal):
+            body = admitted.text.encode()
+            headers = Headers(
+                [
+                    *admitted.headers,
+                    ("Content-Type", "text/plain; charset=utf-8"),
+                    ("Content-Length", str(len(body))),
+                    ("Connection", "close"),
+                ]
+            )
+            self._ws.send_response(Response(admitted.status, HTTPStatus(admitted.status).phrase, headers, body))
+            self._send_pending()
+            self._refused(peer[0] if peer else "", admitted.status)
+            return
+        self._ip = admitted.ip
+        accepted = self._ws.accept(request)
         if accepted.status_code != 101:
-            self._transport.close()
+            self._ws.send_response(accepted)
+            self._send_pending()
+            self._refused(admitted.ip, accepted.status_code)
             return
         self.encoding = self._ws.subprotocol or JSON.name
-        self._session = self._gateway.new_session(self, identity, ip)
+        if self._ws.extensions:
+            self.encoding = deflated(self.encoding)
+        self._session = self._gateway.new_session(self, admitted.identity, admitted.ip)
+        accepted.headers.update(rate_headers(self._session.rate))
+        self._ws.send_response(accepted)
+        self._send_pending()
         self._gateway.connections.add(self)
+        log.debug("session opened", extra={**self.about, "ip": admitted.ip, "encoding": self.encoding})
         self._transport.write(self._session.opened())
         self._schedule_beat()
 
     def _message(self, session: Session, message: bytes) -> None:
-        if self._ws.state is not State.OPEN:
+        if self._finishing or self._ws.state is not State.OPEN:
             return
+        self.out += self._ws.data_to_send()  # the pong to a ping that came before
         try:
             self.out += session.received(message)
         except Exception:
-            log.exception("session %s has failed; its connection is closed", session.session_id)
+            log.exception("a session has failed; its connection is closed", extra=self.about)
             self._ws.fail(CloseCode.INTERNAL_ERROR, "the server failed")
+        if session.ending is not None and self._ws.state is State.OPEN:
+            self._ws.send_close(*session.ending)
 
     def _send_pending(self) -> None:
         """Write the replies, then what the library has to say: handshake, pongs, closes; an empty piece means end of
@@ -207,6 +282,16 @@ class Connection(asyncio.Protocol):
         if self._session is not None and self._ws.state is not State.OPEN:  # after a Close frame nothing may follow
             self.ready = False
             self._session.closed()
+
+    def _read_later(self) -> None:
+        """Let the others have their turn first: the loop would read on while there is something, up to 8 MB."""
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _catch_up(self) -> None:
         if self._paused or self._ws.state is not State.OPEN or self._transport.is_closing():
@@ -225,6 +310,15 @@ class Connection(asyncio.Protocol):
         if self._beats_unanswered > 2 * _BEATS_PER_PING:
             self._transport.abort()
             return
+        if self._ws.state is not State.OPEN:
+            if self._is_closing:  # since the beat before: the client does not answer the close
+                self._transport.abort()
+                return
+            self._is_closing = True
+        else:
+            self._session.check()
+            if self._session.ending is not None:
+                self.close(*self._session.ending)
         if self._ws.state is State.OPEN:
             if self._beats_unanswered % _BEATS_PER_PING == 0:
                 self._ws.send_ping(secrets.token_bytes(4))

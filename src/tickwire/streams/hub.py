@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 from tickwire.limits import CATCH_UP_BYTES_MAX, IDLE_LOGS_MAX, RESUME_SECONDS
 from tickwire.market.market import Market
 from tickwire.market.out import Heard
+from tickwire.meters import Meters
 from tickwire.model.channel import CANDLE_NAMES, StreamKey
 from tickwire.model.events import Book, Candle, Event, Orders
 from tickwire.streams.log import Cursor, Log, Retention, Segment, Sink
@@ -31,6 +32,10 @@ class Codec(Protocol):
         self, key: StreamKey, event: Event | None, *, kind: Literal["snapshot", "update"], seq: int, ts: int
     ) -> bytes:
         """A stream message; `event` is None for a snapshot of what has not happened yet."""
+        ...
+
+    def lagging(self, messages: int) -> bytes:
+        """Says how many messages a client is behind."""
         ...
 
     def dropped(self, key: StreamKey, first: int, last: int) -> bytes:
@@ -58,10 +63,17 @@ class _Stream:
 class Hub:
     """All streams of a market that somebody reads."""
 
-    def __init__(self, market: Market, codecs: Mapping[str, Codec], retention: Retention | None = None) -> None:
+    def __init__(
+        self,
+        market: Market,
+        codecs: Mapping[str, Codec],
+        retention: Retention | None = None,
+        meters: Meters | None = None,
+    ) -> None:
         self._market = market
         self._codecs = codecs
         self._retention = retention or Retention()
+        self._meters = meters or Meters()
         self._pushed: dict[tuple[str, str, str], _Stream] = {}  # (channel, symbol, candle interval)
         self._pulled: dict[str, dict[StreamKey, _Stream]] = {}  # symbol -> latest-class streams
         self._dirty: dict[_Stream, None] = {}
@@ -108,7 +120,7 @@ class Hub:
         if index + 1 < log.next_index:
             cursor.index, cursor.seq = index + 1, segment.last
             sink.lagging[cursor] = None
-            sink.ready = False
+            sink.ready, sink.lag_told = False, True  # it knows what it has missed
         return cursor, segment.after(after)
 
     def _join(self, log: Log, sink: Sink) -> Cursor:
@@ -187,22 +199,30 @@ class Hub:
         self._pull()
         self._expire()
         made = [
-            (log, Segment(stream.pending[0].seq, stream.pending[-1].seq, self._encode(stream, log.encoding)))
+            (
+                log,
+                len(stream.pending),
+                Segment(stream.pending[0].seq, stream.pending[-1].seq, self._encode(stream, log.encoding)),
+            )
             for stream in self._dirty
             for log in stream.logs.values()
         ]
         # all is encoded: from here on nothing can fail and leave a subscriber with half of a transaction
         touched = self._touched
-        for log, segment in made:
-            data = segment.data
+        for log, count, segment in made:
+            data, behind = segment.data, 0
             for sink, cursor in log.cursors.items():
                 if sink.ready:
                     if not sink.out:
                         touched[sink] = None
                     sink.out.append(data)
-                elif cursor.index < 0:
+                    continue
+                behind += 1
+                if cursor.index < 0:
                     cursor.index, cursor.seq = log.next_index, log.last_seq
                     sink.lagging[cursor] = None
+            given = len(log.cursors) - behind
+            self._count(log.encoding, given * count, given * len(data))
             log.last_seq = segment.last
             self._retention.add(log, segment)
         for stream in self._dirty:
@@ -218,8 +238,14 @@ class Hub:
         self._touched.clear()
 
     def catch_up(self, sink: Sink) -> None:
-        """Serve a sink that has room again: what its cursors missed, a bounded amount at a time."""
+        """Serve a sink that has room again: what its cursors missed, a bounded amount at a time. First it is told how far
+        behind it is."""
         budget = CATCH_UP_BYTES_MAX
+        if sink.lagging and not sink.lag_told:
+            behind = sum(cursor.log.last_seq - cursor.seq for cursor in sink.lagging)
+            sink.out.append(self._codecs[sink.encoding].lagging(behind))
+            self._count(sink.encoding, 1, len(sink.out[-1]))
+            sink.lag_told = True
         for cursor in list(sink.lagging):
             budget -= self._advance(cursor, budget)
             if cursor in sink.lagging:  # to the end: a busy stream must not hold up the others for ever
@@ -227,11 +253,17 @@ class Hub:
                 sink.lagging[cursor] = None
             if budget <= 0:
                 break
-        sink.ready = not sink.lagging
+        if not sink.lagging:
+            sink.ready, sink.lag_told = True, False
         if sink.out:
             sink.flush()
 
     # ---- inside ----------------------------------------------------------------------------------
+
+    def _count(self, encoding: str, messages: int, size: int) -> None:
+        sent = self._meters.sent[encoding]
+        sent.messages += messages
+        sent.size += size
 
     def _find(self, key: StreamKey) -> _Stream | None:
         if key.lossless:
@@ -290,7 +322,7 @@ class Hub:
     def _pull(self) -> None:
         """Collect the latest-class streams whose state has moved and whose time has come."""
         market, waiting = self._market, self._waiting
-        for symbol in market.changed:
+        for symbol in sorted(market.changed):  # on every machine the same order
             streams = self._pulled.get(symbol)
             if streams:
                 seq_of = market.listing(symbol).seq_of
@@ -345,10 +377,14 @@ class Hub:
                 sink.out.append(self._snapshot(stream, log))
                 cursor.index = log.next_index
                 given = len(sink.out[-1])
+                self._meters.dropped["gap"] += stream.last_seq - cursor.seq
+                self._count(log.encoding, 2, len(sink.out[-2]) + given)
             else:
                 newest = log.segments[-1]
                 if newest.first > cursor.seq + 1:
                     sink.out.append(codec.dropped(log.key, cursor.seq + 1, newest.first - 1))
+                    self._meters.dropped["skipped"] += newest.first - 1 - cursor.seq
+                    self._count(log.encoding, 1, len(sink.out[-1]))
                 cursor.index = log.first_index
         while given < budget:
             segment = log.since(cursor.index)
@@ -356,6 +392,7 @@ class Hub:
                 break
             sink.out.append(segment.data)
             given += len(segment.data)
+            self._count(log.encoding, segment.last - segment.first + 1 if log.lossless else 1, len(segment.data))
             cursor.index += 1
             cursor.seq = segment.last
         if cursor.index >= log.next_index:

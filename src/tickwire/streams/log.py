@@ -7,6 +7,7 @@ the number of the first segment it has not been given.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from typing import NamedTuple, Protocol
 
@@ -22,12 +23,14 @@ class Sink(Protocol):
         ready: False while its socket is full; then its cursors stay where they are.
         out: frames and segments handed over in this turn; `flush` writes and clears them.
         lagging: its cursors that are behind.
+        lag_told: True while its client knows that it lags.
     """
 
     encoding: str
     ready: bool
     out: list[bytes]
     lagging: dict[Cursor, None]
+    lag_told: bool
 
     def flush(self) -> None:
         """Write `out` to the socket in one gathered call and clear it. Clears `ready` when the socket is full."""
@@ -108,10 +111,8 @@ class Log:
 
     def index_of(self, seq: int) -> int | None:
         """Number of the segment with this message; None when it is not held."""
-        for back, segment in enumerate(reversed(self.segments), 1):
-            if segment.first <= seq:
-                return self.next_index - back if seq <= segment.last else None
-        return None
+        at = bisect_right(self.segments, seq, key=lambda segment: segment.first) - 1
+        return self.first_index + at if at >= 0 and seq <= self.segments[at].last else None
 
     def since(self, index: int) -> Segment | None:
         """The segment of this number, None when it is not there (gone, or yet to come)."""
