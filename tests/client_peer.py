@@ -12,11 +12,16 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from tickwire.client import Client
-from tickwire.protocol.messages import ErrorBody, Hello, Limits, Reply
+from tickwire.protocol.messages import ErrorBody, Hello, Limits, Reply, StreamState
 
 
 def hello(heartbeat_ms: int = 60_000, epoch: str = "e1") -> Hello:
     return Hello("s1", epoch, 7, "0.1.0", heartbeat_ms, "c", Limits(65_536, 50, 1024))
+
+
+def went_on(channel: str, seq: int, symbol: str, reason: str = "") -> dict[str, Any]:
+    """The result of a subscription of one stream from a place in it: it goes on, unless there is a reason why not."""
+    return {"streams": [StreamState(channel, symbol, seq, recovered=not reason, reason=reason)]}
 
 
 class Peer:

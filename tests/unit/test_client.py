@@ -15,8 +15,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 import tickwire
-from client_peer import FakeServer, Peer, connected, hello, let_run, quick, start
-from tickwire.client import Client, Lost, Subscription, connect, connect_blocking, queue
+from client_peer import FakeServer, Peer, connected, hello, let_run, quick, start, went_on
+from tickwire.client import Client, Lost, Resumed, Subscription, connect, connect_blocking, queue
 from tickwire.client.backoff import backoff_seconds
 from tickwire.client.link import Link, Receiver, open_link
 from tickwire.errors import BookInvalid, ClientError, ConnectionLost, InvalidInput, RequestRefused, UnknownSymbol
@@ -28,6 +28,7 @@ from tickwire.protocol.messages import (
     Heartbeat,
     InstrumentInfo,
     OrdersData,
+    QuoteData,
     Reply,
     StatusData,
     StreamMessage,
@@ -54,6 +55,10 @@ def book(kind: Any, seq: int, price: str, *, add: int = 0, symbol: str = BTC) ->
     """A book of one bid; `add` falsifies the checksum."""
     text = price.replace(".", "").lstrip("0") + "1000"
     return StreamMessage("book", symbol, kind, seq, 9, BookData([(price, "1.000")], [], crc32(text.encode()) + add))
+
+
+def quote(seq: int) -> StreamMessage:
+    return StreamMessage("quotes", BTC, "update" if seq else "snapshot", seq, 9, QuoteData("1.0", "2", "1.1", "3", 5))
 
 
 @pytest.fixture(autouse=True)
@@ -327,6 +332,21 @@ async def test_something_else_behind_the_address_is_named() -> None:
             await connect(url).__aenter__()
 
 
+async def test_a_connection_that_is_reset_in_the_upgrade_is_a_loss_like_others(server: FakeServer) -> None:
+    resets = 0
+
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal resets
+        resets += 1
+        writer.transport.abort()
+
+    async with await asyncio.start_server(reset, "127.0.0.1", 0) as other:
+        url = f"ws://127.0.0.1:{other.sockets[0].getsockname()[1]}/ws"
+        with pytest.raises(ConnectionLost, match="ended the connection without an answer"):
+            await connect(url).__aenter__()
+    assert resets == 1
+
+
 async def test_a_server_without_the_encoding_is_refused() -> None:
     async def accept(ws: ServerConnection) -> None:
         await ws.wait_closed()
@@ -372,19 +392,118 @@ async def test_everything_goes_on_after_a_lost_connection(server: FakeServer) ->
         peer.ws.transport.abort()
         peer = await server.peer()
         assert live.valid is False
-        with pytest.raises(BookInvalid, match=r"the connection is lost \(1006.*it waits for a snapshot"):
+        with pytest.raises(BookInvalid, match=r"the connection is lost \(1006.*it waits for another"):
             live.bids()
         await peer.answer("instruments", {"instruments": [INFO]})
-        asked = [(await peer.answer("subscribe", {"streams": []}))["params"]["channel"] for _ in range(2)]
-        assert asked == ["book", "trades"]
-        await peer.say(book("snapshot", 90, "2.00"), no_trades(80), trade(81))
+        asked = await peer.answer("subscribe", went_on("book", 6, BTC), book("update", 5, "1.00"))
+        assert asked["params"]["from"] == {"epoch": "e1", "seq": 4}
+        asked = await peer.answer("subscribe", went_on("trades", 6, BTC), trade(6), trade(7))
+        assert asked["params"]["from"] == {"epoch": "e1", "seq": 5}
+        assert await take(trades, 5) == [no_trades(4), trade(5), Resumed("trades", BTC, 5, 1), trade(6), trade(7)]
+        with pytest.raises(BookInvalid, match="it catches up with the 2 messages that it missed"):
+            live.bids()
+        await peer.say(book("update", 6, "1.00"))
+        await live.until(lambda b: b.seq == 6)
+        assert live.best_bid == (Decimal("1.00"), Decimal("1.000"))
+        assert (client.stats.connections, client.stats.resumed, client.stats.lost) == (2, 2, 0)
+
+
+async def test_what_can_not_go_on_says_why_and_begins_anew(server: FakeServer) -> None:
+    async with quick(server.url) as client:
+        peer = await server.peer()
+        live = await live_book(client, peer)
+        trades = await subscribed(client, peer, no_trades(4), trade(5))
+        peer.ws.transport.abort()
+        peer = await server.peer()
+        await peer.answer("instruments", {"instruments": [INFO]})
+        await peer.answer("subscribe", went_on("book", 90, BTC, "too long ago"))
+        await peer.answer("subscribe", went_on("trades", 80, BTC, "too long ago"), no_trades(80), trade(81))
+        lost = Lost("trades", BTC, 5, "too long ago")
+        assert await take(trades, 5) == [no_trades(4), trade(5), lost, no_trades(80), trade(81)]
+        with pytest.raises(BookInvalid, match="too long ago; it waits for a snapshot"):
+            live.bids()
+        await peer.say(book("snapshot", 90, "2.00"))
         await live.until(lambda b: b.seq == 90)
         assert live.best_bid == (Decimal("2.00"), Decimal("1.000"))
-        before, first, lost, *after = await take(trades, 5)
-        assert [before, first, *after] == [no_trades(4), trade(5), no_trades(80), trade(81)]
-        assert isinstance(lost, Lost)
-        assert (lost.after, lost.symbol) == (5, BTC)
-        assert client.stats.connections == 2
+        assert (client.stats.connections, client.stats.resumed, client.stats.lost) == (2, 0, 2)
+
+
+async def test_a_server_that_resumes_with_the_wrong_message_is_not_believed(server: FakeServer) -> None:
+    async with quick(server.url) as client:
+        peer = await server.peer()
+        trades = await subscribed(client, peer, no_trades(4))
+        peer.ws.transport.abort()
+        peer = await server.peer()
+        await peer.answer("subscribe", went_on("trades", 6, BTC), trade(6))
+        asked = await peer.answer("subscribe", {}, no_trades(6), trade(7))
+        assert asked["params"] == {"channel": "trades", "symbols": [BTC]}
+        assert await take(trades, 5) == [
+            no_trades(4),
+            Resumed("trades", BTC, 4, 2),
+            Lost("trades", BTC, 4, "seq 6 came after 4"),
+            no_trades(6),
+            trade(7),
+        ]
+
+
+async def test_a_book_whose_steps_have_changed_begins_anew(server: FakeServer) -> None:
+    async with quick(server.url) as client:
+        peer = await server.peer()
+        live = await live_book(client, peer)
+        peer.ws.transport.abort()
+        peer = await server.peer()
+        await peer.answer("instruments", {"instruments": [msgspec.structs.replace(INFO, tick_size="0.001")]})
+        asked = await peer.answer("subscribe", {}, book("snapshot", 4, "1.000"))
+        assert "from" not in asked["params"]
+        await live.until(lambda b: b.best_bid == (Decimal("1.000"), Decimal("1.000")))
+
+
+async def test_a_mismatch_that_was_not_mended_before_the_cut_is_no_place_to_go_on_from(server: FakeServer) -> None:
+    async with quick(server.url) as client:
+        peer = await server.peer()
+        live = await live_book(client, peer)
+        await peer.say(book("update", 5, "1.00", add=1))
+        await peer.asked("subscribe")
+        peer.ws.transport.abort()
+        peer = await server.peer()
+        await peer.answer("instruments", {"instruments": [INFO]})
+        asked = await peer.answer("subscribe", {}, book("snapshot", 7, "2.00"))
+        assert "from" not in asked["params"]
+        await live.until(lambda b: b.best_bid == (Decimal("2.00"), Decimal("1.000")))
+
+
+async def test_who_opens_a_book_while_the_streams_are_taken_up_sees_no_old_state(server: FakeServer) -> None:
+    async with quick(server.url) as client:
+        peer = await server.peer()
+        live = await live_book(client, peer)
+        peer.ws.transport.abort()
+        peer = await server.peer()
+        rows = await peer.asked("instruments")
+        await connected(client)
+        opening = start(client.subscribe("book", BTC))
+        await peer.answer("subscribe", {})
+        assert not live.valid
+        await peer.say(Reply(rows["id"], 1, 2, {"instruments": [INFO]}), book("snapshot", 9, "2.00"))
+        other = await opening
+        lost = Lost("book", BTC, 4, "a snapshot at seq 9 came after 4")
+        assert await take(other, 2) == [lost, book("snapshot", 9, "2.00")]
+        assert live.best_bid == (Decimal("2.00"), Decimal("1.000"))
+
+
+async def test_how_long_the_server_has_been_silent_and_what_its_clock_shows(server: FakeServer) -> None:
+    client = quick(server.url)
+    assert client.silence == float("inf")
+    with pytest.raises(ConnectionLost, match="not connected yet"):
+        client.server_time()
+    async with client:
+        peer = await server.peer()
+        assert 7 < client.server_time() < 7 + 5 * 10**9
+        silent = client.silence
+        assert 0 < silent < client.silence < 5
+        trades = await subscribed(client, peer, no_trades(4), Heartbeat(10**15, [StreamState("trades", BTC, 4)]))
+        await peer.say(trade(5))
+        await take(trades, 2)
+        assert 10**15 < client.server_time() < 10**15 + 5 * 10**9
 
 
 async def test_requests_in_flight_fail_when_the_connection_is_lost(server: FakeServer) -> None:
@@ -592,10 +711,12 @@ async def test_a_connection_lost_while_stopped_is_made_anew_when_there_is_room(
         second = start(server.peer())
         assert await take(trades, 7) == [trade(seq) for seq in range(1, 8)]
         peer = await second
-        await peer.answer("subscribe", {"streams": []}, no_trades(50))
-        *_, lost, fresh = await take_until_snapshot(trades)
-        assert isinstance(lost, Lost)
-        assert fresh == no_trades(50)
+        asked = await peer.asked("subscribe")
+        place = asked["params"]["from"]["seq"]  # what had been read from the socket may not have been taken
+        missed = [trade(seq) for seq in range(place + 1, 10)]
+        await peer.say(Reply(asked["id"], 1, 2, went_on("trades", 9, BTC)), *missed)
+        taken = [trade(seq) for seq in range(8, place + 1)]
+        assert await take(trades, 3) == [*taken, Resumed("trades", BTC, place, 9 - place), *missed]
         await closing
 
 
@@ -605,31 +726,25 @@ async def test_a_notice_that_fills_a_queue_puts_the_next_connection_off(
     monkeypatch.setattr(queue, "QUEUE_MAX", 8)
     async with quick(server.url) as client:
         peer = await server.peer()
-        trades = await subscribed(client, peer, no_trades(0), *[trade(seq) for seq in range(1, 7)])
+        opening = start(client.subscribe("quotes", BTC))
+        await peer.answer("subscribe", {"streams": []}, *[quote(seq) for seq in range(7)])
+        quotes = await opening
         task = start(client.time())
         await peer.answer("time", {"time": 1})
         await task
-        assert trades.waiting == 7
+        assert quotes.waiting == 7
         peer.ws.transport.abort()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
                 await server.peer()
-        assert trades.waiting == 8
-        assert await take(trades, 7) == [no_trades(0), *[trade(seq) for seq in range(1, 7)]]
+        assert quotes.waiting == 8
+        assert await take(quotes, 7) == [quote(seq) for seq in range(7)]
         peer = await server.peer()
-        await peer.answer("subscribe", {"streams": []}, no_trades(50))
-        lost, fresh = await take_until_snapshot(trades)
-        assert isinstance(lost, Lost)
-        assert fresh == no_trades(50)
-
-
-async def take_until_snapshot(trades: Subscription) -> list[Any]:
-    taken: list[Any] = []
-    async for message in trades:
-        taken.append(message)
-        if isinstance(message, StreamMessage) and message.type == "snapshot":
-            break
-    return taken
+        await peer.answer("subscribe", {"streams": []}, quote(0))
+        lost, fresh = await take(quotes, 2)
+        assert lost == Lost("quotes", BTC, 6, lost.reason)
+        assert "the connection is lost (1006" in lost.reason
+        assert fresh == quote(0)
 
 
 # ---- the blocking twin -----------------------------------------------------------------------------------

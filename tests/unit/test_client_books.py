@@ -17,7 +17,7 @@ from tickwire.client.queue import Queue
 from tickwire.client.subscription import Consumer
 from tickwire.errors import BookInvalid, ConnectionLost, RequestRefused
 from tickwire.model.channel import stream_key
-from tickwire.protocol.client_outcomes import ClientStats, Lost
+from tickwire.protocol.client_outcomes import ClientStats, Lost, Resumed
 from tickwire.protocol.messages import (
     BookData,
     Gap,
@@ -173,6 +173,27 @@ def test_a_gap_makes_the_book_unreadable_and_skipped_does_not(book: LiveBook) ->
     book._notice(Gap("book", BTC, 8, 9))
     with pytest.raises(BookInvalid, match="messages 8 to 9 were dropped; it waits for a snapshot"):
         book.bids()
+
+
+def test_a_book_catches_up_before_it_is_read_again(book: LiveBook) -> None:
+    book._interrupt(FULL, "cut")
+    with pytest.raises(BookInvalid, match="cut; it waits for another"):
+        book.bids()
+    book._notice(Resumed("book", BTC, 7, 2))
+    for seq in (8, 9):
+        assert not book.valid
+        assert book._take(message(FULL, "update", seq, book_data(BIDS, ASKS)), 100) is None
+    assert (book.valid, book.seq) == (True, 9)
+    book._interrupt(FULL, "cut")
+    book._notice(Resumed("book", BTC, 9, 0))
+    assert book.valid
+
+
+def test_a_book_that_begins_anew_has_nothing_to_catch_up_with(book: LiveBook) -> None:
+    book._notice(Resumed("book", BTC, 7, 90))
+    book._notice(Lost("book", BTC, 7, "another epoch"))
+    book._take(message(FULL, "snapshot", 3, book_data(BIDS, ASKS)), 100)
+    assert (book.valid, book.seq) == (True, 3)
 
 
 def test_variants_are_complete_in_every_message_and_their_checksum_is_not_theirs() -> None:

@@ -13,13 +13,24 @@ from hypothesis import strategies as st
 from tickwire.errors import ClientError, InvalidInput
 from tickwire.model.channel import CHANNELS, StreamKey, stream_key
 from tickwire.protocol.client_codec import Encoding
-from tickwire.protocol.client_outcomes import Answered, Broken, Delivered, Ended, Lost, Noticed, Outcome, Refused
+from tickwire.protocol.client_outcomes import (
+    Answered,
+    Broken,
+    Delivered,
+    Ended,
+    Interrupted,
+    Lost,
+    Noticed,
+    Outcome,
+    Refused,
+    Resumed,
+)
 from tickwire.protocol.client_session import (
     HELLO_TIMEOUT_NS,
     REQUESTS_MAX,
-    SYMBOLS_PER_REQUEST_MAX,
     ClientSession,
 )
+from tickwire.protocol.client_streams import SYMBOLS_PER_REQUEST_MAX, Places
 from tickwire.protocol.messages import (
     BookData,
     CandleData,
@@ -28,6 +39,7 @@ from tickwire.protocol.messages import (
     Heartbeat,
     Hello,
     InstrumentInfo,
+    Lagging,
     Limits,
     OrderChangeData,
     OrdersData,
@@ -46,6 +58,7 @@ from tickwire.protocol.messages import (
 BTC = "SIM:BTC-USDT"
 TRADES = stream_key("trades", BTC)
 QUOTES = stream_key("quotes", BTC)
+BOOK = stream_key("book", BTC)
 DEPTH = stream_key("book", BTC, depth=10, interval_ms=100)
 HELLO = Hello("s1", "e1", 7, "0.1.0", 5000, "c", Limits(65_536, 50, 1024))
 TRADE = TradeData("t1", "63010.10", "0.001", "buy", 5, "1", "2")
@@ -265,12 +278,28 @@ def test_a_latest_stream_may_jump_but_not_go_back(wire: Wire) -> None:
     assert wire.stream(DEPTH, "update", 90, BookData([], [], 0)) == [lost(DEPTH, 90, "seq 90 came after 90")]
 
 
-def test_a_snapshot_in_midstream_replaces_the_state_wherever_it_stands(trades: Wire) -> None:
-    for seq in (60, 12):
-        [delivered] = trades.stream(TRADES, "snapshot", seq, TradesSnapshot([]))
+def test_a_snapshot_where_the_stream_stands_replaces_the_state(trades: Wire) -> None:
+    again = message(TRADES, "snapshot", 41, TradesSnapshot([]))
+    assert trades.say(again) == [Delivered(TRADES, again, len(trades.codec.encode(again)))]
+    assert len(trades.stream(TRADES, "update", 42, TRADE)) == 1
+
+
+def test_a_snapshot_that_skips_messages_says_that_they_are_lost(trades: Wire) -> None:
+    before = 41
+    for seq in (60, 12, 13):
+        told, delivered = trades.stream(TRADES, "snapshot", seq, TradesSnapshot([]))
+        assert told == lost(TRADES, before, f"a snapshot at seq {seq} came after {before}")
         assert isinstance(delivered, Delivered)
-        assert len(trades.stream(TRADES, "update", seq + 1, TRADE)) == 1
-    assert trades.stats.lost == 0
+        assert trades.sent() == []  # it is whole again
+        before = seq
+    assert len(trades.stream(TRADES, "update", 14, TRADE)) == 1
+
+
+def test_a_venues_book_that_was_sent_anew_counts_as_an_update(wire: Wire) -> None:
+    wire.subscribe(BOOK)
+    for seq in (5, 6):
+        [delivered] = wire.stream(BOOK, "snapshot", seq, BookData([], [], 0))
+        assert isinstance(delivered, Delivered)
 
 
 def test_a_gap_is_passed_on_and_the_stream_waits_for_its_snapshot(trades: Wire) -> None:
@@ -290,6 +319,12 @@ def test_skipped_is_passed_on_and_changes_nothing(wire: Wire) -> None:
     assert wire.say(skipped) == [Noticed(DEPTH, skipped)]
     assert len(wire.stream(DEPTH, "update", 9, BookData([], [], 0))) == 1
     assert wire.stats.skipped == 1
+
+
+def test_that_it_lags_is_passed_on_and_counted(trades: Wire) -> None:
+    assert trades.say(Lagging(7)) == [Lagging(7)]
+    assert len(trades.stream(TRADES, "update", 42, TRADE)) == 1
+    assert (trades.stats.lagging, trades.stats.unknown) == (1, 0)
 
 
 def test_what_nobody_subscribed_to_is_ignored_and_counted(wire: Wire) -> None:
@@ -380,6 +415,14 @@ def test_the_deadline_follows_what_was_heard(wire: Wire) -> None:
     assert wire.session.deadline == 9000 + 12_500_000_000
     wire.session.heard(9500)
     assert wire.session.deadline == 9500 + 12_500_000_000
+    assert wire.session.received_ns == 9000  # what was heard is no longer ago for that
+
+
+def test_the_servers_time_goes_on_by_a_clock_that_nobody_sets(wire: Wire) -> None:
+    wire.say(msgspec.structs.replace(HELLO, time=1_000_000), 5000)
+    assert wire.session.server_time(5000 + 7) == 1_000_007
+    wire.say(Heartbeat(3_000_000, []), 9000)
+    assert wire.session.server_time(9100) == 3_000_100
 
 
 @pytest.mark.parametrize("heartbeat_ms", [0, -1, 600_001])
@@ -392,50 +435,211 @@ def test_a_hello_with_an_absurd_heartbeat_is_refused(wire: Wire, heartbeat_ms: i
 # ---- going on over another connection ------------------------------------------------------------------
 
 
-def test_a_closed_connection_loses_every_stream_that_was_whole(trades: Wire) -> None:
-    trades.subscribe(QUOTES)
-    assert trades.session.closed("gone") == [lost(TRADES, 41, "gone")]
+def next_connection(wire: Wire, epoch: str = "e1") -> tuple[Wire, list[Outcome]]:
+    """The session over the next connection, which has taken up what this one had."""
+    keys, places = list(wire.session._streams._streams), wire.session.places
+    after = Wire("json" if wire.codec is msgspec.json else "msgpack")
+    after.say(msgspec.structs.replace(HELLO, epoch=epoch))
+    return after, after.session.take_up(keys, places)
+
+
+def resumed(wire: Wire, *states: StreamState) -> list[Outcome]:
+    """Ask for what was taken up, in one request, and have it answered."""
+    wire.session.resume()
+    [request] = wire.sent()
+    return wire.say(Reply(request["id"], 1, 2, {"streams": list(states)}))
+
+
+def state(key: StreamKey, seq: int, recovered: bool, reason: str = "") -> StreamState:
+    return StreamState(key.channel, key.symbol, seq, recovered=recovered, reason=reason)
+
+
+@pytest.fixture
+def cut(wire: Wire) -> Wire:
+    """The connection after the one that had delivered trades up to 41."""
+    wire.say(HELLO)
+    wire.subscribe(TRADES)
+    wire.stream(TRADES, "snapshot", 41, TradesSnapshot([TRADE]))
+    assert wire.session.closed("gone") == [Interrupted(TRADES, "gone")]
+    after, told = next_connection(wire)
+    assert told == []
+    return after
+
+
+def test_a_closed_connection_interrupts_lossless_streams_and_loses_the_others(trades: Wire) -> None:
+    for key in (DEPTH, QUOTES):
+        trades.subscribe(key)
+    trades.stream(DEPTH, "snapshot", 5, BookData([], [], 0))  # quotes have not begun
+    assert trades.session.closed("gone") == [Interrupted(TRADES, "gone"), lost(DEPTH, 5, "gone")]
+    assert trades.stats.lost == 1
+
+
+def test_a_stream_goes_on_from_its_last_message(cut: Wire) -> None:
+    cut.session.resume()
+    [request] = cut.sent()
+    assert request["params"] == {"channel": "trades", "symbols": [BTC], "from": {"epoch": "e1", "seq": 41}}
+    answer = Reply(request["id"], 1, 2, {"recovered": True, "streams": [state(TRADES, 43, True)]})
+    assert cut.say(answer) == [Noticed(TRADES, Resumed("trades", BTC, 41, 2))]
+    for seq in (42, 43, 44):
+        [delivered] = cut.stream(TRADES, "update", seq, TRADE)
+        assert isinstance(delivered, Delivered)
+    assert cut.heartbeat((TRADES, 44)) == []
+    assert (cut.sent(), cut.stats.resumed, cut.stats.lost) == ([], 1, 0)
+
+
+def test_a_stream_that_can_not_go_on_says_why_before_its_snapshot(cut: Wire) -> None:
+    told = resumed(cut, state(TRADES, 90, False, "not all messages after 41 are kept"))
+    assert told == [lost(TRADES, 41, "not all messages after 41 are kept")]
+    [delivered] = cut.stream(TRADES, "snapshot", 90, TradesSnapshot([]))
+    assert isinstance(delivered, Delivered)
+    assert (cut.sent(), cut.stats.resumed, cut.stats.lost) == ([], 0, 1)
+
+
+@pytest.mark.parametrize("seq", [41, 43, 60])
+def test_a_stream_that_goes_on_with_the_wrong_message_is_lost_and_begins_anew(cut: Wire, seq: int) -> None:
+    resumed(cut, state(TRADES, 43, True))
+    assert cut.stream(TRADES, "update", seq, TRADE) == [lost(TRADES, 41, f"seq {seq} came after 41")]
+    [request] = cut.sent()
+    assert request["params"] == {"channel": "trades", "symbols": [BTC]}
+
+
+def test_a_heartbeat_holds_the_server_to_what_it_said_was_missed(cut: Wire) -> None:
+    resumed(cut, state(TRADES, 43, True))
+    cut.stream(TRADES, "update", 42, TRADE)
+    assert cut.heartbeat((TRADES, 43)) == [lost(TRADES, 42, "the heartbeat names seq 43, 42 is the last here")]
+
+
+def test_a_stream_can_not_go_on_from_a_message_that_the_server_does_not_have(cut: Wire) -> None:
+    told = resumed(cut, state(TRADES, 40, True))
+    assert told == [lost(TRADES, 41, "it went on from 41, but its last is 40")]
+    assert [request["params"].get("from") for request in cut.sent()] == [None]
+
+
+def test_a_snapshot_in_place_of_an_answer_is_a_loss_that_is_told(cut: Wire) -> None:
+    assert resumed(cut) == []
+    told, delivered = cut.stream(TRADES, "snapshot", 50, TradesSnapshot([]))
+    assert told == lost(TRADES, 41, "a snapshot at seq 50 came after 41")
+    assert isinstance(delivered, Delivered)
+
+
+def test_an_answer_of_the_wrong_shape_breaks_the_connection(cut: Wire) -> None:
+    cut.session.resume()
+    [request] = cut.sent()
+    [broken] = cut.say(Reply(request["id"], 1, 2, {"streams": [{"channel": 5}]}))
+    assert isinstance(broken, Broken)
+
+
+def test_a_stream_that_was_not_asked_for_yet_keeps_its_place_over_another_loss(cut: Wire) -> None:
+    assert cut.session.closed("again") == []  # nobody has been told otherwise
+    after, told = next_connection(cut)
+    assert told == []
+    assert resumed(after, state(TRADES, 41, True)) == [Noticed(TRADES, Resumed("trades", BTC, 41, 0))]
+
+
+def test_another_epoch_is_a_loss_at_once(trades: Wire) -> None:
+    trades.say(HELLO)
+    trades.session.closed("gone")
+    after, told = next_connection(trades, epoch="e2")
+    assert told == [lost(TRADES, 41, "the server began anew: its epoch is e2 now, not e1")]
+    after.session.resume()
+    assert [request["params"] for request in after.sent()] == [{"channel": "trades", "symbols": [BTC]}]
+    assert len(after.stream(TRADES, "snapshot", 3, TradesSnapshot([]))) == 1
+
+
+def test_a_stream_that_was_lost_before_the_cut_does_not_go_on_from_there(trades: Wire) -> None:
+    trades.say(HELLO)
+    trades.session.lost(TRADES, "checksum")
+    assert trades.session.closed("gone") == []
+    after, told = next_connection(trades)
+    after.session.resume()
+    assert told == []
+    assert [request["params"].get("from") for request in after.sent()] == [None]
+
+
+def test_a_message_that_can_not_be_read_is_no_place_to_go_on_from(trades: Wire) -> None:
+    trades.say(HELLO)
+    [broken] = trades.stream(TRADES, "update", 42, {"id": "no trade"})
+    assert isinstance(broken, Broken)
+    trades.session.closed("gone")
+    assert trades.session.places == Places("e1", {TRADES: 41})
+
+
+def test_who_still_waits_for_a_first_snapshot_gets_one(trades: Wire) -> None:
+    trades.say(HELLO)
+    trades.subscribe(TRADES)  # for somebody else, who has seen none yet
+    trades.stream(TRADES, "update", 42, TRADE)
+    assert trades.session.closed("gone") == [lost(TRADES, 42, "gone")]
+    assert trades.session.places == Places("e1", {})
+
+
+def test_who_subscribes_before_the_streams_are_asked_for_gets_a_snapshot(cut: Wire) -> None:
+    cut.subscribe(TRADES)
+    cut.session.resume()
+    assert cut.sent() == []
+    told, delivered = cut.stream(TRADES, "snapshot", 50, TradesSnapshot([]))
+    assert told == lost(TRADES, 41, "a snapshot at seq 50 came after 41")
+    assert isinstance(delivered, Delivered)
+
+
+def test_a_loss_found_before_the_streams_are_asked_for_has_them_begin_anew(cut: Wire) -> None:
+    assert cut.session.lost(TRADES, "other steps") == [lost(TRADES, 41, "other steps")]
+    cut.session.resume()
+    assert [request["params"].get("from") for request in cut.sent()] == [None]
 
 
 def test_resuming_asks_once_per_channel_and_options(wire: Wire) -> None:
     eth = TRADES._replace(symbol="SIM:ETH-USDT")
-    wire.session.resume([TRADES, QUOTES, eth, DEPTH])
+    wire.say(HELLO)
+    wire.session.take_up([TRADES, QUOTES, eth, BOOK, DEPTH], Places("e1", {TRADES: 4, eth: 7, BOOK: 0}))
+    wire.session.resume()
     assert [request["params"] for request in wire.sent()] == [
-        {"channel": "trades", "symbols": [BTC, "SIM:ETH-USDT"]},
+        {
+            "channel": "trades",
+            "symbols": [BTC, "SIM:ETH-USDT"],
+            "from": {"epoch": "e1", "seq": {BTC: 4, "SIM:ETH-USDT": 7}},
+        },
+        {"channel": "book", "symbols": [BTC], "from": {"epoch": "e1", "seq": 0}},
         {"channel": "quotes", "symbols": [BTC]},
         {"channel": "book", "symbols": [BTC], "depth": 10, "interval_ms": 100},
     ]
     assert wire.sent() == []
-    assert len(wire.stream(TRADES, "snapshot", 3, TradesSnapshot([]))) == 1
+    assert len(wire.stream(QUOTES, "snapshot", 3, None)) == 1
 
 
-def test_resuming_leaves_alone_what_is_tracked_already(trades: Wire) -> None:
-    trades.session.resume([TRADES])
+def test_resuming_leaves_alone_what_goes_on_already(trades: Wire) -> None:
+    trades.session.resume()
     assert trades.sent() == []
     assert len(trades.stream(TRADES, "update", 42, TRADE)) == 1
 
 
+def taken_up(wire: Wire, keys: list[StreamKey]) -> None:
+    wire.say(HELLO)
+    wire.session.take_up(keys, Places("e1", dict.fromkeys(keys, 5)))
+    wire.session.resume()
+
+
 def test_resuming_many_streams_takes_requests_of_a_bounded_size(wire: Wire) -> None:
-    keys = [stream_key("trades", f"SIM:A{n}-B") for n in range(SYMBOLS_PER_REQUEST_MAX + 1)]
-    wire.session.resume(keys)
-    assert [request["params"]["symbols"] for request in wire.sent()] == [
+    keys = [stream_key("trades", f"SIM:{'A' * 60}{n}-B") for n in range(SYMBOLS_PER_REQUEST_MAX + 1)]
+    taken_up(wire, keys)
+    sent = wire.session.to_send()
+    assert [wire.read(data)["params"]["symbols"] for data in sent] == [
         [key.symbol for key in keys[:-1]],
         [keys[-1].symbol],
     ]
+    assert len(sent[0]) <= HELLO.limits.message_bytes
 
 
 def test_resuming_waits_for_replies_when_too_many_requests_are_in_flight(wire: Wire) -> None:
     for _ in range(REQUESTS_MAX):
         wire.session.request("ping")
-    wire.session.resume([TRADES])
+    taken_up(wire, [TRADES])
     assert wire.sent() == []
     wire.say(Reply(1, 1, 2, {}))
     assert [request["method"] for request in wire.sent()] == ["subscribe"]
 
 
 def refuse(wire: Wire, error: ErrorBody) -> list[Outcome]:
-    keys = [stream_key("trades", f"SIM:{base}-USDT") for base in ("A", "B", "C")]
-    wire.session.resume(keys)
+    taken_up(wire, [stream_key("trades", f"SIM:{base}-USDT") for base in ("A", "B", "C")])
     [request] = wire.sent()
     return wire.say(Reply(request["id"], 1, 2, error=error))
 
@@ -444,7 +648,9 @@ def test_a_symbol_refused_on_resuming_ends_alone(wire: Wire) -> None:
     [ended] = refuse(wire, ErrorBody("unknown_symbol", "gone", "symbols[1]"))
     assert isinstance(ended, Ended)
     assert (ended.key.symbol, ended.error.code) == ("SIM:B-USDT", "unknown_symbol")
-    assert [request["params"]["symbols"] for request in wire.sent()] == [["SIM:A-USDT", "SIM:C-USDT"]]
+    [request] = wire.sent()
+    assert request["params"]["symbols"] == ["SIM:A-USDT", "SIM:C-USDT"]
+    assert request["params"]["from"] == {"epoch": "e1", "seq": {"SIM:A-USDT": 5, "SIM:C-USDT": 5}}
 
 
 @pytest.mark.parametrize("field", [None, "channel", "symbols[3]", "symbols[999999]", "symbols[-1]"])
@@ -458,12 +664,14 @@ def test_a_refusal_that_names_no_symbol_ends_all(wire: Wire, field: str | None) 
     assert wire.sent() == []
 
 
-def test_a_refusal_for_now_is_tried_again_with_the_heartbeats(wire: Wire) -> None:
-    assert refuse(wire, ErrorBody("rate_limited", "slow down", None, True)) == []
-    assert wire.sent() == []
-    wire.heartbeat()
-    wire.heartbeat()
-    assert [request["params"]["symbols"] for request in wire.sent()] == [["SIM:A-USDT", "SIM:B-USDT", "SIM:C-USDT"]]
+def test_a_refusal_for_now_is_tried_again_with_every_heartbeat(wire: Wire) -> None:
+    busy = ErrorBody("rate_limited", "slow down", None, True)
+    assert refuse(wire, busy) == []
+    for _ in range(5):  # a server that answers is not given up
+        assert (wire.sent(), wire.heartbeat()) == ([], [])
+        [request] = wire.sent()
+        assert request["params"]["from"] == {"epoch": "e1", "seq": dict.fromkeys(request["params"]["symbols"], 5)}
+        assert wire.say(Reply(request["id"], 1, 2, error=busy)) == []
 
 
 # ---- what a server must not say ------------------------------------------------------------------------
@@ -472,7 +680,7 @@ def test_a_refusal_for_now_is_tried_again_with_the_heartbeats(wire: Wire) -> Non
 @pytest.mark.parametrize(
     "later",
     [
-        {"type": "drain", "deadline": 5},
+        {"type": "weather", "deadline": 5},
         {"type": "news", "seq": "not a number", "data": []},
         {"type": "snapshot", "channel": "weather", "symbol": 5},
         {"type": "update", "channel": "weather", "symbol": BTC, "seq": 1, "ts": 1, "data": {}},
@@ -571,7 +779,7 @@ def test_whatever_arrives_no_call_raises(encoding: Encoding, messages: list[Any]
         except (OverflowError, UnicodeEncodeError):
             continue  # not expressible in this encoding
         for outcome in session.received(data, 5):
-            assert isinstance(outcome, tuple | Hello | Heartbeat)
+            assert isinstance(outcome, tuple | Hello | Heartbeat | Lagging)
         session.to_send()
         assert session.deadline > 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from client_peer import FakeServer, Peer, hello, quick, start
+from client_peer import FakeServer, Peer, hello, quick, start, went_on
 from tickwire.client import Client, LiveAccount, LiveOrder, Lost, Reconciled, connect_blocking
 from tickwire.client.orders import decimal_text
 from tickwire.errors import (
@@ -97,15 +97,30 @@ async def logged_in(server: FakeServer) -> Peer:
     return peer
 
 
-async def account_opens(peer: Peer, *orders: OrderData, resume: dict[str, Any] | None = None, fills: int = 0) -> None:
+PLACES = {"fills": 0, "balances": 3, "positions": 0, "orders": 2}
+"""Where the streams of an account stand that has been opened."""
+
+
+async def account_opens(peer: Peer, *orders: OrderData) -> None:
     """The four private streams of a live account, none of which names a symbol."""
-    streams = [fills_snapshot(fills), balances(3, USDT="500"), NO_POSITIONS, open_orders(2, *orders)]
+    streams = [fills_snapshot(0), balances(3, USDT="500"), NO_POSITIONS, open_orders(2, *orders)]
     for message in streams:
         asked = await peer.answer("subscribe", {"streams": []}, message)
-        expected = {"channel": message.channel}
-        if resume is not None and message.channel == "fills":
-            expected = {"channel": "fills", "from": resume}  # type: ignore[dict-item]
-        assert asked["params"] == expected
+        assert asked["params"] == {"channel": message.channel}
+
+
+async def account_goes_on(peer: Peer, *missed: StreamMessage, places: dict[str, int] = PLACES) -> None:
+    """The four streams again, from where they stood, each with what it missed."""
+    for channel, place in places.items():
+        messages = [message for message in missed if message.channel == channel]
+        asked = await peer.answer("subscribe", went_on(channel, place + len(messages), "alice"), *messages)
+        assert asked["params"] == {"channel": channel, "from": {"epoch": "e1", "seq": place}}
+
+
+async def account_begins_anew(peer: Peer, *snapshots: StreamMessage) -> None:
+    for message in snapshots:
+        result = went_on(message.channel, message.seq, "alice", "too long ago")
+        assert (await peer.answer("subscribe", result, message))["params"]["channel"] == message.channel
 
 
 async def traded(client: Client, peer: Peer, *known: OrderData) -> LiveAccount:
@@ -181,7 +196,7 @@ async def test_after_a_reconnection_login_comes_first_then_the_guards_then_the_s
     peer = await logged_in(server)
     assert (await peer.answer("session.cancel_on_disconnect", {}))["params"] == {"scope": "connection"}
     assert (await peer.answer("session.dead_man", {}))["params"] == {"timeout_ms": 5000}
-    await account_opens(peer, resume={"epoch": "e1", "seq": 0})
+    await account_goes_on(peer)
 
 
 async def test_logout_ends_private_streams_and_no_later_connection_logs_in(
@@ -393,29 +408,102 @@ async def test_a_refusal_is_no_unknown_outcome(client: Client, peer: Peer) -> No
 # ---- reconciliation ----------------------------------------------------------------------------------
 
 
-async def test_after_a_reconnection_every_order_is_what_the_server_says(
+async def lost_with_an_order(
     server: FakeServer, client: Client, peer: Peer
-) -> None:
+) -> tuple[Peer, LiveAccount, LiveOrder, asyncio.Future[Reconciled]]:
+    """An account with orders 5 and 7, of which the client follows 7, and its next connection."""
     account = await traded(client, peer, order("5", "other"))
     live = await placed(client, peer)
     await peer.say(private("orders", "update", 3, order()))
+    await account.until(lambda a: "7" in a.orders)
     seen: asyncio.Future[Reconciled] = asyncio.get_running_loop().create_future()
     account.on_reconciled = seen.set_result
     peer.ws.transport.abort()
     peer = await logged_in(server)
     with pytest.raises(ClientError, match=r"orders of alice can't be read now: the connection is lost"):
         account.orders  # noqa: B018
-    changed = order("5", "other", price="99.00", updated=4)
-    filled = order(status="filled", filled="3.000", remaining="0.000", updated=4)
-    asked = await peer.answer("subscribe", {"recovered": True}, private("fills", "update", 1, fill(1, "3.000")))
-    assert asked["params"] == {"channel": "fills", "from": {"epoch": "e1", "seq": 0}}
-    for message in (balances(9, USDT="200"), NO_POSITIONS, open_orders(9, changed)):
-        await peer.answer("subscribe", {"streams": []}, message)
-    assert (await peer.answer("order.get", OrderResult(filled, [fill(1, "3.000")])))["params"] == {"order_id": "7"}
-    assert await seen == Reconciled([changed, filled], 1)
-    assert (live.data, live.complete) == (filled, True)
-    assert account.orders == {"5": changed}
+    return peer, account, live, seen
+
+
+CHANGED = order("5", "other", price="99.00", updated=4)
+FILLED = order(status="filled", filled="3.000", remaining="0.000", updated=4)
+
+
+async def test_after_a_reconnection_the_account_goes_on_with_what_it_missed(
+    server: FakeServer, client: Client, peer: Peer
+) -> None:
+    peer, account, live, seen = await lost_with_an_order(server, client, peer)
+    places = PLACES | {"orders": 3}
+    missed = [private("orders", "update", 4, CHANGED), private("orders", "update", 5, FILLED)]
+    filled = [private("fills", "update", seq, fill(seq, "1.500")) for seq in (1, 2)]
+    await account_goes_on(peer, *filled, balances(4, "update", USDT="200"), *missed, places=places)
+    assert await seen == Reconciled([CHANGED, FILLED], 2)
+    assert (live.data, live.fills, live.complete) == (FILLED, [fill(1, "1.500"), fill(2, "1.500")], True)
+    assert account.orders == {"5": CHANGED}
     assert account.balances == {"USDT": BalanceData("USDT", "200", "0")}
+    assert client.stats.lost == 0
+
+
+async def test_an_account_that_catches_up_is_not_valid_yet(server: FakeServer, client: Client, peer: Peer) -> None:
+    peer, account, live, seen = await lost_with_an_order(server, client, peer)
+    for channel, seq in (PLACES | {"orders": 5, "fills": 1}).items():
+        await peer.answer("subscribe", went_on(channel, seq, "alice"))
+    await peer.say(private("orders", "update", 4, CHANGED))
+    await turns_until(lambda: account._seqs["orders"] == 4)
+    with pytest.raises(ClientError, match="orders of alice can't be read now: it catches up with the 2 messages"):
+        account.orders  # noqa: B018
+    await peer.say(private("orders", "update", 5, FILLED))
+    await turns_until(lambda: account._seqs["orders"] == 5)
+    assert account.orders == {"5": CHANGED}  # all that is missing are fills
+    assert not account.valid
+    assert not seen.done()
+    await peer.say(private("fills", "update", 1, fill(1, "3.000")))
+    assert await seen == Reconciled([CHANGED, FILLED], 1)
+    assert account.valid
+    assert live.complete
+
+
+async def turns_until(true: Callable[[], bool]) -> None:
+    while not true():  # noqa: ASYNC110
+        await asyncio.sleep(0)
+
+
+async def test_an_account_that_begins_anew_has_nothing_to_catch_up_with(
+    server: FakeServer, client: Client, peer: Peer
+) -> None:
+    peer, account, _, seen = await lost_with_an_order(server, client, peer)
+    for channel in PLACES:
+        await peer.answer("subscribe", went_on(channel, 90, "alice"))
+    server._hellos.append(hello(epoch="e2"))
+    peer.ws.transport.abort()
+    peer = await logged_in(server)
+    for snapshot in (fills_snapshot(1), balances(1, USDT="7"), NO_POSITIONS, open_orders(1, order())):
+        await peer.answer("subscribe", {}, snapshot)
+    assert (await seen).fills == 0
+    assert account.balances == {"USDT": BalanceData("USDT", "7", "0")}
+
+
+async def test_after_a_loss_every_order_is_what_the_server_says(server: FakeServer, client: Client, peer: Peer) -> None:
+    peer, account, live, seen = await lost_with_an_order(server, client, peer)
+    snapshots = balances(9, USDT="200"), NO_POSITIONS, open_orders(9, CHANGED)
+    await account_begins_anew(peer, fills_snapshot(1, fill(1, "3.000")), *snapshots)
+    assert (await peer.answer("order.get", OrderResult(FILLED, [fill(1, "3.000")])))["params"] == {"order_id": "7"}
+    assert await seen == Reconciled([CHANGED, FILLED], 1)
+    assert (live.data, live.complete) == (FILLED, True)
+    assert account.orders == {"5": CHANGED}
+    assert account.balances == {"USDT": BalanceData("USDT", "200", "0")}
+
+
+async def test_an_order_that_was_open_when_it_was_asked_for_is_followed_on(
+    server: FakeServer, client: Client, peer: Peer
+) -> None:
+    peer, _, live, seen = await lost_with_an_order(server, client, peer)
+    await account_begins_anew(peer, fills_snapshot(0), balances(9), NO_POSITIONS, open_orders(9))
+    await peer.answer("order.get", OrderResult(order(updated=5), []))  # as of one placed behind that snapshot
+    await seen
+    canceled = order(status="canceled", remaining="0.000", updated=6)
+    await peer.say(private("orders", "update", 10, canceled))
+    assert await live.done() == canceled
 
 
 async def test_an_order_that_is_forgotten_meanwhile_is_unknown(server: FakeServer, client: Client, peer: Peer) -> None:
@@ -423,7 +511,7 @@ async def test_an_order_that_is_forgotten_meanwhile_is_unknown(server: FakeServe
     live = await placed(client, peer)
     peer.ws.transport.abort()
     peer = await logged_in(server)
-    await account_opens(peer, resume={"epoch": "e1", "seq": 0})
+    await account_begins_anew(peer, fills_snapshot(0), balances(3), NO_POSITIONS, open_orders(2))
     await peer.refuse("order.get", ErrorBody("rate_limited", "slower", retry=True))
     await peer.refuse("order.get", UNKNOWN)
     with pytest.raises(OutcomeUnknown, match="can't tell what became of 7"):
@@ -459,7 +547,8 @@ async def test_fills_are_neither_missed_nor_repeated_over_a_reconnection(
     missing = [private("fills", "update", seq, fill(seq)) for seq in (6, 7)]
     if not recovered:
         missing = [fills_snapshot(7, *[fill(seq) for seq in (4, 5, 6, 7)])]
-    asked = await peer.answer("subscribe", {"recovered": recovered}, *missing, private("fills", "update", 8, fill(8)))
+    result = went_on("fills", 7, "alice", "" if recovered else "too long ago")
+    asked = await peer.answer("subscribe", result, *missing, private("fills", "update", 8, fill(8)))
     assert asked["params"] == {"channel": "fills", "from": {"epoch": "e1", "seq": 5}}
     assert [await anext(fills) for _ in range(3)] == [fill(6), fill(7), fill(8)]
 
@@ -468,8 +557,8 @@ async def test_fills_that_can_not_be_had_any_more_are_told(server: FakeServer, c
     fills = await fills_of(client, peer)
     assert await anext(fills) == fill(5)
     await peer.say(private("fills", "update", 9, fill(9)))  # a hole on the way
-    asked = await peer.answer("subscribe", {"recovered": False}, fills_snapshot(9, fill(8), fill(9)))
-    assert asked["params"]["from"] == {"epoch": "e1", "seq": 5}
+    asked = await peer.answer("subscribe", {}, fills_snapshot(9, fill(8), fill(9)))
+    assert asked["params"] == {"channel": "fills"}
     lost = await anext(fills)
     assert lost == Lost("fills", "alice", 5, "2 fills happened that the server does not keep any more")
     assert [await anext(fills) for _ in range(2)] == [fill(8), fill(9)]
@@ -481,7 +570,7 @@ async def test_a_new_epoch_is_told_and_its_fills_follow(server: FakeServer, clie
     server._hellos.append(hello(epoch="e2"))
     peer.ws.transport.abort()
     peer = await logged_in(server)
-    await peer.answer("subscribe", {"recovered": False}, fills_snapshot(2, fill(1), fill(2)))
+    await peer.answer("subscribe", {}, fills_snapshot(2, fill(1), fill(2)))
     await peer.say(private("fills", "update", 3, fill(3)))
     lost = await anext(fills)
     assert (lost.after, "began anew" in lost.reason) == (5, True)

@@ -329,10 +329,10 @@ def test_a_log_waits_a_while_for_a_client_that_comes_back_and_then_nothing_is_en
     assert retention.logs == 1
     world.do(order("buy", 100, 1), ms=1000 * RESUME_SECONDS - 2)
     assert [(segment.first, segment.last) for segment in book.log.segments] == [(1, 1)]
-    assert world.hub.heard.__contains__(("book", SYMBOL, ""))
+    assert ("book", SYMBOL, "") in (world.hub.heard or ())
     world.do(ms=3)
     assert retention.logs == 0
-    assert not world.hub.heard.__contains__(("book", SYMBOL, ""))
+    assert ("book", SYMBOL, "") not in (world.hub.heard or ())
     world.do(order("buy", 101, 1))
     assert (len(book.log.segments), sink.writes) == (1, [])
 
@@ -355,7 +355,7 @@ def test_what_was_said_before_a_restart_is_remembered() -> None:
     events = before.do(order("buy", 100, 1), order("sell", 100, 1, account="b"), order("buy", 90, 5))
     after = World()
     after.do(order("buy", 100, 1), order("sell", 100, 1, account="b"), order("buy", 90, 5))
-    after.hub.remember([event for event in events if (event.channel, event.seq) != ("book", 1)])
+    after.hub.remember([event for event in events if (event.channel, event.seq) != ("book", 1)], after.clock())
     for name in (JSON.name, MSGPACK.name):
         sink = ListSink(name)
         assert after.hub.resume(BOOK, sink, 0) is None
@@ -370,6 +370,22 @@ def test_what_was_said_before_a_restart_is_remembered() -> None:
     assert resumed is not None
     after.hub.catch_up(late)
     assert seqs(decoded(resumed[1])) + seqs(late.messages()) == [3, 4]
+
+
+def test_a_stream_that_was_silent_before_a_restart_is_kept_from_its_first_message_on() -> None:
+    world = World()
+    world.do(order("buy", 100, 1))
+    world.hub.remember([], world.clock())
+    assert world.hub.heard is None
+    world.do(order("buy", 101, 1), order("buy", 102, 1))
+    for name in (JSON.name, MSGPACK.name):
+        resumed = world.hub.resume(BOOK, ListSink(name), 1)
+        assert resumed is not None
+        assert seqs(decoded(resumed[1], name)) == [2, 3]
+    assert world.hub.resume(BOOK, ListSink(), 0) is None
+    world.do(order("buy", 103, 1), ms=1000 * RESUME_SECONDS)
+    assert world.market.heard is world.hub.heard is world.hub._pushed
+    assert world.hub.resume(StreamKey("orders", "a"), ListSink(), 1) is None
 
 
 def test_subscribing_again_gives_a_fresh_snapshot_in_place_of_what_was_missed() -> None:

@@ -26,6 +26,10 @@ def _store(data_dir: Path) -> closing[KeyStore]:
     return closing(KeyStore(data_dir / "keys.db"))
 
 
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")] if text else []
+
+
 @keys.command()
 def create(
     account: Annotated[str, typer.Option(help="What the key acts for.")],
@@ -37,6 +41,11 @@ def create(
         list[str] | None,
         typer.Option(help="Address or network it may be used from, may be given several times. Unless told: any."),
     ] = None,
+    channels: Annotated[str, typer.Option(help="Public channels it may see, by commas. Unless told: all.")] = "",
+    symbols: Annotated[
+        str,
+        typer.Option(help="Symbols it may see, by commas: `SIM:BTC-USDT`, or a beginning, `SIM:*`. Unless told: all."),
+    ] = "",
     name: Annotated[str, typer.Option(help="A note that the list shows.")] = "",
     out: Annotated[Path | None, typer.Option(help="The key file to make. Unless told: ACCOUNT.key.")] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
@@ -46,10 +55,18 @@ def create(
     Examples:
       tickwire keys create --account alice
       tickwire keys create --account ops --scopes admin --allow-ip 10.0.0.0/8 --out ops.key
+      tickwire keys create --account guest --scopes read --channels trades,quotes --symbols 'SIM:*'
     """
     with _store(data_dir) as store:
-        wanted = [scope.strip() for scope in scopes.split(",")]
-        key, key_file = store.create(account, scopes=wanted, kind=kind, allow_ips=allow_ip or (), name=name)
+        key, key_file = store.create(
+            account,
+            scopes=_listed(scopes),
+            kind=kind,
+            allow_ips=allow_ip or (),
+            name=name,
+            channels=_listed(channels),
+            symbols=_listed(symbols),
+        )
         path = out or Path(f"{account}.key")
         try:
             key_file.save(path)
@@ -68,11 +85,13 @@ def list_keys(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     with _store(data_dir) as store:
         rows = store.list()
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("key", "account", "scopes", "kind", "from", "name"):
+    for title in ("key", "account", "scopes", "kind", "from", "sees", "name"):
         table.add_column(title, no_wrap=True)
     for key in rows:
         allowed = " ".join(key.allow_ips) or "anywhere"
-        table.add_row(key.key_id, key.account, ",".join(key.scopes), key.kind, allowed, key.name)
+        sees = f"{','.join(key.channels) or 'all'} of {','.join(key.symbols) or 'all'}"
+        sees = sees if key.channels or key.symbols else "everything"
+        table.add_row(key.key_id, key.account, ",".join(key.scopes), key.kind, allowed, sees, key.name)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, 200)  # nobody reads a wrapped table out of a pipe

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.filesize import decimal as as_filesize
 
 from tickwire.cli.session import ALL, DEFAULT_URL, Symbols, Url, chosen, connected, first_of
-from tickwire.client import Client, Notice, Subscription
+from tickwire.client import Client, Notice, Resumed, Subscription
 from tickwire.clock import wall_clock_ns
 from tickwire.errors import InvalidInput
 from tickwire.feeds.formats.tickwire import Header, RecordedLine
@@ -152,7 +152,7 @@ class Recording:
                 self._messages += 1
                 if self._messages == self._count:
                     self.full.set()
-            else:
+            elif not isinstance(message, Resumed):
                 self._console.print(f"something is missing: {msgspec.json.encode(message).decode()}", style="yellow")
 
     async def keep_flushing(self) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tickwire.cli.serve import log_to_stderr, run_server
+from tickwire.cli.serve import run_server
 from tickwire.config import FeedSpec, ServerSettings, parse_speed
+from tickwire.observe.logs import log_to_stderr
 
 
 def replay(

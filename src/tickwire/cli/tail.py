@@ -33,7 +33,8 @@ def tail(
 ) -> None:
     """Print the messages of a channel as they come, a line of JSON each.
 
-    A stream begins with its snapshot. What the server had to leave out is a line too: gap, skipped or lost.
+    A stream begins with its snapshot. What had to be left out is a line too (gap, skipped or lost), and so is
+    that a stream goes on after a lost connection with nothing missing (resumed).
 
     Examples:
       tickwire tail trades SIM:BTC-USDT

@@ -8,7 +8,7 @@ from tickwire.client.fills import Fills
 from tickwire.client.orders import LiveOrder
 from tickwire.client.subscription import Subscription
 from tickwire.protocol.client_codec import Encoding
-from tickwire.protocol.client_outcomes import ClientStats, Lost, Notice
+from tickwire.protocol.client_outcomes import ClientStats, Lost, Notice, Resumed
 from tickwire.protocol.messages import Gap, Skipped, StreamMessage
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Notice",
     "OrderOnBook",
     "Reconciled",
+    "Resumed",
     "Skipped",
     "StreamMessage",
     "Subscription",

@@ -12,7 +12,7 @@ from tickwire.client.subscription import Consumer, Owner
 from tickwire.client.waiting import Waiters, final
 from tickwire.errors import ClientError, ConnectionLost, OutcomeUnknown, RequestRefused
 from tickwire.model.channel import StreamKey
-from tickwire.protocol.client_outcomes import Lost, Notice
+from tickwire.protocol.client_outcomes import Lost, Notice, Resumed
 from tickwire.protocol.messages import (
     BalanceData,
     FillData,
@@ -30,12 +30,12 @@ CHANNELS = ("fills", "balances", "positions", "orders")
 
 
 class Reconciled(NamedTuple):
-    """What came to light after something was lost.
+    """What came to light after something was lost, or the connection was.
 
     Attributes:
         orders: those that changed meanwhile, as they are now: every open one, and of the closed ones those that
             this client follows.
-        fills: how many fills came between the loss and this notice.
+        fills: how many fills came between the loss and this.
     """
 
     orders: list[OrderData]
@@ -57,11 +57,12 @@ class AccountDesk(Owner, OrderDesk, Protocol):
 class LiveAccount(Consumer):
     """Open orders, balances and positions of the account. The streams' `seq` proves that nothing is missing.
 
-    A read raises `ClientError`, with the reason, while what it reads might be wrong: after a loss, and while there
-    is no connection. It becomes valid again by itself. Closing it ends the `LiveOrder`s of the client as well.
+    A read raises `ClientError`, with the reason, while what it reads might be wrong: after a loss, while there is no
+    connection, and after one until it has caught up. It becomes valid again by itself. Closing it ends the
+    `LiveOrder`s of the client as well.
 
     Attributes:
-        on_reconciled: called with `Reconciled` once everything is known again after a loss.
+        on_reconciled: called with `Reconciled` once everything is known again.
     """
 
     def __init__(self, desk: AccountDesk, account: str) -> None:
@@ -69,14 +70,17 @@ class LiveAccount(Consumer):
         self.account = account
         self.on_reconciled: Callable[[Reconciled], None] | None = None
         self._desk = desk
-        self._wrong = dict.fromkeys(CHANNELS[1:], "it waits for its first snapshot")
+        self._wrong = dict.fromkeys(CHANNELS, "it waits for its first snapshot")
+        self._seqs = dict.fromkeys(CHANNELS, 0)
+        self._behind = dict.fromkeys(CHANNELS, 0)  # the message that each is current with again
         self._orders: dict[str, OrderData] = {}
         self._balances: dict[str, BalanceData] = {}
         self._positions: dict[str, PositionData] = {}
         self._sequence = FillSequence(desk.epoch)
         self._placing: dict[str, LiveOrder] = {}  # by client_order_id, until their order_id is known
         self._live: dict[str, LiveOrder] = {}  # by order_id, until they are complete
-        self._before: dict[str, OrderData] | None = None  # open orders at the loss
+        self._before: dict[str, OrderData] | None = None  # open and followed orders at the loss
+        self._followed: list[LiveOrder] = []  # at the loss
         self._fills_since = 0
         self._waiters: Waiters[Any] = Waiters()
         self._reconciling: asyncio.Task[None] | None = None
@@ -155,25 +159,46 @@ class LiveAccount(Consumer):
             self._take_orders(data.orders)
         else:
             self._take_order(data)
-        self._wrong.pop(message.channel, None)
-        if self.valid:
-            self._waiters.changed(self)
+        self._seqs[message.channel] = message.seq
+        self._catch_up(message.channel)
         return None
 
+    def _catch_up(self, channel: str) -> None:
+        if self._seqs[channel] >= self._behind[channel]:
+            self._wrong.pop(channel, None)
+        if self.valid:
+            if self._before is not None and self._reconciling is None:
+                self._reconciling = asyncio.create_task(self._reconcile(self._before))
+            self._waiters.changed(self)
+
+    def _interrupt(self, key: StreamKey, reason: str) -> None:
+        self._invalid(key.channel, f"{reason}; it waits for another")
+
     def _notice(self, notice: Notice) -> None:
-        if isinstance(notice, Skipped) or notice.channel == "fills":
-            return  # of fills the next message shows whether any is missing
-        reason = notice.reason if isinstance(notice, Lost) else "messages were dropped"
-        self._wrong[notice.channel] = f"{reason}; it waits for a snapshot"
-        if notice.channel == "orders" and self._before is None:
-            self._before = self._orders
+        if isinstance(notice, Resumed):
+            self._behind[notice.channel] = notice.after + notice.missed
+            self._wrong[notice.channel] = f"it catches up with the {notice.missed} messages that it missed"
+            self._catch_up(notice.channel)
+        elif not isinstance(notice, Skipped):
+            self._behind[notice.channel] = 0
+            reason = notice.reason if isinstance(notice, Lost) else "messages were dropped"
+            self._invalid(notice.channel, f"{reason}; it waits for a snapshot")
+
+    def _invalid(self, channel: str, reason: str) -> None:
+        self._wrong[channel] = reason
+        if self._reconciling is not None:
+            self._reconciling.cancel()
+            self._reconciling = None
+        if self._before is None and channel in ("orders", "fills"):
+            self._followed = list(self._live.values())
+            self._before = {order.order_id: order.data for order in self._followed} | self._orders
             self._fills_since = 0
 
     def _fail(self, error: Exception) -> None:
         if self._end is not None:
             return
         self._end = final(error)
-        self._wrong = dict.fromkeys(CHANNELS[1:], str(self._end))
+        self._wrong = dict.fromkeys(CHANNELS, str(self._end))
         if self._reconciling is not None:
             self._reconciling.cancel()
         self._waiters.fail(self._end)
@@ -211,28 +236,22 @@ class LiveAccount(Consumer):
         self._orders = {}
         for data in orders:
             self._take_order(data)
-        before = self._before
-        if self._reconciling is not None:
-            self._reconciling.cancel()
-        gone = [order_id for order_id in self._live if order_id not in self._orders]
-        if before is not None or gone:
-            changed = [] if before is None else [data for data in orders if before.get(data.order_id) != data]
-            self._reconciling = asyncio.create_task(self._reconcile(gone, changed, before is not None))
 
-    async def _reconcile(self, gone: list[str], changed: list[OrderData], lost: bool) -> None:
-        """Ask what became of the orders that are not open any more."""
-        for order_id in gone:
+    async def _reconcile(self, before: dict[str, OrderData]) -> None:
+        """Ask what became of the orders that the streams did not tell the end of, and say what has changed."""
+        for order_id in [order_id for order_id in self._live if order_id not in self._orders]:
             order = self._live.get(order_id)
-            if order is None:
-                continue
-            known = order.data
-            if not await self._ask(order):
-                return  # the connection is gone; the next one begins anew
-            self._live.pop(order_id, None)
-            if order.data != known:
-                changed.append(order.data)
-        self._before = None
-        if lost and self.on_reconciled is not None:
+            if order is not None:
+                if not await self._ask(order):
+                    return  # the connection is gone; the next one begins anew
+                if order.closed or order._end is not None:  # an open one was placed just now: its news is on the way
+                    self._live.pop(order_id, None)
+        followed = {order.order_id: order.data for order in (*self._followed, *self._live.values())}
+        now = self._orders | {order_id: data for order_id, data in followed.items() if order_id not in self._orders}
+        self._before = self._reconciling = None
+        self._followed = []
+        if self.on_reconciled is not None:
+            changed = [data for order_id, data in now.items() if before.get(order_id) != data]
             self.on_reconciled(Reconciled(changed, self._fills_since))
 
     async def _ask(self, order: LiveOrder) -> bool:

@@ -7,6 +7,7 @@ import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -144,6 +145,7 @@ def connect_blocking(
     keep_trying: bool = False,
     request_timeout: float = REQUEST_TIMEOUT_SECONDS,
     key: KeyFile | Path | str | None = None,
+    ssl: SSLContext | None = None,
 ) -> BlockingClient:
     """The blocking twin of `connect`: `with connect_blocking("ws://127.0.0.1:8000/ws") as client`.
 
@@ -160,5 +162,6 @@ def connect_blocking(
             keep_trying=keep_trying,
             request_timeout=request_timeout,
             key=key,
+            ssl=ssl,
         )
     )

@@ -15,7 +15,7 @@ from tickwire.client.waiting import Waiters, final
 from tickwire.errors import BookInvalid, InvalidNumber
 from tickwire.model.channel import StreamKey
 from tickwire.model.units import Scale, scale
-from tickwire.protocol.client_outcomes import ClientStats, Notice
+from tickwire.protocol.client_outcomes import ClientStats, Notice, Resumed
 from tickwire.protocol.messages import (
     BookData,
     Gap,
@@ -48,7 +48,7 @@ class Live(Consumer):
     """What both kinds of live book offer.
 
     Every read raises `BookInvalid`, with the reason, while the book might be wrong: before its first snapshot,
-    after a loss, and when the connection is gone. It becomes valid again by itself.
+    after a loss, while there is no connection, and after one until it has caught up. It becomes valid again by itself.
 
     `async for change in book` yields each message after it was applied; the book may be further by then. Like
     a subscription, an iteration must go on or end.
@@ -61,10 +61,12 @@ class Live(Consumer):
         self._reason: str | None = "it waits for its first snapshot"
         self._seq = 0
         self._ts = 0
+        self._behind = 0  # the message that it is current with again, after its connection was lost
         self._end: Exception | None = None
         self._readers: dict[Queue[StreamMessage], None] = {}
         self._waiters: Waiters[Any] = Waiters()
-        self._rescale(info)
+        self._price: Scale = scale(info.tick_size)
+        self._size: Scale = scale(info.lot_size)
 
     # ---- reading ---------------------------------------------------------------------------------
 
@@ -136,10 +138,12 @@ class Live(Consumer):
 
     # ---- what the client calls -------------------------------------------------------------------
 
-    def _rescale(self, info: InstrumentInfo) -> None:
-        """The instrument's steps, at first and after a reconnection."""
-        self._price: Scale = scale(info.tick_size)
-        self._size: Scale = scale(info.lot_size)
+    def _rescale(self, info: InstrumentInfo) -> bool:
+        """The instrument's steps, after a reconnection; tells whether they are others, so that the book must begin
+        anew."""
+        before = self._price.step, self._size.step
+        self._price, self._size = scale(info.tick_size), scale(info.lot_size)
+        return before != (self._price.step, self._size.step)
 
     def _take(self, message: StreamMessage, size: int) -> str | None:
         try:
@@ -147,14 +151,27 @@ class Live(Consumer):
         except (_Wrong, InvalidNumber, ValueError) as error:
             self._reason = f"{message.type} {message.seq} does not fit: {error}"
             return self._reason
-        self._seq, self._ts, self._reason = message.seq, message.ts, None
+        self._seq, self._ts = message.seq, message.ts
         for queue in tuple(self._readers):
             queue.put(message, size)
-        self._waiters.changed(self)
+        self._catch_up()
         return None
 
+    def _catch_up(self) -> None:
+        if self._seq >= self._behind:
+            self._reason = None
+            self._waiters.changed(self)
+
+    def _interrupt(self, key: StreamKey, reason: str) -> None:
+        self._reason = f"{reason}; it waits for another"
+
     def _notice(self, notice: Notice) -> None:
-        if not isinstance(notice, Skipped):
+        if isinstance(notice, Resumed):
+            self._behind = notice.after + notice.missed
+            self._reason = f"it catches up with the {notice.missed} messages that it missed"
+            self._catch_up()
+        elif not isinstance(notice, Skipped):
+            self._behind = 0
             lost = f"messages {notice.from_} to {notice.to} were dropped" if isinstance(notice, Gap) else notice.reason
             self._reason = f"{lost}; it waits for a snapshot"
 

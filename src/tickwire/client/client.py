@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import random as random_module
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from math import inf
 from pathlib import Path
-from time import perf_counter_ns
+from ssl import SSLContext
+from time import monotonic_ns, perf_counter_ns
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -48,10 +51,13 @@ class _Streams(msgspec.Struct, frozen=True):
 class Client(Trading):
     """A client of one server: `async with connect(url) as client`. Its calls are for one event loop.
 
-    When the connection is lost it is made anew, with full-jitter exponential backoff, and every subscription and
-    live book goes on with a fresh snapshot. Requests are not repeated: their caller gets `ConnectionLost` (what
-    `place` does, it says itself). After a close code from 4400 to 4499, which a refused login counts as, there is
-    no reconnection.
+    When the connection is lost, or mute for 2.5 heartbeats, it is made anew, with full-jitter exponential backoff.
+    Lossless streams then go on from their last message, and so do the live books and the account that they keep: the
+    server sends what was missed, or says that it can't and sends a snapshot. Streams of the latest class begin with a
+    snapshot. Requests are not repeated: their caller gets `ConnectionLost` (what `place` does, it says itself). After
+    a close code from 4400 to 4499, which a refused login counts as, there is no reconnection.
+
+    No wait or deadline of the client goes by the wall clock: it may be wrong, and set.
 
     Args:
         url: `ws://host:8000/ws`.
@@ -60,6 +66,7 @@ class Client(Trading):
         keep_trying: True repeats the first connection as well, instead of raising.
         request_timeout: seconds that a reply may take.
         key: what to log in with on every connection, or the path of its file; None for public data only.
+        ssl: for a `wss` URL whose certificate the system does not trust by itself.
         dial, sleep, random, new_id: the network, the wait, the jitter (0 up to 1) and the ids of orders, for tests.
 
     Attributes:
@@ -75,7 +82,8 @@ class Client(Trading):
         keep_trying: bool = False,
         request_timeout: float = REQUEST_TIMEOUT_SECONDS,
         key: KeyFile | Path | str | None = None,
-        dial: Dial = open_link,
+        ssl: SSLContext | None = None,
+        dial: Dial | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         random: Callable[[], float] = random_module.random,
         new_id: Callable[[], str] = lambda: uuid4().hex,
@@ -85,6 +93,7 @@ class Client(Trading):
         self.url = url
         if key is not None and not isinstance(key, KeyFile):
             key = KeyFile.load(Path(key))
+        dial = dial or partial(open_link, ssl_context=ssl)
         settings = Settings(url, encoding, reconnect, keep_trying, request_timeout, dial, sleep, random, key)
         super().__init__(Keeper(settings), request_timeout, new_id)
         self.stats: ClientStats = self._keeper.stats
@@ -123,6 +132,35 @@ class Client(Trading):
         if self._keeper.hello is None:
             raise ConnectionLost("not connected yet")
         return self._keeper.hello
+
+    @property
+    def draining(self) -> int | None:
+        """When the server, which stops or restarts, closes the newest connection: ns since the Unix epoch, by its own
+        clock. None when it has not said so.
+
+        Until then everything works, order entry included; afterwards the client reconnects by itself. It also says so
+        in the log, as `tickwire.client.keeper` at level INFO. With `session.cancel_on_disconnect` armed, that close
+        cancels as any other: disarm it now if the orders are to stay.
+        """
+        return None if self._keeper.drain is None else self._keeper.drain.deadline
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the server was heard last, on whichever connection; infinite before the first one. The server
+        speaks every `hello.heartbeat_ms` or more often: after twice that, what is shown may be old. After 2.5 times
+        the connection is given up; `connected` is then False until there is another."""
+        received_ns = self._keeper.received_ns
+        return inf if received_ns is None else (monotonic_ns() - received_ns) / 1e9
+
+    def server_time(self) -> int:
+        """What the server's clock shows now, ns since the Unix epoch, for the `deadline` and `expires_at` of orders
+        where this machine's clock may be wrong. Known from the last heartbeat without asking, so behind by the time
+        that one was on its way.
+
+        Raises:
+            ConnectionLost: there was no connection yet.
+        """
+        return self._keeper.server_time(monotonic_ns())
 
     async def request(self, method: str, params: object = None) -> Any:
         """Any request of the protocol; the result as plain dicts and lists. The methods below are typed.
@@ -227,6 +265,7 @@ def connect(
     keep_trying: bool = False,
     request_timeout: float = REQUEST_TIMEOUT_SECONDS,
     key: KeyFile | Path | str | None = None,
+    ssl: SSLContext | None = None,
 ) -> Client:
     """A client of the server at `url`: `async with connect("ws://127.0.0.1:8000/ws") as client`.
 
@@ -243,4 +282,5 @@ def connect(
         keep_trying=keep_trying,
         request_timeout=request_timeout,
         key=key,
+        ssl=ssl,
     )

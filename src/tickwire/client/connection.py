@@ -14,10 +14,21 @@ from tickwire.client.link import Dial, Link
 from tickwire.errors import ClientError, ConnectionLost
 from tickwire.model.channel import StreamKey
 from tickwire.protocol.client_codec import Encoding
-from tickwire.protocol.client_outcomes import Answered, Broken, ClientStats, Delivered, Ended, Notice, Noticed, Refused
+from tickwire.protocol.client_outcomes import (
+    Answered,
+    Broken,
+    ClientStats,
+    Delivered,
+    Ended,
+    Interrupted,
+    Notice,
+    Noticed,
+    Refused,
+)
 from tickwire.protocol.client_outcomes import Outcome as SessionOutcome
 from tickwire.protocol.client_session import REQUESTS_MAX, ClientSession
-from tickwire.protocol.messages import Heartbeat, Hello, Position, StreamMessage
+from tickwire.protocol.client_streams import Places
+from tickwire.protocol.messages import Drain, Heartbeat, Hello, Lagging, StreamMessage
 
 T = TypeVar("T")
 
@@ -30,7 +41,11 @@ class Handler(Protocol):
         ...
 
     def noticed(self, key: StreamKey, notice: Notice) -> None:
-        """Something of a stream was left out."""
+        """Something of a stream was left out, or it goes on."""
+        ...
+
+    def interrupted(self, key: StreamKey, reason: str) -> None:
+        """A lossless stream's connection is gone; a notice comes over the next one."""
         ...
 
     def ended(self, key: StreamKey, error: ClientError) -> None:
@@ -39,6 +54,14 @@ class Handler(Protocol):
 
     def heartbeat(self) -> None:
         """The server is alive and well."""
+        ...
+
+    def draining(self, drain: Drain) -> None:
+        """The server is about to stop."""
+        ...
+
+    def lagging(self, lagging: Lagging) -> None:
+        """What is received is behind what has been published."""
         ...
 
 
@@ -147,9 +170,13 @@ class Connection:
 
     # ---- streams ---------------------------------------------------------------------------------
 
-    def resume_streams(self, keys: list[StreamKey], positions: dict[StreamKey, Position]) -> None:
-        """Take up what an earlier connection was subscribed to, from where its session stood."""
-        self.session.resume(keys, positions)
+    def take_up(self, keys: list[StreamKey], places: Places) -> None:
+        """Track what an earlier connection was subscribed to, from where its session stood; ask for nothing yet."""
+        self._act(self.session.take_up(keys, places))
+
+    def resume_streams(self) -> None:
+        """Ask for what was taken up."""
+        self.session.resume()
         self._send_own()
 
     def lose(self, key: StreamKey, reason: str) -> None:
@@ -221,12 +248,18 @@ class Connection:
                     handler.delivered(key, message, size)
                 case Noticed(key, notice):
                     handler.noticed(key, notice)
+                case Interrupted(key, reason):
+                    handler.interrupted(key, reason)
                 case Answered(request_id, result):
                     self._replied(request_id, result)
                 case Refused(request_id, error):
                     self._replied(request_id, error)
                 case Heartbeat():
                     handler.heartbeat()
+                case Drain():
+                    handler.draining(outcome)
+                case Lagging():
+                    handler.lagging(outcome)
                 case Ended(key, error):
                     handler.ended(key, error)
                 case Broken(code, reason):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,15 +20,19 @@ from tickwire.keyfile import KeyFile
 from tickwire.model.channel import PRIVATE_CHANNELS, StreamKey
 from tickwire.protocol.client_codec import Encoding, by_request
 from tickwire.protocol.client_outcomes import ClientStats, Notice
+from tickwire.protocol.client_streams import Places
 from tickwire.protocol.messages import (
+    Drain,
     Hello,
     InstrumentInfo,
     InstrumentsParams,
+    Lagging,
     LoginParams,
     LoginResult,
-    Position,
     StreamMessage,
 )
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Consumer)
@@ -57,6 +62,7 @@ class Keeper:
     Attributes:
         stats: counters over all connections.
         hello: what the server said first on the newest one.
+        drain: that the server closes the newest one soon, when it has said so.
         login: whom the server takes the client for; None when it has no key.
         guards: method -> parameters of the requests that are repeated after every login.
     """
@@ -64,6 +70,7 @@ class Keeper:
     def __init__(self, settings: Settings) -> None:
         self.stats = ClientStats()
         self.hello: Hello | None = None
+        self.drain: Drain | None = None
         self.login: LoginResult | None = None
         self.guards: dict[str, object] = {}
         self._settings = settings
@@ -109,6 +116,21 @@ class Keeper:
     def finished(self) -> bool:
         """Whether there will be no other connection."""
         return self._end is not None
+
+    @property
+    def received_ns(self) -> int | None:
+        """When anything was received last, by the monotonic clock; None before the first connection."""
+        return None if self._connection is None else self._connection.session.received_ns
+
+    def server_time(self, now_ns: int) -> int:
+        """What the server's clock shows at `now_ns` of the monotonic clock.
+
+        Raises:
+            ConnectionLost: there was no connection yet.
+        """
+        if self._connection is None:
+            raise ConnectionLost("not connected yet")
+        return self._connection.session.server_time(now_ns)
 
     def connection(self) -> Connection:
         """The connection.
@@ -166,18 +188,20 @@ class Keeper:
         """One connection, from its dialling to its loss."""
         settings = self._settings
         connection = Connection(settings.encoding, self, self.stats, settings.request_timeout)
+        self.drain = None
         try:
             self.hello = await connection.open(settings.dial, settings.url, settings.encoding)
             await self._log_in(connection, self.hello)
         except ConnectionLost as error:
             return error
-        positions = self._connection.session.positions if self._connection is not None else {}
+        places = Places("", {}) if self._connection is None else self._connection.session.places
         self._connection = connection
+        connection.take_up(list(self._consumers), places)
         self._instruments = {}
         self.stats.connections += 1
         try:
-            await self._restore(connection, positions)
-        except ClientError as error:
+            await self._restore(connection)
+        except (ClientError, InvalidInput) as error:  # InvalidInput: a tick or lot size that is none
             connection.fail(1000, f"the subscriptions could not be resumed: {error}")
         self._up.set()
         if not first.done():
@@ -209,17 +233,17 @@ class Keeper:
                 raise ConnectionLost(f"the login failed: {error}") from error
             raise
 
-    async def _restore(self, connection: Connection, positions: dict[StreamKey, Position]) -> None:
-        """Take up what the last connection had: what guards its orders first, then its streams."""
+    async def _restore(self, connection: Connection) -> None:
+        """Go on with what the last connection had: what guards its orders first, then its streams."""
         for method, params in self.guards.items():
             await connection.request(method, params)
         books = [live for consumers in self._consumers.values() for live in consumers if isinstance(live, Live)]
         if books:
             await self.list_instruments()
             for book in books:
-                if book.symbol in self._instruments:
-                    book._rescale(self._instruments[book.symbol])
-        connection.resume_streams(list(self._consumers), positions)
+                if book.symbol in self._instruments and book._rescale(self._instruments[book.symbol]):
+                    connection.lose(book.keys[0], "the instrument's steps are others now")
+        connection.resume_streams()
 
     def _finish(self, error: ConnectionLost, told: Exception) -> None:
         """It is over: tell everyone."""
@@ -352,9 +376,14 @@ class Keeper:
                     self._connection.lose(key, problem)
 
     def noticed(self, key: StreamKey, notice: Notice) -> None:
-        """Something of a stream was left out."""
+        """Something of a stream was left out, or it goes on."""
         for consumer in self._consumers.get(key, ()):
             consumer._notice(notice)
+
+    def interrupted(self, key: StreamKey, reason: str) -> None:
+        """A lossless stream's connection is gone."""
+        for consumer in self._consumers.get(key, ()):
+            consumer._interrupt(key, reason)
 
     def ended(self, key: StreamKey, error: ClientError) -> None:
         """A stream can't be had any more."""
@@ -365,3 +394,13 @@ class Keeper:
     def heartbeat(self) -> None:
         """The connection has proved good: the next loss is a first one again."""
         self._attempt = 0
+
+    def lagging(self, lagging: Lagging) -> None:
+        """What is received is behind what has been published."""
+        log.info("%s: what is received is %d messages behind what is published", self._settings.url, lagging.messages)
+
+    def draining(self, drain: Drain) -> None:
+        """The server closes this connection soon, in good order: that loss is a first one, too."""
+        self.drain = drain
+        self._attempt = 0
+        log.info("%s stops or restarts and will close this connection; the client then reconnects", self._settings.url)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
+from ssl import SSLContext
 from typing import Protocol
 
-from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSError, WSFrame, WSInvalidStatusError, WSListener, WSMsgType, WSTransport, ws_connect
 
 from tickwire.errors import ConnectionLost
 from tickwire.protocol.client_codec import Encoding
@@ -20,6 +22,11 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 CLOSE_TIMEOUT_SECONDS = 1.0
 """How long a closing handshake may take before the socket is simply cut."""
 
+_CLOSE_REPLIES = {1005: 1000, 0: 1002, 1006: 1002}
+"""Where a Close frame is not answered with its own code: one without any; and two that picows lets pass and that no
+frame may bear."""
+_REFUSALS = (401, 403, 429, 503)
+"""HTTP statuses with which a tickwire server says no, and why."""
 SUBPROTOCOLS: dict[Encoding, str] = {"json": SUBPROTOCOL_JSON, "msgpack": SUBPROTOCOL_MSGPACK}
 
 
@@ -74,6 +81,8 @@ class _PicowsLink(WSListener):
         self._transport: WSTransport | None = None
         self._parts: list[bytes] = []
         self._parts_bytes = 0
+        self._message: WSMsgType | None = None  # the kind of one that is not complete
+        self._utf8 = codecs.getincrementaldecoder("utf-8")()
         self._closing: tuple[int, str] | None = None
 
     # ---- what picows calls -----------------------------------------------------------------------
@@ -83,18 +92,23 @@ class _PicowsLink(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind == WSMsgType.CLOSE:
-            payload = frame.get_payload_as_bytes()
-            code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else 1005
+        data = frame.get_payload_as_bytes()
+        if self._closing is None and (frame.rsv1 or frame.rsv2 or frame.rsv3):
+            self.close(1002, "a reserved bit is set")
+        elif kind == WSMsgType.CLOSE:
+            code = int.from_bytes(data[:2], "big") if len(data) >= 2 else 1005
             if self._closing is None:
-                self._closing = (code, payload[2:].decode("utf-8", "replace"))
-                transport.send_close(WSCloseCode.OK if code == 1005 else frame.get_close_code())
+                self._closing = (code, data[2:].decode("utf-8", "replace"))
+                transport.send_close(_CLOSE_REPLIES.get(code, code))  # type: ignore[arg-type]
             transport.disconnect()
-        elif self._closing is None and kind != WSMsgType.PONG:
-            if frame.fin and not self._parts:
-                self._receiver.received(frame.get_payload_as_bytes())
-            else:
-                self._continue(frame)
+        elif self._closing is not None or kind == WSMsgType.PONG:
+            pass
+        elif kind == WSMsgType.PING:
+            transport.send_pong(data)
+        elif (kind == WSMsgType.CONTINUATION) != (self._message is not None):
+            self.close(1002, "a message is continued that was not begun, or begun inside of another")
+        else:
+            self._data(kind, data, final=frame.fin)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         handshake = transport.close_handshake
@@ -112,16 +126,29 @@ class _PicowsLink(WSListener):
     def resume_writing(self) -> None:
         pass
 
-    def _continue(self, frame: WSFrame) -> None:
-        self._parts.append(frame.get_payload_as_bytes())
-        self._parts_bytes += frame.payload_size
+    def _data(self, kind: WSMsgType, data: bytes, *, final: bool) -> None:
+        """A message, or a part of one; picows leaves it to us that the parts fit together and that a text is UTF-8."""
+        kind, whole = self._message or kind, final and self._message is None
+        if kind == WSMsgType.TEXT and not (whole and data.isascii()):
+            try:
+                self._utf8.decode(data, final)
+            except UnicodeDecodeError:
+                self.close(1007, "a text message is not UTF-8")
+                return
+        if whole:
+            self._receiver.received(data)
+            return
+        self._message = kind
+        self._parts.append(data)
+        self._parts_bytes += len(data)
         if self._parts_bytes > MESSAGE_BYTES_MAX or len(self._parts) > MESSAGE_BYTES_MAX // 1024:
             self._parts.clear()
             self.close(1009, f"a message is larger than {MESSAGE_BYTES_MAX} bytes")
-        elif frame.fin:
+        elif final:
             message = b"".join(self._parts)
             self._parts.clear()
             self._parts_bytes = 0
+            self._message = None
             self._receiver.received(message)
 
     # ---- Link ------------------------------------------------------------------------------------
@@ -156,8 +183,11 @@ class _PicowsLink(WSListener):
         asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_SECONDS, transport.disconnect, False)
 
 
-async def open_link(url: str, encoding: Encoding, receiver: Receiver) -> Link:
+async def open_link(url: str, encoding: Encoding, receiver: Receiver, ssl_context: SSLContext | None = None) -> Link:
     """Connect to a tickwire server's WebSocket; the `Dial` of real use.
+
+    Args:
+        ssl_context: for `wss`; None trusts whom the system trusts.
 
     Raises:
         ConnectionLost: it failed; the message says what to check.
@@ -171,7 +201,9 @@ async def open_link(url: str, encoding: Encoding, receiver: Receiver) -> Link:
                 url,
                 extra_headers={"Sec-WebSocket-Protocol": subprotocol},
                 max_frame_size=MESSAGE_BYTES_MAX,
+                enable_auto_pong=False,  # picows would answer pings with reserved bits
                 max_redirects=0,
+                ssl_context=ssl_context,
             )
     except TimeoutError:
         raise ConnectionLost(f"{url} did not answer in time: is a tickwire server behind this address?") from None
@@ -180,12 +212,21 @@ async def open_link(url: str, encoding: Encoding, receiver: Receiver) -> Link:
             f"can't connect to {url} ({error}): is the server running, and are host and port right?"
         ) from error
     except (WSError, ValueError, OverflowError) as error:
+        if (
+            isinstance(error, WSInvalidStatusError)
+            and error.response is not None
+            and error.response.status in _REFUSALS
+        ):
+            why = (error.raw_body or b"").decode("utf-8", "replace").strip()
+            raise ConnectionLost(f"{url} takes no connection now: {why[:200] or error}") from error
         raise ConnectionLost(
             f"{url} is no tickwire WebSocket ({error}): it should read like ws://host:8000/ws"
         ) from error
     ended = asyncio.ensure_future(transport.wait_disconnected())
     # picows keeps an error for whoever waits here, and complains when nobody does; `link_lost` has told it
     ended.add_done_callback(lambda task: task.cancelled() or task.exception())
+    if transport.response is None:  # picows lets pass that the socket was reset before the answer
+        raise ConnectionLost(f"{url} ended the connection without an answer; is it just stopping or starting?")
     chosen = transport.response.headers.get("Sec-WebSocket-Protocol")
     if chosen != subprotocol and not (chosen is None and encoding == "json"):
         link.close(1002, "subprotocol")

@@ -12,7 +12,7 @@ T = TypeVar("T")
 QUEUE_MAX = 4096
 """Messages that wait for one reader: a second's pause on a busy stream, in a few MiB. When it is full the client
 stops reading its socket until the queue is half empty; TCP then holds the server back, and the server says what it
-has to leave out. Notices come on top, at most one a stream between two snapshots."""
+has to leave out. Notices come on top, at most two a stream and connection."""
 QUEUE_BYTES_MAX = 16 * 1024 * 1024
 """The same in bytes on the wire, since the snapshot of a deep book can be as large as thousands of trades."""
 

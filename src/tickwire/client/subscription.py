@@ -59,8 +59,11 @@ class Consumer:
         raise NotImplementedError
 
     def _notice(self, notice: Notice) -> None:
-        """Something was left out."""
+        """Something was left out, or a stream goes on."""
         raise NotImplementedError
+
+    def _interrupt(self, key: StreamKey, reason: str) -> None:
+        """A lossless stream's connection is gone; a notice follows over the next one."""
 
     def _fail(self, error: Exception) -> None:
         """Nothing more comes."""
@@ -71,14 +74,16 @@ class Subscription(Consumer):
     """The messages of a channel for one or more symbols, in order: `async for message in subscription`.
 
     Yields `StreamMessage` with typed `data` and, where something is missing, a `Gap` or `Skipped` (the server
-    says so) or a `Lost` (found out on this side, or the connection was lost); after a `Gap` or `Lost` the next
-    message of that stream is a snapshot. Iteration ends when the subscription or its client is closed.
+    says so) or a `Lost` (found out on this side); after a `Gap` or `Lost` the next message of that stream is a
+    snapshot. After a lost connection every stream says one of two things: `Resumed`, then come exactly the messages
+    that it missed; or `Lost`, at once where the class is latest and nothing could bring them back. Iteration ends when
+    the subscription or its client is closed.
 
     Read it steadily: a subscription that nobody reads fills up, and then the whole client stops reading.
 
     Raises (while iterating):
         ConnectionLost: the connection is gone, and the client does not or must not reconnect.
-        RequestRefused: the server refused to resume the stream after a reconnection.
+        RequestRefused: the server refused the stream after a reconnection.
     """
 
     def __init__(self, owner: Owner, keys: Sequence[StreamKey]) -> None:

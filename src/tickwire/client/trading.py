@@ -117,9 +117,9 @@ class Trading:
         Args:
             type: limit with a price and market without one, unless given; stop and stop_limit with `stop_price`.
             display_size: of an iceberg: what the book shows.
-            expires_at: for gtd, ns since the Unix epoch.
+            expires_at: for gtd, ns since the Unix epoch by the server's clock: `server_time() + ...`.
             client_order_id: of the caller's choice, never used before by the account; without it one is made.
-            deadline: the order is refused when it comes later, ns since the Unix epoch.
+            deadline: the order is refused when it comes later, by the same clock.
             timeout: seconds that all of it may take, a reconnection included; without it that of requests.
 
         Raises:

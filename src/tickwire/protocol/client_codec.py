@@ -13,7 +13,7 @@ from tickwire.protocol.messages import DATA_TYPES, ErrorBody, Position, RequestI
 Encoding = Literal["json", "msgpack"]
 T = TypeVar("T")
 
-CONTROL = frozenset(("hello", "heartbeat", "gap", "skipped"))
+CONTROL = frozenset(("hello", "heartbeat", "gap", "skipped", "drain", "lagging"))
 """Types of the messages that are neither a reply nor of a stream."""
 KNOWN_CHANNELS = frozenset((*CHANNELS, *PRIVATE_CHANNELS))
 """The channels of this version."""

@@ -9,7 +9,7 @@ import msgspec
 
 from tickwire.errors import RequestRefused
 from tickwire.model.channel import StreamKey
-from tickwire.protocol.messages import Gap, Heartbeat, Hello, Skipped, StreamMessage
+from tickwire.protocol.messages import Drain, Gap, Heartbeat, Hello, Lagging, Skipped, StreamMessage
 
 
 class Lost(msgspec.Struct, frozen=True, tag_field="type", tag="lost", omit_defaults=True):
@@ -27,7 +27,17 @@ class Lost(msgspec.Struct, frozen=True, tag_field="type", tag="lost", omit_defau
     interval: str = ""
 
 
-Notice: TypeAlias = Gap | Skipped | Lost
+class Resumed(msgspec.Struct, frozen=True, tag_field="type", tag="resumed"):
+    """Over another connection a lossless stream goes on after message `after`; the `missed` ones that had been
+    published by then follow, then the new ones. Nothing is missing."""
+
+    channel: str
+    symbol: str
+    after: int
+    missed: int
+
+
+Notice: TypeAlias = Gap | Skipped | Lost | Resumed
 
 
 class Delivered(NamedTuple):
@@ -39,10 +49,18 @@ class Delivered(NamedTuple):
 
 
 class Noticed(NamedTuple):
-    """Something of a stream was left out."""
+    """Something of a stream was left out, or it goes on after its connection was lost."""
 
     key: StreamKey
     notice: Notice
+
+
+class Interrupted(NamedTuple):
+    """A lossless stream's connection is gone. `Lost` or `Resumed` comes over the next one; until then nobody knows
+    whether its state is still true."""
+
+    key: StreamKey
+    reason: str
 
 
 class Answered(NamedTuple):
@@ -73,7 +91,9 @@ class Broken(NamedTuple):
     reason: str
 
 
-Outcome: TypeAlias = Hello | Heartbeat | Delivered | Noticed | Answered | Refused | Ended | Broken
+Outcome: TypeAlias = (
+    Hello | Heartbeat | Drain | Lagging | Delivered | Noticed | Interrupted | Answered | Refused | Ended | Broken
+)
 
 
 @dataclass(slots=True)
@@ -82,6 +102,10 @@ class ClientStats:
 
     messages: int = 0
     lost: int = 0
+    resumed: int = 0
+    """streams that went on over another connection with nothing missing"""
+    lagging: int = 0
+    """how often the server said that this client is behind"""
     gaps: int = 0
     skipped: int = 0
     checksum_mismatches: int = 0

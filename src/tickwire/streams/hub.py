@@ -43,6 +43,9 @@ class Codec(Protocol):
         ...
 
 
+RESUME_NS = RESUME_SECONDS * 1_000_000_000
+
+
 class _Stream:
     """A stream that has subscribers."""
 
@@ -78,6 +81,9 @@ class Hub:
         self._pulled: dict[str, dict[StreamKey, _Stream]] = {}  # symbol -> latest-class streams
         self._dirty: dict[_Stream, None] = {}
         self._waiting: dict[_Stream, None] = {}
+        self._restart_over_at = (
+            0  # when the clients from before a restart are not waited for any more; 0 for no restart
+        )
         self._idle: dict[Log, int] = {}  # logs without a reader: since when, oldest first
         self._touched: dict[Sink, None] = {}  # sinks that have something to write
         self.subscriptions_made = 0
@@ -146,26 +152,30 @@ class Hub:
         else:
             self._close(log)
 
-    def remember(self, events: Iterable[Event]) -> None:
+    def remember(self, events: Iterable[Event], now: int) -> None:
         """Take what was published before a restart, so that clients can go on from there. To be called before anybody
-        subscribes; of each stream the events must be its newest, without a hole."""
+        subscribes. For as long as a log waits, every lossless stream that says something then gets one.
+
+        Args:
+            events: of each stream the newest, without a hole.
+            now: the time, ns; the tape's is that of the server's end.
+        """
+        self._restart_over_at = now + RESUME_NS
         for event in events:
-            key = StreamKey(event.channel, event.symbol)
-            if key.lossless:
-                self._stream(key).pending.append(event)
+            if StreamKey(event.channel, event.symbol).lossless:
+                stream = self._pushed.get((event.channel, event.symbol, "")) or self._log_from(event, now)
+                stream.pending.append(event)
         for stream in self._pushed.values():
-            stream.last_seq = stream.pending[-1].seq
-            for encoding in self._codecs:
-                log = self._open(stream, encoding)
-                data = self._encode(stream, encoding)
-                self._retention.add(log, Segment(stream.pending[0].seq, stream.last_seq, data))
-                self._idle[log] = self._market.now
+            first, stream.last_seq = stream.pending[0].seq, stream.pending[-1].seq
+            for log in stream.logs.values():
+                log.last_seq = stream.last_seq
+                self._retention.add(log, Segment(first, stream.last_seq, self._encode(stream, log.encoding)))
             stream.pending = []
 
     @property
-    def heard(self) -> Heard:
-        """The lossless streams that somebody reads, or may come back to, live; see `Market.heard`."""
-        return self._pushed
+    def heard(self) -> Heard | None:
+        """The lossless streams that somebody reads, or may come back to, live; None for all. See `Market.heard`."""
+        return None if self._restart_over_at else self._pushed
 
     def last_seq(self, key: StreamKey) -> int:
         """The last `seq` published on a stream that has subscribers, or the state's where it has none."""
@@ -184,6 +194,8 @@ class Hub:
         for event in events:
             interval = CANDLE_NAMES[event.interval] if isinstance(event, Candle) else ""
             stream = self._pushed.get((event.channel, event.symbol, interval))
+            if stream is None and self._restart_over_at and StreamKey(event.channel, event.symbol).lossless:
+                stream = self._log_from(event, self._market.now)
             if stream is not None:
                 stream.pending.append(event)
                 stream.shown = event
@@ -238,8 +250,8 @@ class Hub:
         self._touched.clear()
 
     def catch_up(self, sink: Sink) -> None:
-        """Serve a sink that has room again: what its cursors missed, a bounded amount at a time. First it is told how far
-        behind it is."""
+        """Serve a sink that has room again: what its cursors missed, a bounded amount at a time. First it is told how
+        far behind it is."""
         budget = CATCH_UP_BYTES_MAX
         if sink.lagging and not sink.lag_told:
             behind = sum(cursor.log.last_seq - cursor.seq for cursor in sink.lagging)
@@ -282,6 +294,14 @@ class Hub:
                 self._pushed[key.channel, key.symbol, key.interval] = stream
         return stream
 
+    def _log_from(self, event: Event, now: int) -> _Stream:
+        """A stream that nobody reads yet, with logs that begin with this event."""
+        stream = self._stream(StreamKey(event.channel, event.symbol))
+        stream.last_seq = event.seq - 1
+        for encoding in self._codecs:
+            self._idle[self._open(stream, encoding)] = now
+        return stream
+
     def _open(self, stream: _Stream, encoding: str) -> Log:
         log = stream.logs[encoding] = Log(stream.key, encoding, stream.last_seq)
         self._retention.logs += 1
@@ -297,10 +317,13 @@ class Hub:
 
     def _expire(self) -> None:
         """Close the logs that nobody has come back for."""
-        idle, past = self._idle, self._market.now - RESUME_SECONDS * 1_000_000_000
+        now, idle = self._market.now, self._idle
+        if self._restart_over_at and now >= self._restart_over_at:
+            self._restart_over_at = 0
+            self._market.heard = self.heard
         while idle:
             log = next(iter(idle))
-            if idle[log] > past and len(idle) <= IDLE_LOGS_MAX:
+            if now - idle[log] < RESUME_NS and len(idle) <= IDLE_LOGS_MAX:
                 break
             del idle[log]
             self._close(log)
