@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test check recorded crash bots bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher soak format lock clean
+.PHONY: demo test check recorded crash bots simulate autobahn fuzz bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher hostile soak format lock clean
 
 demo: $(VENV)/.run  ## a server with the built-in market on port 8000
 	$(BIN)/tickwire serve --data-dir data
@@ -24,8 +24,17 @@ recorded: $(VENV)/.dev  ## recorded data of real venues through the whole system
 crash: $(VENV)/.dev  ## kill a trading server 200 times, anywhere; CRASHES names another number
 	CRASHES=$(or $(CRASHES),200) $(PYTEST) tests/crash -n 2
 
+simulate: $(VENV)/.dev  ## server, clients and a faulty network in one process; SEEDS names another number, SEED one to replay
+	PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
+
 bots: $(VENV)/.dev  ## two bots trade with each other for 60 seconds, and all books agree; SECONDS names another number
 	SECONDS=$(or $(SECONDS),60) $(PYTEST) tests/bots -s
+
+autobahn: $(VENV)/.dev  ## the Autobahn test suite, server and client, into docs/autobahn.md; it needs Python 2.7
+	cd tests && CASES="$(CASES)" ../$(BIN)/python -m autobahn
+
+fuzz: $(VENV)/.dev  ## bytes from outside, new ones, for every parser 60 seconds; SECONDS and PARSERS name others
+	cd tests && SECONDS=$(or $(SECONDS),60) ../$(BIN)/python -m fuzz $(PARSERS)
 
 bench: bench-matcher bench-tape bench-fold bench-latency bench-orders bench-fanout  ## every benchmark
 
@@ -47,8 +56,11 @@ bench-tape: $(VENV)/.dev  ## commits a second beside a bare file
 bench-matcher: $(VENV)/.dev  ## matcher operations a second beside the reference
 	$(BIN)/python benchmarks/bench_matcher.py
 
-soak: $(VENV)/.dev  ## 50 clients on the built-in market with small bounds: memory and tape stay within them
-	$(BIN)/python benchmarks/soak.py
+hostile: $(VENV)/.dev  ## attacks on a real server with its real limits, and a crowd of 1,000; `make test` has a short version
+	HOSTILE=full $(PYTEST) tests/hostile -s -rs
+
+soak: $(VENV)/.dev  ## 500 clients that come and go for 30 minutes, and nothing is lost or leaks; MINUTES names another number
+	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),30)
 
 format: $(VENV)/.dev  ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .
@@ -61,7 +73,7 @@ lock: $(VENV)/.dev  ## pin the newest versions that pyproject.toml allows, with 
 	    -c requirements/run.txt -o requirements/dev.txt --extra dev --allow-unsafe pyproject.toml
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .autobahn .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # ---- environments: one stamp for each set of requirements -------------------------------------------
 

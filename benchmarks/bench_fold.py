@@ -54,6 +54,9 @@ class Sink:
         self.kept: list[bytes] | None = [] if keep else None
         self.bytes = 0
 
+    def too_slow(self) -> None:
+        """Never: it is always ready."""
+
     def flush(self) -> None:
         """Take what there is."""
         self.bytes += sum(map(len, self.out))

@@ -87,6 +87,7 @@ class ListSink:
         self.out: list[bytes] = []
         self.lagging: dict[Cursor, None] = {}
         self.lag_told = False
+        self.closed = False
         self.writes: list[list[bytes]] = []
 
     def flush(self) -> None:
@@ -95,6 +96,9 @@ class ListSink:
 
     def fill(self) -> None:
         self.ready = False
+
+    def too_slow(self) -> None:
+        self.closed = True
 
     def messages(self) -> list[Any]:
         """Every message handed over since the last call."""

@@ -388,6 +388,29 @@ def test_a_stream_that_was_silent_before_a_restart_is_kept_from_its_first_messag
     assert world.hub.resume(StreamKey("orders", "a"), ListSink(), 1) is None
 
 
+def test_what_a_client_was_promised_is_never_left_out() -> None:
+    world = World(Retention(bytes_max=3000))
+    cursor, _ = world.hub.subscribe(BOOK, ListSink())
+    for price in range(101, 106):
+        world.do(order("buy", price, 1))
+    slow, slower = ListSink(), ListSink()
+    for sink in (slow, slower):
+        resumed = world.hub.resume(BOOK, sink, 1)
+        assert resumed is not None
+        assert (seqs(decoded(resumed[1])), sink.ready) == ([2], False)
+    world.hub.catch_up(slow)
+    assert seqs(slow.messages()) == [3, 4, 5]
+    slow.fill()
+    for price in range(106, 140):
+        world.do(order("buy", price, 1))
+    assert cursor.log.segments[0].first > 6
+    world.hub.catch_up(slower)
+    assert (slower.closed, slower.messages()) == (True, [])
+    world.hub.catch_up(slow)
+    assert [message["type"] for message in slow.messages()] == ["lagging", "gap", "snapshot"]
+    assert not slow.closed
+
+
 def test_subscribing_again_gives_a_fresh_snapshot_in_place_of_what_was_missed() -> None:
     world, sink = World(), ListSink()
     world.hub.subscribe(BOOK, sink)

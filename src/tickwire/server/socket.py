@@ -107,9 +107,7 @@ class Connection(asyncio.Protocol):
         if self.lagging:  # what a resumed stream has missed
             self._catch_up()
         if self._transport.get_write_buffer_size() > SEND_BUFFER_MAX_BYTES:  # replies or pongs that it does not read
-            self._ws.fail(4001, "slow consumer: reconnect and resume")
-            self._send_pending()
-            self._transport.abort()
+            self.too_slow()
 
     def eof_received(self) -> None:
         """The client will send no more."""
@@ -199,6 +197,13 @@ class Connection(asyncio.Protocol):
             self.ready = False
             self._transport.abort()
         out.clear()
+
+    def too_slow(self) -> None:
+        """Close: the client does not read what it is sent."""
+        self.out.clear()
+        self._ws.fail(4001, "slow consumer: reconnect and resume")
+        self._send_pending()
+        self._transport.abort()
 
     # ---- inside ----------------------------------------------------------------------------------
 

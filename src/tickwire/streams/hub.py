@@ -124,7 +124,7 @@ class Hub:
         assert segment is not None
         cursor = self._join(log, sink)
         if index + 1 < log.next_index:
-            cursor.index, cursor.seq = index + 1, segment.last
+            cursor.index, cursor.seq, cursor.promised = index + 1, segment.last, log.last_seq
             sink.lagging[cursor] = None
             sink.ready, sink.lag_told = False, True  # it knows what it has missed
         return cursor, segment.after(after)
@@ -259,6 +259,9 @@ class Hub:
             self._count(sink.encoding, 1, len(sink.out[-1]))
             sink.lag_told = True
         for cursor in list(sink.lagging):
+            if cursor.broken:
+                sink.too_slow()
+                return
             budget -= self._advance(cursor, budget)
             if cursor in sink.lagging:  # to the end: a busy stream must not hold up the others for ever
                 del sink.lagging[cursor]

@@ -32,6 +32,10 @@ class Sink(Protocol):
     lagging: dict[Cursor, None]
     lag_told: bool
 
+    def too_slow(self) -> None:
+        """Its client can't be given what it was promised: close it."""
+        ...
+
     def flush(self) -> None:
         """Write `out` to the socket in one gathered call and clear it. Clears `ready` when the socket is full."""
         ...
@@ -41,16 +45,22 @@ class Cursor:
     """One subscription: a sink's place in a log.
 
     `index` is the number of the next segment to hand over, -1 while the sink has been given everything;
-    `seq` is then the last message it was given (known only while it lags).
+    `seq` is then the last message it was given (known only while it lags). Up to `promised` it may miss none.
     """
 
-    __slots__ = ("index", "log", "seq", "sink")
+    __slots__ = ("index", "log", "promised", "seq", "sink")
 
     def __init__(self, log: Log, sink: Sink) -> None:
         self.log = log
         self.sink = sink
         self.index = -1
         self.seq = 0
+        self.promised = 0
+
+    @property
+    def broken(self) -> bool:
+        """Whether a message is gone that the client was promised when it resumed."""
+        return self.seq < self.promised and self.index < self.log.first_index
 
 
 class Segment(NamedTuple):
