@@ -15,6 +15,7 @@ import asyncio
 import base64
 import gc
 import json
+import logging
 import sys
 import time
 from argparse import ArgumentParser
@@ -253,5 +254,6 @@ async def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     pin(0)
+    logging.basicConfig(level=logging.ERROR)  # a loop that is held up shows in the numbers
     with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(Path(folder)))

@@ -17,6 +17,7 @@ from benchmarks.fanout_workload import arguments, frame, listening_socket, pin, 
 
 from tickwire.clock import NowNs, wall_clock_ns
 from tickwire.config import ServerSettings
+from tickwire.limits import CONNECTIONS_MAX
 from tickwire.market.market import Market
 from tickwire.model.channel import StreamKey
 from tickwire.model.events import Event, Trade
@@ -93,7 +94,7 @@ def open_gateway(market: Market, hub: Hub, renderer: Renderer, now: NowNs) -> Ga
         authenticator=Authenticator(KeyStore(None), now),
         epoch="benchmark",
         now=now,
-        settings=ServerSettings(),
+        settings=ServerSettings(connections_per_ip=CONNECTIONS_MAX, upgrades_per_second=CONNECTIONS_MAX),
         welcome=lambda _: [],
     )
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
 from tickwire.errors import ConfigError
 from tickwire.limits import (
+    CONNECTIONS_PER_IP_MAX,
+    DRAIN_SECONDS,
+    DRAIN_SECONDS_MAX,
     REQUESTS_PER_SECOND_MAX,
     RETAINED_BYTES_MAX,
     SNAPSHOT_EVERY_RECORDS,
     TAPE_BYTES_MAX,
     TAPE_HOURS_MAX,
+    UPGRADES_PER_SECOND_MAX,
 )
 from tickwire.tape.base import Durability
 
 SIMULATED = "simulated"
+METRICS_ALLOW = ("127.0.0.0/8", "::1/128")
+"""Who may read `/metrics` unless told otherwise: this machine."""
 
 
 class FeedSpec(NamedTuple):
@@ -60,6 +68,37 @@ def parse_speed(text: str) -> float | None:
     return speed
 
 
+def check_network(text: str, what: str) -> None:
+    """An address or a network (CIDR); `what` says of whom.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ConfigError(f"{what} {text!r}: {error}; give an address or CIDR such as 10.0.0.0/8") from None
+
+
+def check_origin(text: str) -> None:
+    """An origin as browsers send it (RFC 6454, section 6.2): `https://app.example`, `http://localhost:5173`.
+
+    Raises:
+        ConfigError: it is spelled in another way, and would never be met.
+    """
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), "", None
+    spelled = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{'' if port is None else f':{port}'}"
+    if not host or "*" in host or text != spelled or (parts.scheme, port) in (("https", 443), ("http", 80)):
+        raise ConfigError(
+            f"origin {text!r}: give it as browsers do, https://app.example or http://localhost:5173: in small letters, "
+            "without a path, a `*`, or the port that the scheme has anyway"
+        )
+
+
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """All that a server can be told.
 
@@ -75,8 +114,17 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
         tape_bytes_max, tape_hours_max: what the tape is kept to.
         snapshot_every: records between snapshots of the market.
         retained_bytes_max: published bytes kept for clients that lag.
+        deflate: offer permessage-deflate: fewer bytes for more work.
         require_key: market data only for clients that have logged in.
         requests_per_second: of one session, with a burst of as many.
+        connections_per_ip: sockets of one address.
+        upgrades_per_second: of one address, with a burst of as many.
+        tls_cert, tls_key: PEM files of the certificate, its chain included, and of its key; none means no TLS. They are
+            read again when they change.
+        origins: of the web pages that may use the server, besides its own.
+        metrics_allow: addresses or networks that `/metrics` is for.
+        trusted_proxies: addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+        drain_seconds: over which a planned stop spreads the closes of the sessions; 0 for all at once.
     """
 
     host: str = "127.0.0.1"
@@ -92,15 +140,42 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     tape_hours_max: int = TAPE_HOURS_MAX
     snapshot_every: int = SNAPSHOT_EVERY_RECORDS
     retained_bytes_max: int = RETAINED_BYTES_MAX
+    deflate: bool = False
     require_key: bool = False
     requests_per_second: int = REQUESTS_PER_SECOND_MAX
+    connections_per_ip: int = CONNECTIONS_PER_IP_MAX
+    upgrades_per_second: int = UPGRADES_PER_SECOND_MAX
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    metrics_allow: tuple[str, ...] = METRICS_ALLOW
+    drain_seconds: float = DRAIN_SECONDS
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
             raise ConfigError(f"port {self.port}: give one from 0 to 65535")
-        positive = ("tape_bytes_max", "tape_hours_max", "snapshot_every", "retained_bytes_max", "requests_per_second")
+        positive = (
+            "tape_bytes_max",
+            "tape_hours_max",
+            "snapshot_every",
+            "retained_bytes_max",
+            "requests_per_second",
+            "connections_per_ip",
+            "upgrades_per_second",
+        )
         for name in positive:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1")
+        if not 0 <= self.drain_seconds <= DRAIN_SECONDS_MAX:
+            raise ConfigError(f"drain_seconds {self.drain_seconds:g}: give 0 to {DRAIN_SECONDS_MAX}")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigError("TLS takes both tls_cert and tls_key")
+        for origin in self.origins:
+            check_origin(origin)
+        for network in self.trusted_proxies:
+            check_network(network, "trusted proxy")
+        for network in self.metrics_allow:
+            check_network(network, "metrics reader")
         if len(set(self.feeds)) != len(self.feeds):
             raise ConfigError("the same feed is given twice")

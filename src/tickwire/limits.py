@@ -19,6 +19,16 @@ that had not read them gets a gap and a snapshot. Roughly a second of a fully lo
 RETAINED_BYTES_PER_STREAM_MAX = 32 * 1024 * 1024
 """The same for one stream, so that a busy one can't push out all the others."""
 
+RESUME_SECONDS = 60
+"""How long, by the tape's clock, the log of a lossless stream is kept for a client that comes back: a change of
+networks, a restart. Also how much of the tape's end is told anew after a restart of the server."""
+
+RESUME_EVENTS_MAX = 50_000
+"""Newest events that are told anew after a restart of the server: half a second of its start."""
+
+IDLE_LOGS_MAX = 4_096
+"""Logs kept for clients that come back; the one that has waited longest goes first."""
+
 # ---- sessions -------------------------------------------------------------------------------------
 
 MESSAGE_BYTES_MAX = 65_536
@@ -45,11 +55,90 @@ SEND_BUFFER_MAX_BYTES = 16 * 1024 * 1024
 CATCH_UP_BYTES_MAX = 256 * 1024
 """Bytes handed to a lagging client's socket in one turn, so that it can't hold up the others."""
 
+READ_BYTES_PER_TURN_MAX = 32 * 1024
+"""Bytes read from one client at once beyond which the others are served before more is read: 500 orders, or a flood."""
+
+UPGRADES_PER_TURN_MAX = 8
+"""Upgrades between two looks at the other sockets: a millisecond or two."""
+
 CONNECTIONS_MAX = 20_000
-"""Open sockets. Beyond it the upgrade is answered with HTTP 503."""
+"""Open sockets, whatever they are used for. Beyond it: HTTP 503."""
+
+DRAIN_SECONDS = 5
+"""Over which a planned stop spreads its closes: 20,000 clients then come back at 4,000 a second, not all at once."""
+
+DRAIN_SECONDS_MAX = 3_600
+"""The longest that a stop may be told to take."""
+
+DRAIN_ACCEPT_SECONDS = 1
+"""How long a stopping server still takes connections, to tell probes and clients so with HTTP 503."""
+
+CLOSING_SECONDS_MAX = 1
+"""How long the clients that were closed last may take to answer the close before their sockets are cut."""
+
+RETRY_AFTER_SECONDS = 1
+"""What an upgrade that is refused for now is told to wait (`Retry-After`)."""
 
 PING_INTERVAL_SECONDS = 20
 """Between WebSocket pings; a peer that answers none of two is gone, and its socket is closed."""
+
+# ---- the edge: what one address, key or socket may cost ---------------------------------------------
+
+CONNECTIONS_PER_IP_MAX = 1_000
+"""Sockets of one address (of a v6 /64): an office behind one address fits, and twenty of them fill the server. Beyond
+it: HTTP 429."""
+
+CONNECTIONS_PER_KEY_MAX = 100
+"""Sessions that are logged in with one key. Beyond it: the error `too_many_connections` and close 4102, or HTTP 429."""
+
+UPGRADES_PER_SECOND_MAX = 100
+"""Upgrades of one address, with a burst of as many: a twentieth of what a core can open. Beyond it: HTTP 429."""
+
+FAILED_LOGINS_PER_MINUTE_MAX = 30
+"""Of one address, with a burst of as many: nobody mistypes so fast, and each costs a signature. Beyond it even a right
+proof is refused with `rate_limited`."""
+
+FLOOD_FACTOR = 10
+"""A session of which more requests are refused in a second than this times what it may make is closed: 4101. Saying no
+costs as much as most requests."""
+
+LIMIT_RETRY_SECONDS = 10
+"""What a client that is closed or refused for a limit is told to wait."""
+
+FRAGMENTS_MAX = 1_024
+"""Fragments of one message, which may be empty, so that `MESSAGE_BYTES_MAX` does not bound them. Beyond it: close
+1009."""
+
+HTTP_HEADER_BYTES_MAX = 16_384
+"""Request line and headers of an HTTP request or upgrade: a browser's cookies and two tokens fit. Beyond it: HTTP
+431."""
+
+HTTP_HEADERS_MAX = 100
+"""Header lines of one: browsers behind two proxies send 30. Beyond it: HTTP 431."""
+
+HTTP_PIPELINED_MAX = 16
+"""Requests that may wait on one HTTP socket while the one before them is answered; browsers send none so. Beyond it the
+socket is cut."""
+
+TLS_HANDSHAKE_SECONDS_MAX = 10
+"""How long a TLS handshake may take: the slowest network's takes three. Beyond it the socket is cut."""
+
+HTTP_REQUEST_SECONDS_MAX = 10
+"""How long a request or upgrade may take to arrive whole, from the opening of its socket or the end of the answer
+before. Beyond it: HTTP 408."""
+
+HTTP_RESPONSE_SECONDS_MAX = 60
+"""How long making and reading an HTTP answer may take. Beyond it the socket is cut."""
+
+LOGIN_SECONDS_MAX = 10
+"""How long a session may go without a login where a key is required. Beyond it: close 4401."""
+
+IDLE_SECONDS_MAX = 600
+"""How long a session that is not logged in and subscribed to nothing may ask for nothing. Beyond it: close 4103."""
+
+ADDRESSES_MAX = 10_000
+"""Addresses that a table of recent doings holds: 3 MB. Beyond it the one that was heard of least recently is
+forgotten."""
 
 # ---- tape -----------------------------------------------------------------------------------------
 
@@ -70,6 +159,9 @@ CLOCK_INTERVAL_MS = 50
 
 SNAPSHOT_EVERY_RECORDS = 250_000
 """Records between snapshots of the market: bounds recovery to a few seconds of replay."""
+
+SNAPSHOT_EVERY_SECONDS = 120
+"""The same, by the tape's clock, for a market with few records: bounds what a restart reads again."""
 
 # ---- feeds ----------------------------------------------------------------------------------------
 

@@ -76,7 +76,10 @@ async def test_kill_9_loses_nothing_that_was_published(tmp_path: Path, messages:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_stops_the_server_in_order(tmp_path: Path, number: signal.Signals) -> None:
-    async with serving("--data-dir", str(tmp_path)) as served, tickwire.connect(served.url, reconnect=False) as client:
+    async with (
+        serving("--data-dir", str(tmp_path), "--drain-seconds", "0.2") as served,
+        tickwire.connect(served.url, reconnect=False) as client,
+    ):
         book = await client.subscribe("book", BTC)
         await anext(aiter(book))
         served.process.send_signal(number)
@@ -86,5 +89,5 @@ async def test_a_signal_stops_the_server_in_order(tmp_path: Path, number: signal
     tape = open_tape(tmp_path, "process")
     snapshot = tape.load_snapshot()
     assert snapshot is not None
-    assert snapshot[0] == tape.last_seq  # the next start has nothing to replay
+    assert snapshot[0] == tape.last_seq
     tape.close()

@@ -8,8 +8,8 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "tickwire"
 
 # Each package may import itself and those before it. Everything up to `protocol` is the core.
-CORE = ["errors", "limits", "model", "book", "engine", "market", "streams", "protocol"]
-ORDER = [*CORE, "clock", "keyfile", "tape", "config", "feeds", "server", "client", "testing", "cli"]
+CORE = ["errors", "limits", "model", "meters", "book", "engine", "market", "streams", "protocol"]
+ORDER = [*CORE, "clock", "keyfile", "tape", "config", "feeds", "observe", "server", "client", "testing", "cli"]
 
 IMPURE = {
     "asyncio", "concurrent", "datetime", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets",

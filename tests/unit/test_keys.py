@@ -294,9 +294,9 @@ def test_create_list_revoke(tmp_path: Path) -> None:
 
     code, out, err = run("list")
     assert [line.split() for line in out.splitlines()] == [
-        ["key", "account", "scopes", "kind", "from", "name"],
-        [file.key, "alice", "read,trade", "ed25519", "anywhere"],
-        [other.key, "bob", "read,admin", "hmac", "10.0.0.0/8", "::1/128", "ops"],
+        ["key", "account", "scopes", "kind", "from", "sees", "name"],
+        [file.key, "alice", "read,trade", "ed25519", "anywhere", "everything"],
+        [other.key, "bob", "read,admin", "hmac", "10.0.0.0/8", "::1/128", "everything", "ops"],
     ]
 
     assert run("revoke", file.key) == (0, f"{file.key} is revoked\n", "")

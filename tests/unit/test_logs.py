@@ -163,20 +163,15 @@ def test_what_an_operator_needs_stays(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["A" * 65_536, "secret='" * 8_192, "eyJ" * 21_845, "b'\\x00" * 10_922, "aB" * 32_768])
-def test_a_long_hostile_message_is_read_in_linear_time(text: str) -> None:
-    def seconds(size: int) -> float:
-        began = time.process_time()
-        redact(text[:size])
-        return time.process_time() - began
-
-    assert min(seconds(65_536) for _ in range(3)) < 0.5
+def test_a_long_hostile_message_is_read_whole(text: str) -> None:
+    assert len(redact(text * 16)) <= 32 * len(text)  # in quadratic time this would take the suite's
 
 
 def test_a_json_line_holds_the_event_its_fields_and_the_traceback(lines: io.StringIO) -> None:
     log = logging.getLogger("tickwire.test")
     fields = {"session": "9f3c", "key": "77aa", "count": 3, "ok": True, "nothing": None, "level": "mine"}
     try:
-        failing("\ud800 \n x")
+        failing("\n x")
     except ValueError:
         log.exception("a session has failed: %s", "line\nbreak", extra=fields)
     first, *rest = lines.getvalue().splitlines()
@@ -188,13 +183,18 @@ def test_a_json_line_holds_the_event_its_fields_and_the_traceback(lines: io.Stri
     assert rest == []
     line = json.loads(first)
     assert line.pop("time").endswith("+00:00")
-    assert line.pop("exception").endswith("ValueError: could not read \ud800 \n x")
+    assert line.pop("exception").endswith("ValueError: could not read \n x")
     assert line == {
         "level": "error",
         "logger": "tickwire.test",
         "event": "a session has failed: line\nbreak",
         **{name: value for name, value in fields.items() if name != "level"},
     }
+
+
+def test_what_no_encoding_has_is_escaped_in_json() -> None:
+    record = logging.LogRecord("tickwire.test", logging.INFO, "", 0, "half of a pair: %s", ("\ud800",), None)
+    assert '"half of a pair: \\ud800"' in JsonFormatter().format(record)
 
 
 def test_an_unknown_level_is_an_error() -> None:

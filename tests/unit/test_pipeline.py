@@ -26,7 +26,7 @@ LISTED: list[Record] = [ListInstrument(BTC), *funded("a", "b")]
 
 
 class Setup:
-    def __init__(self, tape: MemoryTape | None = None, **options: int) -> None:
+    def __init__(self, tape: MemoryTape | None = None, **options: Any) -> None:
         self.tape = tape or MemoryTape()
         self.clock = ManualClock(START_NS)
         self.market = restore(self.tape)

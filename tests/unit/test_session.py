@@ -36,7 +36,8 @@ def test_hello_says_all_that_a_client_must_know(client: Client) -> None:
 def test_ping_and_time(client: Client) -> None:
     (pong,) = client.call("ping", request_id="abc")
     now = client.world.clock()
-    assert pong == {"id": "abc", "time_in": now, "time_out": now, "result": {}}
+    rate = {"limit": 50, "remaining": 49, "reset_ms": 20}
+    assert pong == {"id": "abc", "time_in": now, "time_out": now, "result": {"rate": rate}}
     (reply,) = client.call("time", {}, request_id=-7)
     assert (reply["id"], reply["result"]) == (-7, {"time": client.world.clock()})
 

@@ -16,6 +16,7 @@ from tickwire.clock import NowNs
 from tickwire.errors import FeedError, WriterFailed
 from tickwire.feeds.base import Feed
 from tickwire.limits import FEED_STALE_SECONDS
+from tickwire.meters import Meters
 from tickwire.model.records import FeedState, FeedStatus, ListInstrument, Record
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class FeedRunner:
         repeat: begin again when the feed ends.
         start: awaited after the instruments are listed and before the first record.
         now, sleep: the clock.
+        meters: where it is noted when the feed last brought something.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class FeedRunner:
         repeat: bool = False,
         start: Callable[[], Awaitable[object]] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        meters: Meters | None = None,
     ) -> None:
         self._feed = feed
         self._writer = writer
@@ -64,6 +67,7 @@ class FeedRunner:
         self._start = start
         self._now = now
         self._sleep = sleep
+        self._meters = meters or Meters()
 
     async def run(self) -> None:
         """Run until the feed ends, or for ever if it repeats.
@@ -119,6 +123,7 @@ class FeedRunner:
                 if self._speed is not None or len(batch) >= FULL_SPEED_BATCH_RECORDS:
                     ready, batch = batch, []
                     await self._writer.put(ready)
+                    self._meters.feed_ns[self._feed.name] = self._now()
         finally:
             if batch:
                 await self._writer.put(batch)

@@ -19,11 +19,40 @@ class Identity(NamedTuple):
         key_id: public name of the key.
         account: what it acts for.
         scopes: what it may do.
+        channels: the public ones that it may see; none means all.
+        symbols: what it may see, each exact or, with `*` at its end, a beginning; none means all.
     """
 
     key_id: str
     account: str
     scopes: frozenset[str]
+    channels: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+
+    def may_see(self, channel: str, symbol: str) -> bool:
+        """Whether the key is entitled to a public channel of a symbol."""
+        return (not self.channels or channel in self.channels) and self._may_see_symbol(symbol)
+
+    def check_entitled(self, channel: str, symbol: str, field: str) -> None:
+        """Refuse what the key is not entitled to, whether there is such a thing or not.
+
+        Args:
+            field: of the request, where the symbol stands.
+
+        Raises:
+            InvalidInput: `not_entitled`.
+        """
+        if not self._may_see_symbol(symbol):
+            text = f"this key sees {', '.join(self.symbols)}, not {symbol}"
+            raise InvalidInput(text, field=field, code="not_entitled")
+        if not self.may_see(channel, symbol):
+            text = f"this key sees the channels {', '.join(self.channels)}, not {channel}"
+            raise InvalidInput(text, field="channel", code="not_entitled")
+
+    def _may_see_symbol(self, symbol: str) -> bool:
+        return not self.symbols or any(
+            symbol.startswith(pattern[:-1]) if pattern.endswith("*") else symbol == pattern for pattern in self.symbols
+        )
 
     def check(self, scope: Scope, field: str | None = None) -> None:
         """Refuse what the key has no scope for; who may trade may read as well.

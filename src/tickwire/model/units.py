@@ -46,6 +46,8 @@ class Scale:
         if parts is None:
             raise InvalidNumber(f"step {step!r} is not a plain decimal such as 0.01", field="step")
         whole, fraction = parts
+        if len(whole) + len(fraction) > DIGITS_MAX:
+            raise InvalidNumber(f"a step has at most {DIGITS_MAX} digits", field="step")
         self.step = step
         self.decimals = len(fraction)
         self.divisor: int = 10**self.decimals

@@ -34,6 +34,14 @@ ERROR_CODES: dict[str, ErrorCode] = {
     ),
     "not_logged_in": ErrorCode("the method or channel needs a login", "call `auth.login` first"),
     "not_permitted": ErrorCode("the key lacks the scope", "use a key with the scope that the message names"),
+    "not_entitled": ErrorCode(
+        "the key may not see this channel or symbol", "use a key that may; the message names those of this one"
+    ),
+    "too_many_connections": ErrorCode(
+        "the key is logged in on as many connections as it may; this one is closed (4102)",
+        "close one of them, or log in with `takeover`",
+        True,
+    ),
     "not_tradable": ErrorCode("the instrument is another venue's", "trade one whose kind is `matched`"),
     "trading_halted": ErrorCode("the instrument is not open", "wait until its `status` is open", True),
     "unknown_order": ErrorCode("the account has no such order, or it ended long ago", "ask `order.list`"),
@@ -57,17 +65,25 @@ ERROR_CODES: dict[str, ErrorCode] = {
         "the server failed while the request was under way",
         "connect again and ask `order.get` with the client_order_id: it may or may not have been done",
     ),
-    "rate_limited": ErrorCode("more requests than the session may make", "wait a second, then go on slower", True),
+    "rate_limited": ErrorCode(
+        "more requests than the session may make, or more failed logins than the address may",
+        "wait a second, then go on slower; `ping` says what is left",
+        True,
+    ),
 }
 
 CLOSE_CODES: dict[int, str] = {
     1000: "done",
     1002: "the WebSocket protocol was broken",
     1007: "a text message was not UTF-8",
-    1009: "a message was larger than `message_bytes`",
+    1009: "a message was larger than `message_bytes`, or in too many fragments",
     1011: "the server failed; its log says how",
-    1012: "the server restarts: reconnect",
+    1012: "the server stops or restarts, which it says with `drain`: reconnect and resume",
+    4001: "slow consumer: reconnect and resume (seen as 1006 where the socket was too full to say it)",
+    4101: "far more requests than the session may make: reconnect after `retry_after` seconds, and go on slower",
+    4102: "the key is logged in on as many connections as it may: reconnect after `retry_after` seconds",
+    4103: "nobody logged in, nothing subscribed, nothing asked for: reconnect when there is something to ask for",
     4401: "not logged in in time, where a key is required: do not reconnect without one",
     4403: "the session's key was revoked: do not reconnect with it",
-    4001: "slow consumer: reconnect and resume (seen as 1006 where the socket was too full to say it)",
+    4409: "another session of the key has taken over: do not reconnect",
 }

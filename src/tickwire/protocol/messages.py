@@ -35,10 +35,10 @@ class Request(_Base, frozen=True):
 
 
 class Position(_Base, frozen=True, forbid_unknown_fields=True):
-    """A place in a stream."""
+    """A place in a stream; or, by symbol, in each of those that a request names."""
 
     epoch: str
-    seq: int
+    seq: int | dict[str, int]
 
 
 class StreamParams(_Base, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -75,11 +75,12 @@ class NoParams(_Base, frozen=True, forbid_unknown_fields=True):
 
 class LoginParams(_Base, frozen=True, forbid_unknown_fields=True):
     """Parameters of `auth.login`: a key and its signature over the challenge of `hello` (base64url without padding),
-    or a token (JWT) alone."""
+    or a token (JWT) alone. `takeover` closes the key's other sessions."""
 
     key: str = ""
     signature: str = ""
     token: str = ""
+    takeover: bool = False
 
 
 class PlaceParams(_Base, frozen=True, forbid_unknown_fields=True):
@@ -202,7 +203,8 @@ class Hello(_Base, frozen=True, tag_field="type", tag="hello", omit_defaults=Fal
 
 
 class StreamState(_Base, frozen=True):
-    """A stream and the last `seq` that was published on it; for a private one `symbol` is the account."""
+    """A stream and the last `seq` that was published on it; for a private one `symbol` is the account. `recovered`, or
+    the `reason` why not, answers a subscription `from` a place in the stream."""
 
     channel: str
     symbol: str
@@ -210,6 +212,8 @@ class StreamState(_Base, frozen=True):
     depth: int = 0
     interval_ms: int = 0
     interval: str = ""
+    recovered: bool | None = None
+    reason: str = ""
 
 
 class Heartbeat(_Base, frozen=True, tag_field="type", tag="heartbeat", omit_defaults=False):
@@ -217,6 +221,19 @@ class Heartbeat(_Base, frozen=True, tag_field="type", tag="heartbeat", omit_defa
 
     time: int
     streams: list[StreamState]
+
+
+class Drain(_Base, frozen=True, tag_field="type", tag="drain", omit_defaults=False):
+    """The server is about to stop. Everything works until it closes this connection, at `deadline` (ns, its clock)."""
+
+    deadline: int
+
+
+class Lagging(_Base, frozen=True, tag_field="type", tag="lagging", omit_defaults=False):
+    """This client reads too slowly: it is `messages` behind, over all of its streams. What it missed follows, or what
+    says that it was dropped."""
+
+    messages: int
 
 
 class Gap(_Base, frozen=True, tag_field="type", tag="gap"):
@@ -508,6 +525,20 @@ class PortfolioResult(_Base, frozen=True, omit_defaults=False):
     currency: str
     total: str
     holdings: list[Holding]
+
+
+class Rate(_Base, frozen=True, omit_defaults=False):
+    """What is left of a limit: `remaining` of `limit` now, all of it again in `reset_ms` if none is used."""
+
+    limit: int
+    remaining: int
+    reset_ms: int
+
+
+class PingResult(_Base, frozen=True, omit_defaults=False):
+    """Result of `ping`: how many requests the session may make."""
+
+    rate: Rate
 
 
 class LoginResult(_Base, frozen=True, omit_defaults=False):

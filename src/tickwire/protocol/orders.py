@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from tickwire.errors import InvalidInput
 from tickwire.limits import BATCH_OPERATIONS_MAX
 from tickwire.market.market import Market
+from tickwire.meters import OK, Meters
 from tickwire.model.channel import StreamKey
 from tickwire.model.events import Fill
 from tickwire.model.identity import Scope
@@ -91,6 +92,7 @@ class Desk:
         encoding: of the requests.
         now: the wall clock, nanoseconds.
         session: whose orders a guard of scope `connection` cancels; "" for none.
+        meters: where the operations of batches are counted.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Desk:
         encoding: Encoding,
         now: Callable[[], int],
         session: str = "",
+        meters: Meters | None = None,
     ) -> None:
         self._market = market
         self._renderer = renderer
@@ -109,6 +112,7 @@ class Desk:
         self._encoding = encoding
         self._now = now
         self._session = session
+        self.meters = meters or Meters()
         self._placing: dict[tuple[str, str], PlaceOrder] = {}
         """Placements that are not answered yet, by account and client_order_id: they can be amended and canceled."""
 
@@ -189,6 +193,8 @@ class Desk:
                     except InvalidInput as refusal:
                         error = error_body(refusal, f"operations[{index}]")
                 items.append(BatchItem(error=error))
+            for operation, item in zip(params.operations, items, strict=True):
+                self.meters.batched[f"order.{operation.method}", item.error.code if item.error else OK] += 1
             return BatchResult(items)
 
         return Job(commands, result) if commands else result([])

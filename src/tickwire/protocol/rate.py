@@ -6,33 +6,69 @@ from typing import Any
 
 from tickwire.errors import InvalidInput
 from tickwire.limits import BATCH_OPERATIONS_MAX
-from tickwire.protocol.messages import BatchParams
+from tickwire.protocol.messages import BatchParams, Rate
 
 SECOND_NS = 1_000_000_000
+MS_NS = 1_000_000
+
+REQUESTS = "requests a second (an operation of a batch is one)"
+
+
+class RateLimited(InvalidInput):
+    """Too many (`rate_limited`).
+
+    Attributes:
+        rate: of what.
+        retry_after_s: whole seconds until there is room for one again, at least 1.
+    """
+
+    def __init__(self, what: str, rate: Rate, retry_after_s: int) -> None:
+        super().__init__(f"more than {rate.limit} {what}; slow down", code="rate_limited")
+        self.rate = rate
+        self.retry_after_s = retry_after_s
 
 
 class TokenBucket:
-    """Allows `rate` requests a second, with bursts of as many. Integer nanoseconds, so that no token is lost."""
+    """Allows `rate` in `seconds`, with bursts of as many. Integer nanoseconds, so that no token is lost.
 
-    def __init__(self, rate: int, now: int) -> None:
+    Args:
+        what: is counted, for the refusal.
+    """
+
+    def __init__(self, rate: int, now: int, what: str = REQUESTS, seconds: int = 1) -> None:
         self._rate = rate
-        self._cost = SECOND_NS // rate
-        self._full = SECOND_NS
+        self._what = what
+        self._full = seconds * SECOND_NS
+        self._cost = self._full // rate
         self._level = self._full
         self._at = now
 
     def take(self, now: int, count: int = 1) -> None:
-        """Count `count` requests that are made now, together.
+        """Count `count` that are made now, together.
 
         Raises:
-            InvalidInput: `rate_limited`: that is too many; none of them is counted.
+            RateLimited: that is too many; none of them is counted.
         """
         self._level = min(self._full, self._level + max(0, now - self._at))
         self._at = now
         if self._level < count * self._cost:
-            text = f"more than {self._rate} requests a second (an operation of a batch is one); slow down"
-            raise InvalidInput(text, code="rate_limited")
+            wait_ns = count * self._cost - self._level
+            raise RateLimited(self._what, self.state(now), -(-wait_ns // SECOND_NS))
         self._level -= count * self._cost
+
+    def check(self, now: int) -> None:
+        """Raise what `take` of one would, and count nothing."""
+        self.take(now)
+        self._level += self._cost
+
+    def is_full(self, now: int) -> bool:
+        """Whether a burst of `rate` may be made."""
+        return self._level + now - self._at >= self._full
+
+    def state(self, now: int) -> Rate:
+        """Where it stands."""
+        level = min(self._full, self._level + max(0, now - self._at))
+        return Rate(self._rate, level // self._cost, -(-(self._full - level) // MS_NS))
 
 
 def cost(params: Any) -> int:

@@ -46,6 +46,7 @@ from tickwire.protocol.messages import (
     NoParams,
     PingResult,
     Position,
+    Rate,
     Reply,
     Request,
     RequestId,
@@ -86,6 +87,7 @@ class Session:
         identity: who logged in with the upgrade, if anybody.
         require_key: without a login, refuse everything but `ping`, `time` and `auth.login`.
         requests_per_second: that the client may make, with a burst of as many.
+        meters: where requests and what is sent are counted.
 
     Attributes:
         identity: who is logged in.
@@ -127,7 +129,8 @@ class Session:
         self._authenticate = authenticate
         self._in_force = in_force
         self._submit = submit
-        self._meters = meters or Meters()
+        self._meters = meters = meters or Meters()
+        self._sent = meters.sent[encoding.name]
         self._require_key = require_key
         self._requests_per_second = requests_per_second
         self._bucket = TokenBucket(requests_per_second, now())
@@ -136,25 +139,34 @@ class Session:
         self._beats_idle = 0
         self.ending: tuple[int, str] | None = None
         self._desk = Desk(
-            market=market, renderer=renderer, submit=submit, encoding=encoding, now=now, session=session_id, meters=meters
+            market=market,
+            renderer=renderer,
+            submit=submit,
+            encoding=encoding,
+            now=now,
+            session=session_id,
+            meters=meters,
         )
         self._cursors: dict[StreamKey, Cursor] = {}
         self._after_reply: list[bytes] = []
         self._guarded = False
         self._open = True
 
+    @property
+    def rate(self) -> Rate:
+        """How many requests the client may make."""
+        return self._bucket.state(self._now())
+
     def opened(self) -> bytes:
         """The hello, which must be the first message the client gets."""
         limits = Limits(MESSAGE_BYTES_MAX, self._requests_per_second, SUBSCRIPTIONS_MAX)
         hello = Hello(self.session_id, self._epoch, self._now(), self._version, HEARTBEAT_MS, self._challenge, limits)
-        return self._encoding.frame(hello)
+        return self._frame(hello)
 
     def heartbeat(self) -> bytes:
         """Where every stream of the session stands, so that a client sees what it did not get."""
         self._check_key()
-        beat = self._encoding.frame(Heartbeat(self._now(), self._streams()))
-        self._meters.sent(self._encoding.name, 1, len(beat))
-        return beat
+        return self._frame(Heartbeat(self._now(), self._streams()))
 
     def check(self) -> None:
         """Look whether the client has let one of its deadlines pass. To be called every `heartbeat_ms`; time is counted
@@ -168,7 +180,7 @@ class Session:
 
     def drain(self, deadline: int) -> bytes:
         """Says that the server stops, and closes this connection at `deadline`, ns since the epoch."""
-        return self._encoding.frame(Drain(deadline))
+        return self._frame(Drain(deadline))
 
     def closed(self) -> None:
         """The connection is gone: give up every subscription, fire the guard. Calling it twice is no error."""
@@ -201,10 +213,20 @@ class Session:
         except InvalidInput as error:
             result = error
             self._refused(error, time_in)
-        frames = [self._reply(request_id, time_in, method, result), *self._after_reply]
-        self._after_reply = []
-        self._meters.sent(self._encoding.name, len(frames), sum(map(len, frames)))
+        frames = [self._reply(request_id, time_in, self._now(), method, result)]
+        if self._after_reply:
+            frames += self._after_reply
+            self._sent.messages += len(self._after_reply)
+            self._sent.size += sum(map(len, self._after_reply))
+            self._after_reply = []
         return frames
+
+    def _frame(self, message: Any) -> bytes:
+        """A message of this session as a frame, counted."""
+        frame = self._encoding.frame(message)
+        self._sent.messages += 1
+        self._sent.size += len(frame)
+        return frame
 
     # ---- requests --------------------------------------------------------------------------------
 
@@ -218,22 +240,18 @@ class Session:
             except InvalidInput:
                 self.ending = 4101, f"far too many requests; retry_after={LIMIT_RETRY_SECONDS}"
 
-    def _ping(self, _: NoParams) -> Any:
-        return PingResult(self._bucket.state(self._now()))
-
     def _answer(self, request_id: RequestId, time_in: int, method: str, result: Any) -> None:
         if self._open:
-            reply = self._reply(request_id, time_in, method, result)
-            self._hub.hand(self._sink, reply)
-            self._meters.answer_ns.add(self._now() - time_in)
-            self._meters.sent(self._encoding.name, 1, len(reply))
+            time_out = self._now()
+            self._meters.answer_ns.add(time_out - time_in)
+            self._hub.hand(self._sink, self._reply(request_id, time_in, time_out, method, result))
 
-    def _reply(self, request_id: RequestId, time_in: int, method: str, result: Any) -> bytes:
+    def _reply(self, request_id: RequestId, time_in: int, time_out: int, method: str, result: Any) -> bytes:
         if isinstance(result, InvalidInput):
             self._meters.requests[method, result.code] += 1
-            return self._encoding.frame(Reply(request_id, time_in, self._now(), error=error_body(result)))
+            return self._frame(Reply(request_id, time_in, time_out, error=error_body(result)))
         self._meters.requests[method, OK] += 1
-        return self._encoding.frame(Reply(request_id, time_in, self._now(), result=result))
+        return self._frame(Reply(request_id, time_in, time_out, result=result))
 
     def _envelope(self, data: bytes, now: int) -> Request:
         """The request of a message, counted, whatever is wrong with it."""
@@ -479,7 +497,7 @@ def _of_the_desk(method: Callable[[Desk, Any, str], Any]) -> Callable[[Session, 
 _WITHOUT_KEY = ("ping", "time", "auth.login")
 
 _METHODS: dict[str, tuple[type, Scope | None, Callable[[Session, Any], Any]]] = {
-    "ping": (NoParams, None, Session._ping),
+    "ping": (NoParams, None, lambda session, _: PingResult(session.rate)),
     "time": (NoParams, None, lambda session, _: {"time": session._now()}),
     "instruments": (InstrumentsParams, None, Session._instruments),
     "subscribe": (StreamParams, None, Session._subscribe),

@@ -23,6 +23,7 @@ from tickwire.errors import InvalidInput
 from tickwire.keyfile import ALGORITHMS, AUDIENCE, SECRET_BYTES, TOKEN_SECONDS_MAX, KeyKind, decode_base64url
 from tickwire.model.identity import Identity
 from tickwire.protocol.messages import LoginParams
+from tickwire.server.caller import parse_address
 from tickwire.server.keys import Key, KeyStore
 
 CLOCK_SKEW_SECONDS = 30
@@ -171,18 +172,15 @@ class Authenticator:
 def _identity(key: Key, holds: bool, ip: str) -> Identity:
     if not (_allowed(key.allow_ips, ip) and holds and key.key_id):
         raise _Refused
-    return Identity(key.key_id, key.account, frozenset(key.scopes))
+    return Identity(key.key_id, key.account, frozenset(key.scopes), key.channels, key.symbols)
 
 
 def _allowed(networks: tuple[str, ...], ip: str) -> bool:
     if not networks:
         return True
-    try:
-        address = ipaddress.ip_address(ip)
-    except ValueError:  # a Unix socket has none
+    address = parse_address(ip)
+    if address is None:  # a Unix socket has none
         return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped  # how a socket that listens on both shows a v4 client
     return any(address in ipaddress.ip_network(network) for network in networks)
 
 

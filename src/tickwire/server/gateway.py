@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable
+from typing import NamedTuple
+
+from websockets.http11 import Request
 
 from tickwire import __version__
 from tickwire.clock import NowNs
 from tickwire.config import ServerSettings
-from tickwire.limits import CONNECTIONS_MAX
+from tickwire.errors import InvalidInput
+from tickwire.limits import CONNECTIONS_PER_KEY_MAX, LIMIT_RETRY_SECONDS, RETRY_AFTER_SECONDS
 from tickwire.market.market import Market
+from tickwire.meters import Meters
 from tickwire.model.identity import Identity
 from tickwire.model.records import Record
-from tickwire.protocol.codec import ENCODINGS
-from tickwire.protocol.messages import LoginParams
+from tickwire.protocol.deflate import WIRE_ENCODINGS
+from tickwire.protocol.messages import LoginParams, Rate
 from tickwire.protocol.orders import Submit
-from tickwire.protocol.rate import TokenBucket
+from tickwire.protocol.rate import RateLimited
 from tickwire.protocol.render import Renderer
 from tickwire.protocol.session import Session
+from tickwire.server.admission import Admission, Refusal
 from tickwire.server.auth import Authenticator
+from tickwire.server.caller import Callers
+from tickwire.server.front import Openings
 from tickwire.server.socket import Connection
 from tickwire.streams.hub import Hub
+
+log = logging.getLogger(__name__)
 
 WS_PATH = "/ws"
 SETTLE_SECONDS = 0.25
@@ -33,6 +44,18 @@ def _not_yet(*_: object) -> None:
     raise AssertionError("no pipeline yet")
 
 
+class Admitted(NamedTuple):
+    """Whose upgrade is accepted.
+
+    Attributes:
+        ip: address of the client.
+        identity: whom its header `Authorization` stood for, if there was one.
+    """
+
+    ip: str
+    identity: Identity | None
+
+
 class Gateway:
     """Makes sessions for connections.
 
@@ -41,11 +64,14 @@ class Gateway:
         authenticator: knows the keys.
         epoch: the tape's.
         now: the wall clock.
-        settings: whether a key is required, and how often a session may ask.
+        settings: whether a key is required, who may connect, and how often.
         welcome: the records that a new account begins with.
 
     Attributes:
+        callers: tells where requests come from.
+        admission: counts what each address and key has.
         submit: puts commands on the tape; see `Pipeline.submit`. To be set before the first connection.
+        draining: the server stops, so that no connection is accepted any more.
     """
 
     def __init__(
@@ -59,61 +85,106 @@ class Gateway:
         now: NowNs,
         settings: ServerSettings,
         welcome: Callable[[str], list[Record]],
+        meters: Meters | None = None,
     ) -> None:
         self.hub = hub
+        self.meters = meters or Meters()
         self.submit: Submit = _not_yet
+        self.draining = False
         self._authenticator = authenticator
         self._settings = settings
+        self.deflate = settings.deflate
         self._welcome = welcome
         self.connections: set[Connection] = set()
+        self.openings = Openings()
         self._market = market
         self._renderer = renderer
         self._epoch = epoch
         self._now = now
         self._subscribed = asyncio.Event()
-        self._buckets: dict[str, TokenBucket] = {}
+        self.callers = Callers(settings.trusted_proxies, settings.origins, settings.host)
+        self.admission = Admission(
+            now,
+            connections_per_ip=settings.connections_per_ip,
+            upgrades_per_second=settings.upgrades_per_second,
+            requests_per_second=settings.requests_per_second,
+        )
 
-    def refusal(self, target: str) -> tuple[int, str] | None:
-        """Why an upgrade of this request target is refused, as HTTP status and text; None when it is not."""
-        if target.partition("?")[0] != WS_PATH:
-            return 404, f"There is no WebSocket here. Connect to {WS_PATH}.\n"
-        if len(self.connections) >= CONNECTIONS_MAX:
-            return 503, f"This server has {CONNECTIONS_MAX} connections, its limit. Try again later.\n"
-        return None
+    def admit(self, request: Request, *, connection: Connection, peer: str, secure: bool) -> Admitted | Refusal:
+        """Whether an upgrade is accepted. If so, its socket is counted for the client's address, until it has left.
+
+        Args:
+            peer: address at the other end of the socket. secure: whether the socket is a TLS one.
+        """
+        caller = self.callers.identify(peer, secure, request.headers)
+        if request.path.partition("?")[0] != WS_PATH:
+            return Refusal(404, f"There is no WebSocket here. Connect to {WS_PATH}.\n")
+        if self.draining:
+            text = "This server is about to stop and takes no new connections. Try again in a moment.\n"
+            return Refusal(503, text, RETRY_AFTER_SECONDS)
+        if not self.callers.may_read(request.headers, caller.secure):
+            origin = ", ".join(request.headers.get_all("Origin"))
+            text = f"Pages of the origin {origin} may not connect. `tickwire serve --origin ORIGIN` lets them.\n"
+            return Refusal(403, text)
+        identity: Identity | None = None
+        try:
+            self.admission.upgrade(caller.ip)
+            for authorization in request.headers.get_all("Authorization")[:1]:
+                identity = self.identify(authorization, caller.ip)
+        except RateLimited as error:
+            return Refusal(429, f"{error}\n", error.retry_after_s, error.rate)
+        except InvalidInput as error:
+            return Refusal(401, f"{error}\n")
+        if identity is not None and not self.admission.has_room(identity.key_id, connection):
+            return Refusal(429, f"{_too_many_connections()}\n", LIMIT_RETRY_SECONDS)
+        return self.admission.enter(caller.ip) or Admitted(caller.ip, identity)
 
     def identify(self, authorization: str, ip: str) -> Identity:
-        """Who an upgrade's header `Authorization` stands for.
+        """Who an HTTP header `Authorization` stands for.
 
         Raises:
-            InvalidInput: `login_failed`.
+            InvalidInput: `login_failed`, or `rate_limited` after many of those.
         """
-        return self._welcomed(self._authenticator.header(authorization, ip=ip))
+        return self._proved(ip, lambda: self._authenticator.header(authorization, ip=ip))
 
-    def allow(self, key_id: str, requests: int) -> None:
-        """Count requests of a key over HTTP, where there is no session to count them.
+    def allow(self, key_id: str, requests: int) -> Rate:
+        """Count requests of a key over HTTP, where there is no session to count them; what is left.
 
         Raises:
-            InvalidInput: `rate_limited`.
+            RateLimited: that is too many.
         """
-        bucket = self._buckets.get(key_id)
-        if bucket is None:  # at most one a key
-            bucket = self._buckets[key_id] = TokenBucket(self._settings.requests_per_second, self._now())
-        bucket.take(self._now(), requests)
+        return self.admission.requests.take(key_id, requests)
 
     def close_revoked(self) -> None:
         """Close the connections whose key is no longer in force."""
         if not self._authenticator.refresh():
             return
-        self._buckets.clear()
         for connection in list(self.connections):
             key_id = connection.key_id
             if key_id is not None and not self._authenticator.in_force(key_id):
                 connection.close(4403, "the session's key was revoked")
 
-    def _login(self, params: LoginParams, challenge: str, ip: str) -> Identity:
-        return self._welcomed(self._authenticator.login(params, challenge=challenge, ip=ip))
+    def _login(self, params: LoginParams, challenge: str, connection: Connection, ip: str) -> Identity:
+        identity = self._proved(ip, lambda: self._authenticator.login(params, challenge=challenge, ip=ip))
+        if params.takeover:
+            for other in self.admission.others(identity.key_id, connection):
+                other.close(4409, "another session of the key has taken over")
+        elif not self.admission.has_room(identity.key_id, connection):
+            raise _too_many_connections()
+        self.admission.logged_in(identity.key_id, connection)
+        log.info("logged in", extra={**connection.about, "key": identity.key_id, "account": identity.account, "ip": ip})
+        return identity
 
-    def _welcomed(self, identity: Identity) -> Identity:
+    def _proved(self, ip: str, proof: Callable[[], Identity]) -> Identity:
+        """Look at a proof, unless too many from this address were wrong."""
+        self.admission.may_log_in(ip)
+        try:
+            identity = proof()
+        except InvalidInput as error:
+            if error.code == "login_failed":
+                self.admission.login_failed(ip)
+                log.info("a login is refused", extra={"ip": ip})
+            raise
         records = [] if identity.account in self._market.ledger.balances else self._welcome(identity.account)
         if records:
             self.submit(records, lambda _: None)
@@ -125,21 +196,24 @@ class Gateway:
         Args:
             identity: who the upgrade's header stood for. ip: address of the client.
         """
+        if identity is not None:
+            self.admission.logged_in(identity.key_id, connection)
         return Session(
             session_id=secrets.token_hex(8),
             epoch=self._epoch,
             version=__version__,
             challenge=secrets.token_urlsafe(24),
-            encoding=ENCODINGS[connection.encoding],
+            encoding=WIRE_ENCODINGS[connection.encoding],
             market=self._market,
             hub=self.hub,
             renderer=self._renderer,
             sink=connection,
             now=self._now,
-            authenticate=lambda params, challenge: self._login(params, challenge, ip),
+            authenticate=lambda params, challenge: self._login(params, challenge, connection, ip),
             in_force=self._authenticator.in_force,
             submit=self.submit,
             identity=identity,
+            meters=self.meters,
             require_key=self._settings.require_key,
             requests_per_second=self._settings.requests_per_second,
         )
@@ -161,3 +235,11 @@ class Gateway:
                 break
             made = self.hub.subscriptions_made
             await asyncio.sleep(SETTLE_SECONDS)
+
+
+def _too_many_connections() -> InvalidInput:
+    return InvalidInput(
+        f"the key is logged in on {CONNECTIONS_PER_KEY_MAX} connections, the most it may be: close one, or log in with "
+        "`takeover`, which closes them all",
+        code="too_many_connections",
+    )

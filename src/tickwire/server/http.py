@@ -1,7 +1,8 @@
-"""The HTTP side of the port: a page that says what this is, and the probes."""
+"""The HTTP side of the port: a page that says what this is, the probes, and the metrics."""
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
@@ -11,6 +12,8 @@ from starlette.routing import Route
 
 from tickwire import __version__
 from tickwire.market.market import Market
+from tickwire.observe.metrics import Metrics
+from tickwire.server.caller import parse_address
 
 _HOME = """tickwire {version}: a real-time WebSocket API for financial markets
 
@@ -26,20 +29,23 @@ or, from a terminal on this machine:
 """
 
 
-def http_app(market: Market, ready: Callable[[], bool], api: Sequence[Route] = ()) -> Starlette:
+def http_app(
+    market: Market, unready: Callable[[], str], failing: Callable[[], str], api: Sequence[Route] = ()
+) -> Starlette:
     """The application behind everything that is not a WebSocket.
 
     Args:
         market: for its instruments.
-        ready: whether the server serves; `/readyz` says so.
-        api: the routes of the REST interface.
+        unready: why the server is not ready for clients, "" when it is; `/readyz` says so.
+        failing: why the process had better be started anew, "" while it works; `/healthz` says so.
+        api: more routes.
     """
 
     async def home(request: Request) -> Response:
         symbols = [instrument.symbol for instrument in market.instruments]
         text = _HOME.format(
             version=__version__,
-            ws_url=f"ws://{request.url.netloc}/ws",
+            ws_url=f"{request.url.scheme.replace('http', 'ws')}://{request.url.netloc}/ws",
             symbol=symbols[0] if symbols else "SIM:BTC-USDT",
             count=len(symbols),
             symbols=", ".join(symbols) or "none yet",
@@ -47,9 +53,33 @@ def http_app(market: Market, ready: Callable[[], bool], api: Sequence[Route] = (
         return PlainTextResponse(text)
 
     async def healthz(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
+        why = failing()
+        return JSONResponse({"status": "failing", "reason": why} if why else {"status": "ok"}, 503 if why else 200)
 
     async def readyz(_: Request) -> Response:
-        return JSONResponse({"ready": ready()}, status_code=200 if ready() else 503)
+        if why_not := unready():
+            return JSONResponse({"ready": False, "reason": why_not}, 503)
+        return JSONResponse({"ready": True})
 
     return Starlette(routes=[Route("/", home), Route("/healthz", healthz), Route("/readyz", readyz), *api])
+
+
+FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+"""Headers that a proxy adds: what carries one comes from somewhere else than its address says."""
+
+
+def metrics_route(metrics: Metrics, allow: Sequence[str]) -> Route:
+    """`/metrics`, for those who ask from one of these networks themselves; everybody else is told that it is not for
+    them, whatever their proxy's address."""
+    networks = [ipaddress.ip_network(text) for text in allow]
+
+    async def endpoint(request: Request) -> Response:
+        address = parse_address(request.client.host) if request.client else None
+        by_proxy = any(name in request.headers for name in FORWARDED)
+        if by_proxy or address is None or not any(address in network for network in networks):
+            text = "Metrics are not for this address. See the option --metrics-allow of tickwire serve.\n"
+            return PlainTextResponse(text, 403)
+        body, content_type = metrics.text(request.headers.get("accept", ""))
+        return Response(body, media_type=content_type)
+
+    return Route("/metrics", endpoint)

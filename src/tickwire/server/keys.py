@@ -21,17 +21,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tickwire.errors import ConfigError, InvalidInput
 from tickwire.keyfile import SECRET_BYTES, KeyFile, KeyKind, encode_base64url
 from tickwire.limits import KEYS_MAX
+from tickwire.model.channel import CHANNELS
 from tickwire.model.identity import SCOPES, Scope
 
 ALLOW_IPS_MAX = 32
 """Networks that one key may be used from: each login looks through them."""
+SYMBOLS_MAX = 64
+"""Symbols or beginnings that one key may be entitled to: each subscription looks through them."""
 BUSY_SECONDS = 5
 """How long a change waits for another process's. Reading never waits (WAL)."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,36}")
+_PATTERN = re.compile(r"[A-Za-z0-9:._/-]{0,64}\*|[A-Za-z0-9:._/-]{1,64}")
 _TABLE = """CREATE TABLE IF NOT EXISTS keys (
-    key_id TEXT PRIMARY KEY, account TEXT, kind TEXT, verifier BLOB, scopes TEXT, allow_ips TEXT, name TEXT
+    key_id TEXT PRIMARY KEY, account TEXT, kind TEXT, verifier BLOB, scopes TEXT, allow_ips TEXT, name TEXT,
+    channels TEXT NOT NULL DEFAULT '', symbols TEXT NOT NULL DEFAULT ''
 ) STRICT, WITHOUT ROWID"""
+_ADDED_LATER = ("channels", "symbols")
+"""Columns that the tables of older versions lack: their keys see everything."""
 
 
 class Key(NamedTuple):
@@ -45,6 +52,7 @@ class Key(NamedTuple):
         scopes: what it may do.
         allow_ips: networks it may be used from; none means everywhere.
         name: a note of the operator's.
+        channels, symbols: what it may see of the market; see `Identity`.
     """
 
     key_id: str
@@ -54,12 +62,15 @@ class Key(NamedTuple):
     scopes: tuple[Scope, ...]
     allow_ips: tuple[str, ...]
     name: str
+    channels: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Key(key_id={self.key_id!r}, account={self.account!r}, kind={self.kind!r}, scopes={self.scopes!r})"
 
 
 _Keys: TypeAlias = list[Key]
+_Columns: TypeAlias = list[str]
 
 
 class KeyStore:
@@ -82,7 +93,7 @@ class KeyStore:
             )
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute(_TABLE)
+                self._migrate()
             except sqlite3.Error:
                 self._db.close()
                 raise
@@ -96,6 +107,8 @@ class KeyStore:
         kind: KeyKind,
         allow_ips: Sequence[str] = (),
         name: str = "",
+        channels: Sequence[str] = (),
+        symbols: Sequence[str] = (),
     ) -> tuple[Key, KeyFile]:
         """A new key, in force from now on. What is returned second is its owner's, and nowhere else.
 
@@ -105,6 +118,8 @@ class KeyStore:
             kind: "ed25519", of which the server has the public key only, or "hmac".
             allow_ips: addresses or networks (CIDR) it may be used from, v4 or v6; none means everywhere.
             name: a note, made like an account; "" for none.
+            channels: the public ones that it may see; none means all.
+            symbols: what it may see of them, each exact or, with `*` at its end, a beginning; none means all.
 
         Raises:
             InvalidInput: one of these is wrong, or there are `KEYS_MAX` keys already.
@@ -120,17 +135,31 @@ class KeyStore:
         if kind not in ("ed25519", "hmac"):
             raise InvalidInput(f"no kind {kind!r}; there are ed25519 and hmac", field="kind")
         networks = _networks(allow_ips)
+        _check_entitlements(channels, symbols)
         granted = tuple(scope for scope in SCOPES if scope in scopes)
 
         secret = verifier = secrets.token_bytes(SECRET_BYTES)
         if kind == "ed25519":
             verifier = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
-        key = Key(secrets.token_hex(8), account, kind, verifier, granted, networks, name)
-        row = (*key[:4], ",".join(granted), ",".join(networks), name)
+        lists = (",".join(texts) for texts in (granted, networks, channels, symbols))
+        joined_scopes, joined_networks, joined_channels, joined_symbols = lists
+        row = (
+            secrets.token_hex(8),
+            account,
+            kind,
+            verifier,
+            joined_scopes,
+            joined_networks,
+            name,
+            joined_channels,
+            joined_symbols,
+        )
+        key = _key(row)
         with self._named():
             # counted in the same statement, so that two processes can't pass the bound together
             inserted = self._db.execute(
-                "INSERT INTO keys SELECT ?, ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM keys) < ?", (*row, KEYS_MAX)
+                "INSERT INTO keys SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM keys) < ?",
+                (*row, KEYS_MAX),
             )
         if not inserted.rowcount:
             raise InvalidInput(f"there are {KEYS_MAX} keys, the most there may be; revoke some first")
@@ -177,6 +206,19 @@ class KeyStore:
         with self._named(), closing(self._db.execute("PRAGMA data_version")) as cursor:
             return cursor.fetchone()[0], self._db.total_changes
 
+    def _migrate(self) -> None:
+        """Make the table, or bring that of an older version up to date."""
+        self._db.execute(_TABLE)
+        if self._columns_missing():
+            self._db.execute("BEGIN IMMEDIATE")  # another process may be about it, too
+            for name in self._columns_missing():
+                self._db.execute(f"ALTER TABLE keys ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+            self._db.execute("COMMIT")
+
+    def _columns_missing(self) -> _Columns:
+        present = {row[1] for row in self._db.execute("PRAGMA table_info(keys)")}
+        return [name for name in _ADDED_LATER if name not in present]
+
     @contextmanager
     def _named(self) -> Iterator[None]:
         """What goes wrong with the file is said with its name."""
@@ -186,15 +228,31 @@ class KeyStore:
             raise ConfigError(f"the keys in {self._path or 'memory'} can't be used: {error}") from error
 
 
-def _key(row: tuple[str, str, KeyKind, bytes, str, str, str]) -> Key:
-    key_id, account, kind, verifier, scopes, allow_ips, name = row
+def _key(row: tuple[str, str, KeyKind, bytes, str, str, str, str, str]) -> Key:
+    key_id, account, kind, verifier, scopes, allow_ips, name, channels, symbols = row
     granted = tuple(scope for scope in SCOPES if scope in scopes.split(","))
-    return Key(key_id, account, kind, verifier, granted, tuple(allow_ips.split(",")) if allow_ips else (), name)
+    return Key(key_id, account, kind, verifier, granted, _split(allow_ips), name, _split(channels), _split(symbols))
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()
 
 
 def _check_name(text: str, field: str) -> None:
     if not _NAME.fullmatch(text):
         raise InvalidInput(f"{field} must be 1 to 36 letters (a-z, A-Z), digits, '.', '_' or '-'", field=field)
+
+
+def _check_entitlements(channels: Sequence[str], symbols: Sequence[str]) -> None:
+    for channel in channels:
+        if channel not in CHANNELS:
+            raise InvalidInput(f"no public channel {channel!r}; there are {', '.join(CHANNELS)}", field="channels")
+    if len(symbols) > SYMBOLS_MAX:
+        raise InvalidInput(f"at most {SYMBOLS_MAX} symbols a key", field="symbols")
+    for index, pattern in enumerate(symbols):
+        if not _PATTERN.fullmatch(pattern):
+            text = f"{pattern!r}: give a symbol such as SIM:BTC-USDT, or a beginning and *, such as SIM:*"
+            raise InvalidInput(text, field=f"symbols[{index}]")
 
 
 def _networks(texts: Sequence[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
@@ -26,6 +27,7 @@ from tickwire.limits import (
     TAPE_HOURS_MAX,
 )
 from tickwire.market.market import Market
+from tickwire.meters import Meters
 from tickwire.model.events import Event
 from tickwire.model.outcome import Outcome
 from tickwire.model.records import Clock, Record, SessionEnded
@@ -74,8 +76,8 @@ def restore(tape: Tape, recent: deque[Event] | None = None) -> Market:
 
 
 def _snapshot(tape: Tape, since: int | None) -> tuple[int, Market]:
-    """The newest snapshot; or an older one where that is from before a time, and the tape still goes on from it. With the
-    number of its transaction."""
+    """The newest snapshot, or an older one from before a time if the tape still goes on from it; with the number of its
+    transaction."""
     snapshot, seq, market = tape.load_snapshot(), 0, Market()
     while snapshot is not None:
         seq, market = snapshot[0], Market.restore(snapshot[1])
@@ -95,6 +97,7 @@ class Pipeline:
         now: the wall clock; the tape's clock follows it and never goes back.
         tape_bytes_max, tape_hours_max: what the tape is kept to.
         snapshot_every: records between snapshots of the market.
+        meters: where transactions and how long they take are counted.
     """
 
     def __init__(
@@ -107,10 +110,12 @@ class Pipeline:
         tape_bytes_max: int = TAPE_BYTES_MAX,
         tape_hours_max: int = TAPE_HOURS_MAX,
         snapshot_every: int = SNAPSHOT_EVERY_RECORDS,
+        meters: Meters | None = None,
     ) -> None:
         self._tape = tape
         self._market = market
         self._hub = hub
+        self._meters = meters or Meters()
         market.heard = hub.heard
         self._now = now
         self._tape_bytes_max = tape_bytes_max
@@ -123,6 +128,11 @@ class Pipeline:
         self._records_since_snapshot, self._snapshot_ts = 0, market.now
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Resolves with the error when the pipeline can't go on (a full disk, a fault in the fold)."""
+
+    @property
+    def records_pending(self) -> int:
+        """Records submitted and not yet on the tape."""
+        return self._records_pending
 
     async def put(self, records: list[Record]) -> list[Outcome | None]:
         """Submit records; returns once they are on the tape, applied and published, with what each command came to
@@ -201,7 +211,10 @@ class Pipeline:
         transaction: list[Record] = [clock]
         for records, _ in batch:
             transaction += records
+        began = time.perf_counter_ns()
         seq = self._tape.append(transaction)
+        self._meters.commit_ns.add(time.perf_counter_ns() - began)
+        self._meters.transaction_records.add(len(transaction))
         hub.publish(market.apply(clock))
         while batch:
             records, done = batch[0]
@@ -218,6 +231,7 @@ class Pipeline:
             except Exception:
                 log.exception("whoever sent a command can't be answered")
         hub.flush()
+        self._meters.publish_ns.add(self._now() - clock.ts)
         self._records_since_snapshot += len(transaction)
         if (
             self._records_since_snapshot >= self._snapshot_every
@@ -243,7 +257,9 @@ class Pipeline:
     def save_snapshot(self) -> None:
         """Keep the state of the market, which bounds the next start and lets old transactions go."""
         self._records_since_snapshot, self._snapshot_ts = 0, self._market.now
+        began = time.perf_counter_ns()
         self._tape.save_snapshot(self._tape.last_seq, self._market.snapshot())
+        self._meters.snapshot_ns.add(time.perf_counter_ns() - began)
 
     async def run_clock(self) -> None:
         """Keep the tape's clock moving on a quiet market. Runs until cancelled or failed."""

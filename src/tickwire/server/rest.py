@@ -11,17 +11,20 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from tickwire.errors import InvalidInput
 from tickwire.limits import MESSAGE_BYTES_MAX
+from tickwire.meters import OK
 from tickwire.model.identity import Identity
 from tickwire.protocol.codec import JSON
+from tickwire.protocol.messages import Rate
 from tickwire.protocol.orders import METHODS, Desk, Job
 from tickwire.protocol.params import decode_params, error_body
-from tickwire.protocol.rate import cost
+from tickwire.protocol.rate import RateLimited, cost
+from tickwire.server.admission import rate_headers
 
 API = "/api/v1"
 CLIENT_ID = "client:"
@@ -31,6 +34,7 @@ _STATUS = {
     "login_failed": 401,
     "not_logged_in": 401,
     "not_permitted": 403,
+    "not_entitled": 403,
     "unknown_order": 404,
     "unknown_symbol": 404,
     "order_closed": 409,
@@ -59,30 +63,34 @@ _ROUTES = (
 )
 
 
-def rest_routes(desk: Desk, identify: Callable[[str, str], Identity], allow: Callable[[str, int], None]) -> list[Route]:
+def rest_routes(desk: Desk, identify: Callable[[str, str], Identity], allow: Callable[[str, int], Rate]) -> list[Route]:
     """The routes of the HTTP interface.
 
     Args:
         desk: carries out what is asked.
-        identify: who a header `Authorization` from an address stands for; raises `InvalidInput` (`login_failed`).
-        allow: counts requests of a key; raises `InvalidInput` (`rate_limited`).
+        identify: who a header `Authorization` from an address stands for; raises `InvalidInput` (`login_failed`,
+            `rate_limited`).
+        allow: counts requests of a key, and says what is left; raises `RateLimited`.
     """
     return [Route(API + path, _endpoint(desk, identify, allow, name), methods=[verb]) for verb, path, name in _ROUTES]
 
 
 def _endpoint(
-    desk: Desk, identify: Callable[[str, str], Identity], allow: Callable[[str, int], None], name: str
+    desk: Desk, identify: Callable[[str, str], Identity], allow: Callable[[str, int], Rate], name: str
 ) -> Callable[[Request], Any]:
     params_type, scope, method = METHODS[name]
 
-    async def run(request: Request) -> Any:
+    async def run(request: Request, headers: dict[str, str]) -> Any:
         authorization = request.headers.get("authorization")
         if authorization is None:
             raise InvalidInput("give a key in the header Authorization", code="not_logged_in")
         identity = identify(authorization, request.client.host if request.client else "")
         identity.check(scope)
+        rate = allow(identity.key_id, 1)
         params: Any = decode_params(JSON, await _params(request), params_type)
-        allow(identity.key_id, cost(params))
+        if more := cost(params) - 1:
+            rate = allow(identity.key_id, more)
+        headers.update(rate_headers(rate))
         answer = method(desk, params, identity.account)
         if isinstance(answer, Job):
             future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -93,11 +101,16 @@ def _endpoint(
         return answer
 
     async def endpoint(request: Request) -> Response:
+        headers: dict[str, str] = {}
         try:
-            body, status = await run(request), 200
+            body, status = await run(request, headers), 200
+            desk.meters.requests[name, OK] += 1
         except InvalidInput as error:
+            desk.meters.requests[name, error.code] += 1
             body, status = {"error": error_body(error)}, _STATUS.get(error.code, 400)
-        return Response(msgspec.json.encode(body), status, media_type="application/json")
+            if isinstance(error, RateLimited):
+                headers = {"Retry-After": str(error.retry_after_s), **dict(rate_headers(error.rate))}
+        return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
 
     return endpoint
 
@@ -112,10 +125,13 @@ async def _params(request: Request) -> bytes:
     if request.method in ("GET", "DELETE"):
         return msgspec.json.encode({**request.query_params, **named})
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MESSAGE_BYTES_MAX:
-            raise InvalidInput(f"the body is larger than {MESSAGE_BYTES_MAX} bytes", code="invalid_request")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MESSAGE_BYTES_MAX:
+                raise InvalidInput(f"the body is larger than {MESSAGE_BYTES_MAX} bytes", code="invalid_request")
+    except ClientDisconnect:
+        raise InvalidInput("the body did not come", code="invalid_request") from None
     if not named:
         return bytes(body)
     given = decode_params(JSON, bytes(body), dict[str, msgspec.Raw])

@@ -57,8 +57,11 @@ class Tape(Protocol):
         ...
 
     def load_snapshot(self, before: int | None = None) -> tuple[int, bytes] | None:
-        """The newest snapshot that is whole, as (seq, body); None when there is none. Where `before` is given, of those of
-        a transaction before that one."""
+        """The newest snapshot that is whole, as (seq, body); None when there is none.
+
+        Args:
+            before: only those of a transaction before this one.
+        """
         ...
 
     def retain(self, *, bytes_max: int, newer_than_ns: int) -> int:

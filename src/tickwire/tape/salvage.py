@@ -34,6 +34,8 @@ _TABLE = (
 _TITLE = "tickwire-tape 1"
 """Begins the body of row 0, which is the title of the tape; see `parse_title`."""
 
+_NUMBER_DIGITS_MAX = 19  # what SQLite's integers have
+
 _MAGIC = b"SQLite format 3\0" + PAGE_BYTES.to_bytes(2, "big") + b"\x02\x02"  # the two 2s: WAL mode
 _PAGE_COUNT_AT = 28
 _LEAF = 0x0D
@@ -76,10 +78,11 @@ def parse_title(title: Row) -> tuple[int, list[str]]:
     Raises:
         TapeError: a tape of another version of tickwire.
     """
-    name, version, *rest = title.body.decode().split()
-    if f"{name} {version}" != _TITLE:
-        raise TapeError(f"the tape is of another version of tickwire: {name} {version}, not {_TITLE}")
-    return int(rest[0]), rest[1:]
+    words = title.body.decode("ascii", "replace").split()
+    name, number, epochs = " ".join(words[:2]), "".join(words[2:3]), words[3:]
+    if name != _TITLE or not number.isdecimal() or len(number) > _NUMBER_DIGITS_MAX or not epochs:
+        raise TapeError(f"the tape is of another version of tickwire: {name}, not {_TITLE}")
+    return int(number), epochs
 
 
 class Wal(NamedTuple):
