@@ -112,7 +112,14 @@ async def serve_orders(durability: Durability, accounts: int, folder: Path) -> N
     """Tickwire, with one key for each account."""
     data_dir = None if durability == "none" else folder
     server = Server(
-        ServerSettings(port=0, data_dir=data_dir, durability=durability, feeds=(), requests_per_second=1_000_000_000)
+        ServerSettings(
+            port=0,
+            data_dir=data_dir,
+            durability=durability,
+            feeds=(),
+            requests_per_second=1_000_000_000,
+            drain_seconds=0,
+        )
     )
     first = opening(accounts, wall_clock_ns())
     before = server.tape.append(first)

@@ -13,7 +13,7 @@ from tickwire.server.app import Server
 
 async def main(folder: Path) -> None:
     """Serve the data folder on a free port."""
-    server = Server(ServerSettings(port=0, data_dir=folder, feeds=(), requests_per_second=1_000_000))
+    server = Server(ServerSettings(port=0, data_dir=folder, feeds=(), requests_per_second=1_000_000, drain_seconds=0))
     print(server.url, flush=True)
     await server.serve()
 

@@ -75,15 +75,17 @@ async def main(folder: pathlib.Path, durability: Any, tape_bytes_max: int) -> No
         snapshot_every=SNAPSHOT_EVERY,
         tape_bytes_max=tape_bytes_max,
         requests_per_second=1_000_000,
+        drain_seconds=0,
     )
     point = KillPoint(os.environ.get("CRASH_AT", ""))
-    point.watch(Connection, "send", "ack")
+    point.watch(Connection, "flush", "write")
     point.watch(pathlib.Path, "rename", "rename")
     server = Server(settings)
     point.watch(server.tape, "append", "append")
     point.watch(server.tape, "save_snapshot", "snapshot")
     point.watch(server.tape, "retain", "retain")
     point.watch(server.market, "apply", "apply")
+    point.watch(server.hub, "hand", "ack")
     point.watch(server.hub, "flush", "publish")
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, point.arm)
     print(server.url, flush=True)

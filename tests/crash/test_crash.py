@@ -23,7 +23,7 @@ CRASHES_A_FOLDER = 3
 KILL_POINTS = {
     "after_append": 60, "after_ack": 200, "before_rename": 3, "before_ack": 200, "after_apply": 300,
     "after_publish": 60, "before_retain": 2, "before_publish": 60, "after_rename": 3, "before_append": 60,
-    "before_apply": 300, "after_snapshot": 3, "after_retain": 2,
+    "before_apply": 300, "after_snapshot": 3, "after_retain": 2, "before_write": 100, "after_write": 100,
 }  # fmt: skip
 """Each kill point and how often at most it is passed first."""
 PAGE = 4096

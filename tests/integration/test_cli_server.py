@@ -34,7 +34,7 @@ Json = dict[str, Any]
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    async with Server(ServerSettings(port=0)).running() as running:
+    async with Server(ServerSettings(port=0, drain_seconds=0)).running() as running:
         yield running
 
 
@@ -306,7 +306,7 @@ async def still(tmp_path: Path) -> AsyncIterator[Server]:
         for n, (symbol, channel, kind, data) in enumerate(streams)
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in (HEADER, *lines)))
-    settings = ServerSettings(port=0, feeds=(FeedSpec("recorded", "tickwire", path),), speed=None)
+    settings = ServerSettings(port=0, feeds=(FeedSpec("recorded", "tickwire", path),), speed=None, drain_seconds=0)
     async with Server(settings).running() as running, tickwire.connect(running.url) as client:
         await ended(client, "VEN:EUR-USD")
         yield running

@@ -29,7 +29,7 @@ Levels = list[tuple[Decimal, Decimal]]
 
 @asynccontextmanager
 async def serving(**settings: Any) -> AsyncIterator[Server]:
-    async with Server(ServerSettings(**({"port": 0} | settings))).running() as server:
+    async with Server(ServerSettings(**({"port": 0, "drain_seconds": 0} | settings))).running() as server:
         yield server
 
 

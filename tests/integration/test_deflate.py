@@ -31,7 +31,7 @@ SUBSCRIBE = json.dumps({"id": 1, "method": "subscribe", "params": {"channel": "b
 
 @pytest.fixture
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
-    server = Server(ServerSettings(port=0, feeds=(), deflate=getattr(request, "param", True)))
+    server = Server(ServerSettings(port=0, feeds=(), drain_seconds=0, deflate=getattr(request, "param", True)))
     async with asyncio.timeout(20), server.running():
         await put(server, *OPENING)
         yield server

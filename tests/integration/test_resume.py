@@ -28,7 +28,7 @@ OPENING: list[Record] = [
 
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[Server]:
-    server = Server(ServerSettings(port=0, data_dir=folder, feeds=()))
+    server = Server(ServerSettings(port=0, data_dir=folder, feeds=(), drain_seconds=0))
     async with asyncio.timeout(WAIT_SECONDS), server.running():
         yield server
 

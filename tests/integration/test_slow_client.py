@@ -46,6 +46,7 @@ async def test_a_stalled_client_is_told_the_gap_and_shown_the_book(tmp_path: Pat
     path = tmp_path / "big.jsonl"
     recording(path)
     settings = ServerSettings(
+        drain_seconds=0,
         port=0,
         feeds=(FeedSpec("recorded", "tickwire", path),),
         speed=1.0,  # a transaction an update: they are nanoseconds apart

@@ -50,7 +50,7 @@ class Venue(NamedTuple):
 
 
 def settings(folder: Path) -> ServerSettings:
-    return ServerSettings(port=0, data_dir=folder, feeds=())
+    return ServerSettings(port=0, data_dir=folder, feeds=(), drain_seconds=0)
 
 
 @pytest.fixture

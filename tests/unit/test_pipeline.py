@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tickwire.errors import InvalidInput, TapeError, WriterFailed
 from tickwire.limits import BATCH_RECORDS_MAX, CLOCK_INTERVAL_MS, OPEN_ORDERS_MAX, PENDING_RECORDS_MAX
 from tickwire.market.market import Market
 from tickwire.model.channel import StreamKey
+from tickwire.model.events import Event
 from tickwire.model.outcome import Done, Executed, Outcome, Refused
 from tickwire.model.records import CancelOrder, Clock, FeedStatus, ListInstrument, Record, SessionEnded
 from tickwire.protocol.codec import ENCODINGS, JSON, NativeCodec
@@ -229,3 +231,13 @@ async def test_the_tape_is_kept_to_its_bounds() -> None:
         await small.pipeline.put([order("buy", 100, 1)])
     assert small.tape.bytes_held < 2000 + 100 * 100
     assert restore(small.tape).digest() == small.market.digest()
+
+
+async def test_a_tape_of_which_nothing_is_left_but_its_snapshot_is_restored() -> None:
+    setup = Setup(snapshot_every=1, tape_bytes_max=1)
+    await setup.open()
+    while setup.tape.first_seq <= setup.tape.last_seq:
+        await setup.pipeline.put([order("buy", 100, 1)])
+    recent: deque[Event] = deque()
+    assert restore(setup.tape, recent).digest() == setup.market.digest()
+    assert list(recent) == []

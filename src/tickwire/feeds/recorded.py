@@ -29,8 +29,8 @@ FILES_MAX = 256
 LINE_BYTES_MAX = 16 * 2**20
 """Longest line, and so what a file can make us hold. The longest seen is a pair list of 174 KB."""
 
-_UNREADABLE = (OSError, EOFError, ZlibError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
-"""What gzip and zipfile raise for bytes that are not theirs, a method they don't have, or a password."""
+_UNREADABLE = (OSError, EOFError, ZlibError, zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError)
+"""What gzip and zipfile raise for bytes not theirs, a method that they don't have, a password, or a damaged name."""
 
 
 class _Source(NamedTuple):

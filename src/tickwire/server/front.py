@@ -57,10 +57,11 @@ class Openings:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        for _ in range(min(len(self._waiting), UPGRADES_PER_TURN_MAX)):
-            self._waiting.popleft()()
+        turn = [self._waiting.popleft() for _ in range(min(len(self._waiting), UPGRADES_PER_TURN_MAX))]
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._turn)
+        for upgrade in turn:
+            upgrade()
 
 
 class _Headers:
@@ -193,7 +194,11 @@ class Front(HttpToolsProtocol):
         """Let a `Connection` have the socket, and count it from now on."""
         if not self.transport.is_closing():
             self._give_up()
-            super().handle_websocket_upgrade()
+            try:
+                super().handle_websocket_upgrade()
+            except BaseException:
+                self.transport.abort()  # as the loop does where a protocol's own method fails
+                raise
             if not self.transport.is_closing():
                 self.transport.resume_reading()
 

@@ -60,7 +60,7 @@ def restore(tape: Tape, recent: deque[Event] | None = None) -> Market:
     """
     since = None
     if recent is not None:
-        for _, records in tape.read(after=max(0, tape.last_seq - 1)):
+        for _, records in tape.read(after=max(tape.first_seq, tape.last_seq) - 1):
             since = records[0].ts - RESUME_SECONDS * SECOND_NS if isinstance(records[0], Clock) else None
     seq, market = _snapshot(tape, since)
     for _, records in tape.read(after=seq):
