@@ -1,13 +1,41 @@
-"""Any bytes, and any damage to good lines, give records that fit the tape, or FeedError and nothing else."""
+"""The lines of recorded data, of every format: any bytes, and any damage to good ones; and whole files of them.
+
+The contract: a line gives records that fit the tape, or `FeedError` and nothing else. A file gives records, or
+`FeedError` or `ConfigError`, which name it.
+"""
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+import gzip
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tickwire.errors import FeedError
+from fuzz.harness import PIECES, encoded, fuzzed, torn
+from tickwire.errors import ConfigError, FeedError
 from tickwire.feeds.formats import FORMATS
+from tickwire.feeds.formats.tickwire import Header
+from tickwire.feeds.recorded import RecordedFeed
 from tickwire.model.records import decode_records, encode_records
+from tickwire.protocol.messages import InstrumentInfo, StatusData
+
+S = "SIM:BTC-USDT"
+INFO = InstrumentInfo(
+    S, "SIM", "BTC", "USDT", "crypto", "matched", "0.01", "0.1", ["book", "book_l3"], StatusData("open", "live", "")
+)
+
+
+def recorded(channel: str, kind: str, data: Any) -> bytes:
+    """A line of tickwire's own format."""
+    message = {"channel": channel, "symbol": S, "type": kind, "seq": 1, "ts": 1, "data": data}
+    return encoded({"at": 9, "message": message}, "json")
+
 
 ORDERS_URL = b"https://api.test/Public/GetAllOrders?primaryCurrencyCode=eth&secondaryCurrencyCode=aud"
 RECORDINGS: list[tuple[str, str, list[bytes]]] = [
@@ -63,20 +91,24 @@ RECORDINGS: list[tuple[str, str, list[bytes]]] = [
             b"wss://test <-> 1.8",
         ],
     ),
+    (
+        "tickwire",
+        "a.jsonl",
+        [
+            msgspec.json.encode(Header(url="ws://h/ws", epoch="e", instruments=[INFO])),
+            recorded("book", "snapshot", {"bids": [["1.00", "0.5"]], "asks": [["1.01", "0.5"]], "checksum": 7}),
+            recorded("book", "update", {"bids": [["1.00", "0"]], "asks": [], "checksum": 7}),
+            recorded("book_l3", "snapshot", {"bids": [["1", "1.00", "0.5"]], "asks": []}),
+            recorded(
+                "book_l3", "update", {"action": "add", "order_id": "2", "side": "buy", "price": "1.00", "size": "1"}
+            ),
+            b'{"at":12,"message":{"type":"gap","channel":"book","symbol":"SIM:BTC-USDT","from":1,"to":2}}',
+        ],
+    ),
     ("fx", "20140508_eurusd_tick_quote.csv", [b"17007,1.39147,1.39148"]),
     ("equity", "20131008_ibm_Quote_Tick.csv", [b"14400640,1800100,200,0,0,P,1,0"]),
     ("equity", "20131008_ibm_Trade_Tick.csv", [b"14400640,1800100,200,P,1,0"]),
 ]
-
-PIECES = st.one_of(
-    st.binary(max_size=6),
-    st.sampled_from(
-        [b"-", b"0", b"9" * 25, b"9" * 400, b"1e9", b"1E-400", b"1E400", b'"0.00"', b'"NaN"', "²".encode()]
-    ),
-    st.sampled_from(
-        [b"null", b"true", b'""', b"[]", b"{}", b",", b'"', b"\xff", b'"\\udc00"', b": ", b" -> ", b"[" * 2_000]
-    ),
-)
 
 
 @st.composite
@@ -115,16 +147,16 @@ def run(name: str, source: str, lines: list[bytes]) -> int:
 
 
 def test_undamaged_recordings_give_records() -> None:
-    assert [run(*recording) for recording in RECORDINGS] == [5, 3, 3, 3, 1, 1, 1]
+    assert [run(*recording) for recording in RECORDINGS] == [5, 3, 3, 3, 2, 1, 1, 1]
 
 
-@settings(max_examples=300, deadline=None)
+@fuzzed(250)
 @given(damaged())
 def test_damaged_lines(recording: tuple[str, str, list[bytes]]) -> None:
     run(*recording)
 
 
-@settings(max_examples=100, deadline=None)
+@fuzzed(100)
 @given(
     st.sampled_from(RECORDINGS),
     st.lists(st.one_of(st.binary(max_size=60), st.binary(max_size=60).map(lambda body: b"1.5: " + body)), max_size=3),
@@ -132,3 +164,39 @@ def test_damaged_lines(recording: tuple[str, str, list[bytes]]) -> None:
 def test_any_bytes(recording: tuple[str, str, list[bytes]], noise: list[bytes]) -> None:
     name, source, lines = recording
     run(name, source, [*lines, *noise])
+
+
+def packed(name: str, content: bytes, how: str) -> bytes:
+    """A file's content as it is, or compressed."""
+    if how == "gzip":
+        return gzip.compress(content, mtime=0)
+    if how == "zip":
+        with zipfile.ZipFile(archive := io.BytesIO(), "w") as file:
+            file.writestr(zipfile.ZipInfo(name), content)
+        return archive.getvalue()
+    return content
+
+
+def test_an_archive_with_a_damaged_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(packed("é", b"1 {}", "zip").replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(ConfigError, match=r"a\.zip can't be read"):
+        RecordedFeed("binance", path)
+
+
+@fuzzed(60)
+@given(data=st.data(), recording=damaged(), how=st.sampled_from(["", "gzip", "zip"]))
+def test_whole_files(
+    tmp_path_factory: Any, data: st.DataObject, recording: tuple[str, str, list[bytes]], how: str
+) -> None:
+    name, source, lines = recording
+    path: Path = tmp_path_factory.mktemp("file") / source
+    path.write_bytes(data.draw(torn(packed(source, b"\n".join(lines), how))))
+    count = 0
+    try:
+        for due in RecordedFeed(name, path).due():
+            assert decode_records(encode_records(due.records)) == due.records
+            count += 1
+    except (FeedError, ConfigError) as error:
+        assert source in str(error), error  # noqa: PT017
+    assert count <= len(lines) + 2
