@@ -1,57 +1,106 @@
-"""Does a server that is left alone stay within its bounds?
+"""Does a busy server stay within its bounds, and is every client complete?
 
-    built-in market ──► server (small bounds) ──► 45 clients that only read
-                                              ──► 4 clients that keep a verified book
-                                              ──► 1 client that subscribes and never reads
+    built-in market ──► server (small bounds) ──► 500 clients that come and go, resume,
+                           ▲                      sleep and trade (soak_clients.py)
+                           └── watched: memory, descriptors, threads, tasks, the tape's folder
 
-The bounds are made small, so that a minute shows what an hour would with the default ones: the tape must fill
-its bytes many times over. Checked at the end, with exit code 1 when one does not hold:
+At least 20,000 messages a second are *delivered*, over all clients together. The bounds of what the server keeps are
+made small, so that they are reached while it warms up, and a minute shows what an hour would with the default ones.
+Checked, with exit code 1 when one does not hold:
 
-- the tape's folder never grew past its limit, and what was dropped is covered by a snapshot (the tape replays);
-- the server's memory did not grow between the first third and the last by more than its stated bound;
-- the books of the four clients stayed valid, and the server still answers.
+- no client was sent anything but what comes next: see soak_clients.py;
+- memory: the line through the samples after the warm-up (least squares) rises by less than a bound over the run;
+- when all have left, the server has as many descriptors, threads and tasks as before they came;
+- the tape's folder never grew past its limit, and the tape replays.
+
+    make soak MINUTES=1
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
-import tickwire
-from tickwire.client.books import LiveBook
+import msgspec
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for when this file is run as a script
+
+from benchmarks.soak_clients import Totals
+
+from tickwire.server.keys import KeyStore
 from tickwire.server.pipeline import restore
 from tickwire.tape.sqlite import open_tape
 
-READERS, BOOKS = 45, 4
-TAPE_BYTES_MAX = 512 * 1024
-RETAINED_BYTES_MAX = 4 * 1024 * 1024
-FOLDER_BYTES_MAX = 2 * TAPE_BYTES_MAX + 5 * 1024 * 1024 + 2 * 512 * 1024
+TRADERS = 20
+MIB = 1024 * 1024
+LIMITS = {
+    "RETAINED_BYTES_MAX": 8 * MIB,
+    "RESUME_SECONDS": 10,
+    "SNAPSHOT_EVERY_RECORDS": 5_000,
+    "CLIENT_ORDER_IDS_MAX": 50,
+    "CLOSED_ORDERS_MAX": 50,
+    "FILLS_KEPT_MAX": 50,
+}
+TAPE_MIB = 1
+FOLDER_BYTES_MAX = 2 * TAPE_MIB * MIB + 5 * MIB + 4 * MIB
 """The rows with SQLite's own pages, its write-ahead log of 1,000 pages and what one commit adds, two snapshots."""
-MEMORY_GROWTH_MAX = 2 * RETAINED_BYTES_MAX
-SYMBOL = "SIM:BTC-USDT"
-
-SERVER = """
-import sys, uvloop
-from pathlib import Path
-from tickwire.config import ServerSettings
-from tickwire.server.app import Server
-server = Server(ServerSettings(port=0, data_dir=Path(sys.argv[1]), tape_bytes_max=int(sys.argv[2]),
-                               retained_bytes_max=int(sys.argv[3]), snapshot_every=5000))
-print(server.url, flush=True)
-uvloop.run(server.serve())
-"""
+WARM_UP = 0.3
+"""Part of the run whose samples of memory are not looked at."""
+GROWTH_BYTES_MAX = 12 * MIB
+"""Over the rest of it."""
+DELIVERED_PER_SECOND_MIN = 20_000
+SETTLE_SECONDS_MAX = 20.0
 
 
-def memory_bytes(pid: int) -> int:
-    """Resident memory of a process (Linux)."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) * 1024 if found else 0
+class Parts(NamedTuple):
+    """What a process must not leak."""
+
+    descriptors: int
+    threads: int
+    tasks: int
+
+
+class Watched:
+    """The server's process, from outside (Linux)."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def _status(self, name: str) -> int:
+        found = re.search(rf"^{name}:\s+(\d+)", Path(f"/proc/{self._process.pid}/status").read_text(), re.MULTILINE)
+        return int(found[1]) if found else 0
+
+    @property
+    def memory(self) -> int:
+        """Resident bytes."""
+        return self._status("VmRSS") * 1024
+
+    @property
+    def parts(self) -> Parts:
+        """What there is of each."""
+        assert self._process.stdout is not None
+        self._process.send_signal(signal.SIGUSR1)
+        tasks = int(self._process.stdout.readline())
+        return Parts(len(os.listdir(f"/proc/{self._process.pid}/fd")), self._status("Threads"), tasks)
+
+    def settled(self, before: Parts) -> Parts:
+        """The parts, as soon as they are not more than before, or after a while."""
+        end = time.monotonic() + SETTLE_SECONDS_MAX
+        while any(now > then for now, then in zip(self.parts, before, strict=True)) and time.monotonic() < end:
+            time.sleep(0.5)
+        return self.parts
 
 
 def folder_bytes(folder: Path) -> int:
@@ -65,92 +114,154 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
-async def raw_client(port: int, *, reads: bool) -> None:
-    """Subscribe to every channel of the busiest market; then read and drop everything, or never read again."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**16)
-    writer.write(
-        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-    )
-    await reader.readuntil(b"\r\n\r\n")
-    for channel in ("book", "trades", "book_l3", "quotes", "ticker"):
-        request = {"id": channel, "method": "subscribe", "params": {"channel": channel, "symbols": [SYMBOL]}}
-        payload = json.dumps(request).encode()
-        writer.write(bytes([0x81, 0x80 | 126, *len(payload).to_bytes(2, "big"), 0, 0, 0, 0]) + payload)
-    await asyncio.gather(*([discard(reader)] if reads else []), stay_alive(writer))
+def slope(samples: Sequence[tuple[float, float]]) -> float:
+    """Of the line through (x, y) samples, by least squares."""
+    mean_x = sum(x for x, _ in samples) / len(samples)
+    mean_y = sum(y for _, y in samples) / len(samples)
+    spread = sum((x - mean_x) ** 2 for x, _ in samples)
+    return sum((x - mean_x) * (y - mean_y) for x, y in samples) / spread if spread else 0.0
 
 
-async def discard(reader: asyncio.StreamReader) -> None:
-    """Read and drop everything."""
-    while await reader.read(2**16):
-        pass
-    raise ConnectionError("the server closed a client that reads")
+class Result(NamedTuple):
+    """What was watched.
+
+    Attributes:
+        totals: of the clients, at the end.
+        delivered_per_second: while all were there.
+        memory: (seconds, bytes) once a second.
+        folder_bytes_max: of the tape's folder.
+        before, after: the clients.
+    """
+
+    totals: Totals
+    delivered_per_second: float
+    memory: list[tuple[float, float]]
+    folder_bytes_max: int
+    before: Parts
+    after: Parts
 
 
-async def stay_alive(writer: asyncio.StreamWriter) -> None:
-    """Send a pong now and then, as one that answers pings does: the server closes a peer that sends nothing."""
-    while True:
-        await asyncio.sleep(5)
-        writer.write(bytes([0x8A, 0x80, 0, 0, 0, 0]))
+def soak(folder: Path, seconds: float, clients: int) -> Result:
+    """Run it all."""
+    here = Path(__file__).parent
+    keys = []
+    with closing(KeyStore(folder / "keys.db")) as store:
+        for number in range(TRADERS):
+            key = store.create(f"trader{number}", scopes=["read", "trade"], kind="hmac")[1]
+            keys.append(folder / f"{number}.key")
+            key.save(keys[-1])
+    server_command = [sys.executable, str(here / "limited_server.py"), json.dumps(LIMITS), "--port", "0"]
+    server_command += ["--data-dir", str(folder / "tape"), "--tape-mb", str(TAPE_MIB), "--log-level", "warning"]
+    (folder / "tape").mkdir()
+    (folder / "keys.db").rename(folder / "tape" / "keys.db")
+    log = folder / "server.log"
+    pipe = subprocess.PIPE
+    with log.open("w") as stderr, subprocess.Popen(server_command, stdout=pipe, stderr=stderr, text=True) as server:
+        try:
+            while (found := re.search(r"serves ws://\S+:(\d+)/ws", log.read_text())) is None:
+                assert server.poll() is None, log.read_text()
+                time.sleep(0.05)
+            watched = Watched(server)
+            time.sleep(1)
+            before = watched.parts
+            command = [sys.executable, str(here / "soak_clients.py"), found[1], str(clients), "1", *map(str, keys)]
+            with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as crowd:
+                said: list[tuple[float, Totals]] = []
+                reading = threading.Thread(target=_follow, args=(crowd, said))
+                reading.start()
+                memory, sizes = _watch(watched, folder / "tape", seconds, crowd)
+                assert crowd.stdin is not None
+                crowd.stdin.close()
+                reading.join()
+            after = watched.settled(before)
+        finally:
+            server.terminate()
+            server.wait(60)
+    warning = log.read_text()
+    assert "Traceback" not in warning, warning
+    steady = [(at, totals.delivered) for at, totals in said if totals.open]
+    return Result(said[-1][1], slope(steady[len(steady) // 3 :]), memory, max(sizes), before, after)
 
 
-async def watch(url: str, pid: int, folder: Path, seconds: int) -> tuple[list[int], list[int], list[LiveBook]]:
-    """Run the clients; memory and folder size a second, and the books."""
-    port = int(url.rsplit(":", 1)[1].removesuffix("/ws"))
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(raw_client(port, reads=n > 0)) for n in range(READERS + 1)]
-        clients = [await tickwire.connect(url).__aenter__() for _ in range(BOOKS)]
-        books = [await client.book(SYMBOL) for client in clients]
-        first_seq = books[0].seq
-        memory, folder_sizes = [], []
-        for second in range(seconds):
-            await asyncio.sleep(1)
-            memory.append(memory_bytes(pid))
-            folder_sizes.append(folder_bytes(folder))
-            if sys.stderr.isatty():
-                print(f"\r{second + 1}/{seconds} s, {memory[-1] >> 20} MiB", end="", file=sys.stderr)
-        assert books[0].seq > first_seq, "the market stood still"
-        assert all(book.valid for book in books), "a book is not valid at the end"
-        assert await clients[0].ping() > 0
-        assert not any(client.stats.gaps for client in clients), "a client that reads was told a gap"
-        for client in clients:
-            await client.close()
-        for task in tasks:
-            assert not task.done(), "the server closed a client"
-            task.cancel()
-    return memory, folder_sizes, books
+def _follow(crowd: subprocess.Popen[str], said: list[tuple[float, Totals]]) -> None:
+    assert crowd.stdout is not None
+    for line in crowd.stdout:
+        said.append((time.monotonic(), msgspec.json.decode(line, type=Totals)))
+
+
+def _watch(
+    watched: Watched, folder: Path, seconds: float, crowd: subprocess.Popen[str]
+) -> tuple[list[tuple[float, float]], list[int]]:
+    """Memory and folder size, once a second."""
+    memory: list[tuple[float, float]] = []
+    sizes = []
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < seconds:
+        assert crowd.poll() is None, "the clients' process has ended"
+        memory.append((passed, watched.memory))
+        sizes.append(folder_bytes(folder))
+        if sys.stderr.isatty():
+            print(f"\r{passed:.0f}/{seconds:.0f} s, {memory[-1][1] / MIB:.1f} MiB ", end="", file=sys.stderr)
+        time.sleep(1)
+    return memory, sizes
+
+
+def broken(result: Result, seconds: float, delivered_min: float) -> list[str]:
+    """The bounds that did not hold."""
+    totals = result.totals
+    steady = result.memory[int(len(result.memory) * WARM_UP) :]
+    grown = slope(steady) * seconds * (1 - WARM_UP)
+    found = list(totals.wrong)
+    if result.delivered_per_second < delivered_min:
+        found.append(f"{result.delivered_per_second:,.0f} messages a second, not {delivered_min:,.0f}")
+    if grown > GROWTH_BYTES_MAX:
+        found.append(f"memory grew by {grown / MIB:.1f} MiB")
+    if result.folder_bytes_max > FOLDER_BYTES_MAX:
+        found.append(f"the folder grew to {result.folder_bytes_max / MIB:.1f} MiB")
+    for name, before, after in zip(Parts._fields, result.before, result.after, strict=True):
+        if after > before:
+            found.append(f"{after} {name} when all have left, {before} before they came")
+    if not (totals.polite and totals.reset and totals.recovered and totals.orders and totals.heartbeats):
+        found.append(f"something did not happen at all: {totals}")
+    return found
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run it; 0 when every bound held."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=int, default=90)
-    seconds = parser.parse_args(argv).seconds
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--clients", type=int, default=500)
+    parser.add_argument("--delivered-min", type=float, default=DELIVERED_PER_SECOND_MIN, help="messages a second")
+    given = parser.parse_args(argv)
+    seconds = given.minutes * 60
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        command = [sys.executable, "-c", SERVER, name, str(TAPE_BYTES_MAX), str(RETAINED_BYTES_MAX)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-            try:
-                assert server.stdout is not None
-                url = server.stdout.readline().strip()
-                memory, sizes, _ = asyncio.run(watch(url, server.pid, folder, seconds))
-            finally:
-                server.terminate()
-        third = max(1, seconds // 3)
-        growth = max(memory[-third:]) - max(memory[:third])
-        tape = open_tape(folder, "process")
-        written = tape.last_seq
-        dropped = tape.first_seq - 1
-        restore(tape)
-        tape.close()
-    held = growth <= MEMORY_GROWTH_MAX and max(sizes) <= FOLDER_BYTES_MAX and (dropped > 0 or seconds < 60)
-    print(f"{seconds} s with {READERS + BOOKS + 1} clients, one of which never reads")
-    print(f"tape      {written:,} transactions, the first {dropped:,} dropped and covered by a snapshot")
-    print(f"folder    {max(sizes) / 1e6:.1f} MB at most, bound {FOLDER_BYTES_MAX / 1e6:.1f} MB")
-    print(f"memory    {memory[0] / 1e6:.1f} MB at first, {memory[-1] / 1e6:.1f} MB at last;")
-    print(f"          last third above first third by {growth / 1e6:.1f} MB, bound {MEMORY_GROWTH_MAX / 1e6:.1f} MB")
-    print("bounds    held" if held else "bounds    BROKEN")
-    return 0 if held else 1
+        result = soak(Path(name), seconds, given.clients)
+        with closing(open_tape(Path(name) / "tape", "process")) as tape:
+            written, dropped = tape.last_seq, tape.first_seq - 1
+            restore(tape)
+    totals, steady = result.totals, result.memory[int(len(result.memory) * WARM_UP) :]
+    first, last, highest = steady[0][1], steady[-1][1], max(size for _, size in result.memory)
+    print(f"{seconds:.0f} s with {given.clients} clients, {TRADERS} of which trade")
+    print(f"delivered {result.delivered_per_second:,.0f} messages a second, {totals.delivered:,} in all")
+    print(f"clients   {totals.lives:,} connections, {totals.polite:,} ended politely and {totals.reset:,} by a reset")
+    print(f"          {totals.resumed:,} streams resumed, {totals.recovered:,} of them recovered, the others anew")
+    print(
+        f"          {totals.gaps:,} gaps told, {totals.skipped:,} times skipped, {totals.heartbeats:,} right heartbeats"
+    )
+    print(f"orders    {totals.orders:,} requests answered")
+    print(f"memory    {first / MIB:.1f} MiB after the warm-up, {last / MIB:.1f} at last, {highest / MIB:.1f} at most:")
+    rises = slope(steady) / MIB
+    print(
+        f"          slope {rises * 3600:+.1f} MiB an hour, {rises * seconds * (1 - WARM_UP):+.1f} MiB since the warm-up"
+    )
+    print(f"parts     {result.before} before they came, {result.after} when all have left")
+    print(f"tape      {written:,} transactions, the first {dropped:,} dropped")
+    print(f"folder    {result.folder_bytes_max / MIB:.1f} MiB at most, bound {FOLDER_BYTES_MAX / MIB:.1f} MiB")
+    wrong = broken(result, seconds, given.delivered_min)
+    for text in wrong:
+        print(f"WRONG     {text}")
+    print("bounds    BROKEN" if wrong else "bounds    held")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ async def serving(*arguments: str) -> AsyncIterator[Served]:
     assert process.stderr is not None
     said = ""
     async with asyncio.timeout(START_SECONDS_MAX):
-        while (found := re.search(r"serves (ws://\S+)", said)) is None:
+        while (found := re.search(r"serves (wss?://\S+)", said)) is None:
             line = await process.stderr.readline()
             assert line, f"the server has ended: {said}"
             said += line.decode()
