@@ -88,6 +88,14 @@ async def test_those_who_ask_for_it_get_the_same_messages_in_fewer_bytes(server:
     assert sizes["tickwire.v1.json+deflate"] < 0.9 * sizes["tickwire.v1.json"]
 
 
+async def test_a_client_with_a_small_window_is_sent_plain_messages(server: Server) -> None:
+    factory = ClientPerMessageDeflateFactory(server_max_window_bits=9, compress_settings={"level": 1})
+    async with connect(server.url, extensions=[factory], compression=None) as client:
+        assert client.response is not None
+        assert "server_max_window_bits=9" in client.response.headers["Sec-WebSocket-Extensions"]
+        assert {connection.encoding for connection in server.connections} == {JSON.name}
+
+
 @pytest.mark.parametrize("server", [False], indirect=True)
 async def test_it_is_off_unless_the_server_is_told(server: Server) -> None:
     async with connect(server.url) as client:

@@ -329,10 +329,10 @@ def test_a_log_waits_a_while_for_a_client_that_comes_back_and_then_nothing_is_en
     assert retention.logs == 1
     world.do(order("buy", 100, 1), ms=1000 * RESUME_SECONDS - 2)
     assert [(segment.first, segment.last) for segment in book.log.segments] == [(1, 1)]
-    assert ("book", SYMBOL, "") in (world.hub.heard or ())
+    assert ("book", SYMBOL, "") in world.hub.heard
     world.do(ms=3)
     assert retention.logs == 0
-    assert ("book", SYMBOL, "") not in (world.hub.heard or ())
+    assert ("book", SYMBOL, "") not in world.hub.heard
     world.do(order("buy", 101, 1))
     assert (len(book.log.segments), sink.writes) == (1, [])
 
@@ -372,11 +372,43 @@ def test_what_was_said_before_a_restart_is_remembered() -> None:
     assert seqs(decoded(resumed[1])) + seqs(late.messages()) == [3, 4]
 
 
+def test_what_is_remembered_is_shared_in_pieces() -> None:
+    before, after = World(), World()
+    orders = [order("buy", price, 1) for price in range(1, 201)]
+    events = before.do(*orders)
+    after.do(*orders)
+    after.hub.remember(events, 0)  # a clock behind the tape's
+    sinks = ListSink(), ListSink()
+    for sink in sinks:
+        resumed = after.hub.resume(BOOK, sink, 3)
+        assert resumed is not None
+        assert seqs(decoded(resumed[1])) == list(range(4, 65))
+        after.hub.catch_up(sink)
+    one, other = (sink.writes[0] for sink in sinks)
+    assert [a is b for a, b in zip(one, other, strict=True)] == [True, True, True]
+    assert seqs(sinks[0].messages()) == list(range(65, 201))
+
+
+def test_a_resumed_client_that_leaves_the_stream_again_is_served() -> None:
+    world, sink = World(), ListSink()
+    world.hub.subscribe(BOOK, ListSink())
+    for price in (100, 101, 102):
+        world.do(order("buy", price, 1))
+    resumed = world.hub.resume(BOOK, sink, 0)
+    assert resumed is not None
+    world.hub.unsubscribe(resumed[0])
+    assert not sink.ready
+    world.hub.catch_up(sink)
+    assert sink.ready
+
+
 def test_a_stream_that_was_silent_before_a_restart_is_kept_from_its_first_message_on() -> None:
     world = World()
     world.do(order("buy", 100, 1))
     world.hub.remember([], world.clock())
-    assert world.hub.heard is None
+    world.market.heard = world.hub.heard
+    assert ("book", SYMBOL, "") in world.hub.heard
+    assert ("orders", "a", "") not in world.hub.heard
     world.do(order("buy", 101, 1), order("buy", 102, 1))
     for name in (JSON.name, MSGPACK.name):
         resumed = world.hub.resume(BOOK, ListSink(name), 1)

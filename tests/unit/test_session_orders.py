@@ -257,6 +257,25 @@ def test_a_batch_costs_as_many_requests_as_it_has_operations(client: Client) -> 
     assert ["error" in answer for answer in answers] == [False] * (REQUESTS_PER_SECOND_MAX - 1) + [True]
 
 
+def test_a_batch_that_could_never_pass_is_refused_for_its_size() -> None:
+    client = Client(login="trader", requests_per_second=20)
+    client.world.clock.advance(ms=1000)
+    params = {"operations": [{"method": "place", "params": BUY}] * 21}
+    assert client.error("order.batch", params)[:2] == ("invalid_params", "operations")
+    client.world.clock.advance(ms=1000)
+    assert client.call("order.batch", {"operations": params["operations"][:20]}) == []
+    assert len(client.submitted[0][0]) == 20
+
+
+def test_a_guarded_session_ends_even_if_the_server_has_failed() -> None:
+    client = Client(login="trader")
+    client.result("session.cancel_on_disconnect", {"scope": "connection"})
+    client.busy = True
+    client.session.closed()
+    client.session.closed()
+    assert client.submitted == []
+
+
 def test_an_empty_batch_is_a_request_too() -> None:
     client = Client(login="trader", requests_per_second=2)
     client.world.clock.advance(ms=1000)

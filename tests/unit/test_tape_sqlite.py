@@ -8,13 +8,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections import deque
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tickwire.errors import ConfigError, TapeError
-from tickwire.model.records import Clock, PlaceOrder, Record, encode_records
+from tickwire.market.market import Market
+from tickwire.model.events import Event
+from tickwire.model.records import Clock, PlaceOrder, Record, Transfer, encode_records
+from tickwire.server.pipeline import restore
 from tickwire.tape import salvage
 from tickwire.tape.base import Durability
 from tickwire.tape.memory import MemoryTape
@@ -257,9 +261,16 @@ def snapshot_path(folder: Path, seq: int) -> Path:
     return folder / f"snapshot-{seq:020d}.bin"
 
 
-def test_two_snapshots_are_kept(tmp_path: Path) -> None:
+def test_three_snapshots_are_kept(tmp_path: Path) -> None:
     made(tmp_path, 5, 1, 3, 4, 5)
-    assert sorted(tmp_path.glob("snapshot*")) == [snapshot_path(tmp_path, 4), snapshot_path(tmp_path, 5)]
+    assert sorted(tmp_path.glob("snapshot*")) == [snapshot_path(tmp_path, seq) for seq in (3, 4, 5)]
+    with closing(SqliteTape(tmp_path)) as tape:
+        assert [tape.load_snapshot(before=seq) for seq in (6, 5, 4)] == [
+            (5, b"state after 5"),
+            (4, b"state after 4"),
+            (3, b"state after 3"),
+        ]
+        assert tape.load_snapshot(before=3) is None
 
 
 @pytest.mark.parametrize("fault", ["cut", "longer", "flipped", "renamed", "empty"])
@@ -632,3 +643,21 @@ def test_reading_crosses_the_edges_of_its_batches(tmp_path: Path) -> None:
         for after in (0, 1, READ_ROWS - 1, READ_ROWS, READ_ROWS + 1, 2 * READ_ROWS, 2 * READ_ROWS + 1):
             expected = [(number, [Clock(TS + number)]) for number in range(after + 1, 2 * READ_ROWS + 2)]
             assert list(tape.read(after=after)) == expected
+
+
+def test_damage_in_what_a_snapshot_covers_does_not_keep_a_server_from_starting(tmp_path: Path) -> None:
+    market = Market()
+    with closing(SqliteTape(tmp_path)) as tape:
+        for number in range(1, 10):
+            deposit = Transfer(f"account {number:03d}", "USD", "1", str(number))
+            records: list[Record] = [Clock(number * 1_000_000_000), deposit]
+            for record in records:
+                market.apply(record)
+            tape.append(records)
+            if number in (2, 6):
+                tape.save_snapshot(number, market.snapshot())
+    damage(tmp_path / "tape.db", b"account 004")
+    with closing(SqliteTape(tmp_path)) as tape:
+        recent: deque[Event] = deque()
+        assert restore(tape, recent).digest() == market.digest()
+        assert list(recent) == []

@@ -15,6 +15,8 @@ from tickwire.protocol.codec import ENCODINGS, Encoding, frame
 DEFLATE_BYTES_MIN = 100
 """A smaller message would hardly shrink."""
 
+WINDOW_BITS = 15
+"""Of what is sent. A client that has asked for a smaller window is sent plain messages."""
 _COMPRESSED = 0x40  # the bit RSV1
 _TAIL = b"\x00\x00\xff\xff"
 
@@ -29,7 +31,7 @@ class Deflated(Encoding):
 
     def __init__(self, plain: Encoding) -> None:
         super().__init__(deflated(plain.name), plain.opcode)
-        self._compressor = zlib.compressobj(1, wbits=-15)
+        self._compressor = zlib.compressobj(1, wbits=-WINDOW_BITS)
 
     def frame(self, message: Any) -> bytes:
         """A message as one whole unmasked frame."""

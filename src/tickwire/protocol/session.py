@@ -10,6 +10,7 @@ What must be on the tape first is answered later, through the hub: `received()` 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -188,7 +189,8 @@ class Session:
         self._drop(list(self._cursors))
         if self._guarded:
             self._guarded = False
-            self._submit([SessionEnded(self.session_id)], _ignore)
+            with suppress(InvalidInput):  # of a server that has failed; at the next start the session is ended
+                self._submit([SessionEnded(self.session_id)], _ignore)
 
     def received(self, data: bytes) -> list[bytes]:
         """Answer one message of the client; the first frame returned is the reply, what a subscription begins with
@@ -287,8 +289,11 @@ class Session:
         if scope is not None or (self._require_key and name not in _WITHOUT_KEY):
             self._permitted(scope, "method")
         params: Any = decode_params(self._encoding, bytes(request.params), params_type)
-        if more := cost(params) - 1:
-            self._bucket.take(now, more)
+        requests = cost(params)
+        if requests > self._requests_per_second:
+            text = f"a session may make {self._requests_per_second} requests a second: send fewer operations at once"
+            raise InvalidInput(text, field="operations")
+        self._bucket.take(now, requests - 1)
         return method(self, params)
 
     # ---- who is asking ---------------------------------------------------------------------------
@@ -431,11 +436,11 @@ class Session:
             self._begin(key)
             return f"the epoch is {self._epoch} now"
         resumed = self._hub.resume(key, self._sink, seq)
-        fills = self._market.missed_fills(key.symbol, seq) if key.channel == "fills" else None
         if resumed is not None:
             self._cursors[key], missed = resumed
-            self._after_reply.append(missed)
-        elif fills is not None:
+            if missed:
+                self._after_reply.append(missed)
+        elif key.channel == "fills" and (fills := self._market.missed_fills(key.symbol, seq)) is not None:
             self._cursors[key], _ = self._hub.subscribe(key, self._sink)
             self._after_reply += [self._update(key, fill) for fill in fills]
         else:

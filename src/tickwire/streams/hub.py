@@ -20,7 +20,7 @@ from tickwire.limits import CATCH_UP_BYTES_MAX, IDLE_LOGS_MAX, RESUME_SECONDS
 from tickwire.market.market import Market
 from tickwire.market.out import Heard
 from tickwire.meters import Meters
-from tickwire.model.channel import CANDLE_NAMES, StreamKey
+from tickwire.model.channel import CANDLE_NAMES, PRIVATE_CHANNELS, StreamKey
 from tickwire.model.events import Book, Candle, Event, Orders
 from tickwire.streams.log import Cursor, Log, Retention, Segment, Sink
 
@@ -44,6 +44,18 @@ class Codec(Protocol):
 
 
 RESUME_NS = RESUME_SECONDS * 1_000_000_000
+REMEMBERED_SEGMENT = 64
+"""Messages of a segment that is made of what was said before a restart: clients share whole ones only."""
+
+
+class _PublicToo:
+    """Streams that are heard: these, and all that are public."""
+
+    def __init__(self, streams: Heard) -> None:
+        self._streams = streams
+
+    def __contains__(self, stream: object) -> bool:
+        return isinstance(stream, tuple) and (stream[0] not in PRIVATE_CHANNELS or stream in self._streams)
 
 
 class _Stream:
@@ -114,9 +126,10 @@ class Hub:
             UnknownSymbol: there is no such instrument.
         """
         if after == self.last_seq(key):
-            return self.subscribe(key, sink)[0], b""
-        stream = self._find(key)
-        log = stream.logs.get(sink.encoding) if stream is not None and key.lossless else None
+            stream = self._stream(key)
+            return self._join(stream.logs.get(sink.encoding) or self._open(stream, sink.encoding), sink), b""
+        known = self._find(key)
+        log = known.logs.get(sink.encoding) if known is not None and key.lossless else None
         index = None if log is None else log.index_of(after + 1)
         if log is None or index is None:
             return None
@@ -126,7 +139,8 @@ class Hub:
         if index + 1 < log.next_index:
             cursor.index, cursor.seq, cursor.promised = index + 1, segment.last, log.last_seq
             sink.lagging[cursor] = None
-            sink.ready, sink.lag_told = False, True  # it knows what it has missed
+            if sink.ready:
+                sink.ready, sink.lag_told = False, True  # it knows what it has missed
         return cursor, segment.after(after)
 
     def _join(self, log: Log, sink: Sink) -> Cursor:
@@ -154,28 +168,33 @@ class Hub:
 
     def remember(self, events: Iterable[Event], now: int) -> None:
         """Take what was published before a restart, so that clients can go on from there. To be called before anybody
-        subscribes. For as long as a log waits, every lossless stream that says something then gets one.
+        subscribes. For as long as a log waits, every public lossless stream that says something then gets one.
 
         Args:
             events: of each stream the newest, without a hole.
             now: the time, ns; the tape's is that of the server's end.
         """
+        now = max(now, self._market.now)
         self._restart_over_at = now + RESUME_NS
         for event in events:
             if StreamKey(event.channel, event.symbol).lossless:
                 stream = self._pushed.get((event.channel, event.symbol, "")) or self._log_from(event, now)
                 stream.pending.append(event)
         for stream in self._pushed.values():
-            first, stream.last_seq = stream.pending[0].seq, stream.pending[-1].seq
-            for log in stream.logs.values():
-                log.last_seq = stream.last_seq
-                self._retention.add(log, Segment(first, stream.last_seq, self._encode(stream, log.encoding)))
+            events = stream.pending
+            stream.last_seq = events[-1].seq
+            for start in range(0, len(events), REMEMBERED_SEGMENT):
+                stream.pending = events[start : start + REMEMBERED_SEGMENT]
+                for log in stream.logs.values():
+                    log.last_seq = stream.pending[-1].seq
+                    data = self._encode(stream, log.encoding)
+                    self._retention.add(log, Segment(stream.pending[0].seq, log.last_seq, data))
             stream.pending = []
 
     @property
-    def heard(self) -> Heard | None:
-        """The lossless streams that somebody reads, or may come back to, live; None for all. See `Market.heard`."""
-        return None if self._restart_over_at else self._pushed
+    def heard(self) -> Heard:
+        """The lossless streams that somebody reads, or may come back to, live. See `Market.heard`."""
+        return _PublicToo(self._pushed) if self._restart_over_at else self._pushed
 
     def last_seq(self, key: StreamKey) -> int:
         """The last `seq` published on a stream that has subscribers, or the state's where it has none."""
@@ -194,7 +213,7 @@ class Hub:
         for event in events:
             interval = CANDLE_NAMES[event.interval] if isinstance(event, Candle) else ""
             stream = self._pushed.get((event.channel, event.symbol, interval))
-            if stream is None and self._restart_over_at and StreamKey(event.channel, event.symbol).lossless:
+            if stream is None and self._restart_over_at and self._may_be_missed(event):
                 stream = self._log_from(event, self._market.now)
             if stream is not None:
                 stream.pending.append(event)
@@ -288,7 +307,7 @@ class Hub:
     def _stream(self, key: StreamKey) -> _Stream:
         stream = self._find(key)
         if stream is None:
-            shown = self._market.view(key)
+            shown = None if key.lossless else self._market.view(key)
             stream = _Stream(key, shown.seq if shown is not None else self._market.seq(key), shown)
             if not key.lossless:
                 self._pulled.setdefault(key.symbol, {})[key] = stream
@@ -296,6 +315,12 @@ class Hub:
             if key.lossless or key.channel == "candles":
                 self._pushed[key.channel, key.symbol, key.interval] = stream
         return stream
+
+    def _may_be_missed(self, event: Event) -> bool:
+        """Whether a client from before a restart may come back for this. What a private stream's state does not show,
+        the fills, the market keeps."""
+        lossless = StreamKey(event.channel, event.symbol).lossless
+        return lossless and event.channel not in PRIVATE_CHANNELS and len(self._idle) < IDLE_LOGS_MAX
 
     def _log_from(self, event: Event, now: int) -> _Stream:
         """A stream that nobody reads yet, with logs that begin with this event."""

@@ -47,7 +47,8 @@ WAL_PAGES = 1_000
 """Pages after which SQLite copies the WAL into the file (4 MiB): bounds the WAL and the time to recover it."""
 WAL_BYTES_MAX = 16 * 1024 * 1024
 """What the WAL is cut back to after a transaction that made it larger."""
-SNAPSHOTS_KEPT = 2
+SNAPSHOTS_KEPT = 3
+"""The newest two may both be a moment old, when a restart needs the state of a minute ago."""
 
 _SELECT = "SELECT seq, ts, start, crc, body FROM tape WHERE seq > ? ORDER BY seq LIMIT ?"
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -150,7 +151,7 @@ class SqliteTape:
                 yield after, records
 
     def save_snapshot(self, seq: int, body: bytes) -> None:
-        """See `Tape.save_snapshot`. Waits for the disk, whatever the durability; keeps the newest two."""
+        """See `Tape.save_snapshot`. Waits for the disk, whatever the durability; keeps the newest few."""
         self._live()
         check_snapshot(seq, self.last_seq)
         try:
