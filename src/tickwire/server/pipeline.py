@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from tickwire.clock import NowNs
-from tickwire.errors import InvalidInput, WriterFailed
+from tickwire.errors import InvalidInput, TapeError, WriterFailed
 from tickwire.limits import (
     BATCH_RECORDS_MAX,
     CLOCK_INTERVAL_MS,
@@ -58,6 +58,16 @@ def restore(tape: Tape, recent: deque[Event] | None = None) -> Market:
     Raises:
         TapeError: the tape can't be read, or has lost what the snapshot does not cover.
     """
+    if recent is not None:
+        try:
+            return _fold(tape, recent)
+        except TapeError as error:  # perhaps in what the newest snapshot covers, which is needed to tell of only
+            log.warning("clients can't go on over this restart: %s", error)
+            recent.clear()
+    return _fold(tape, None)
+
+
+def _fold(tape: Tape, recent: deque[Event] | None) -> Market:
     since = None
     if recent is not None:
         for _, records in tape.read(after=max(tape.first_seq, tape.last_seq) - 1):

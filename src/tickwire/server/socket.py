@@ -31,7 +31,7 @@ from tickwire.limits import (
     SEND_BUFFER_MAX_BYTES,
 )
 from tickwire.protocol.codec import ENCODINGS, JSON
-from tickwire.protocol.deflate import deflated
+from tickwire.protocol.deflate import WINDOW_BITS, deflated
 from tickwire.protocol.session import Session
 from tickwire.server.admission import Refusal, rate_headers
 from tickwire.server.frames import Messages
@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
             if len(data) >= READ_BYTES_PER_TURN_MAX:
                 self._read_later()
         self._send_pending()
-        if self.lagging:  # what a resumed stream has missed
+        if not self.ready:  # a resumed stream has more to catch up with
             self._catch_up()
         if self._transport.get_write_buffer_size() > SEND_BUFFER_MAX_BYTES:  # replies or pongs that it does not read
             self.too_slow()
@@ -253,7 +253,7 @@ class Connection(asyncio.Protocol):
             self._refused(admitted.ip, accepted.status_code)
             return
         self.encoding = self._ws.subprotocol or JSON.name
-        if self._ws.extensions:
+        if any(getattr(each, "local_max_window_bits", 0) == WINDOW_BITS for each in self._ws.extensions):
             self.encoding = deflated(self.encoding)
         self._session = self._gateway.new_session(self, admitted.identity, admitted.ip)
         accepted.headers.update(rate_headers(self._session.rate))
