@@ -227,8 +227,6 @@ class Settlement:
 
     # ---- what is said ----------------------------------------------------------------------------
 
-    # ---- what is said ----------------------------------------------------------------------------
-
     def _executed(self, order: Order, first_fill: int) -> Executed:
         order.updated = self.now
         return Executed(copy(order), [fill for fill in self._fills[first_fill:] if fill.order_id == order.order_id])
