@@ -6,18 +6,27 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from edge import BTC, ETH, call, closed, edge, http
+from edge import BTC, ETH, call, closed, edge, exchange, http
+from serving import serving
 from tickwire import connect as client_of
-from tickwire.errors import ConnectionLost
+from tickwire.errors import ConfigError, ConnectionLost, InvalidInput
 from tickwire.keyfile import KeyFile
+from tickwire.limits import FILES_RESERVED
 from tickwire.server.app import Server
+from tickwire.server.socket import Connection
+
+HANDSHAKE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 
 
 @pytest.fixture
@@ -47,7 +56,8 @@ async def refused(server: Server, **headers: str) -> tuple[int, dict[str, str], 
 
 async def login(ws: Any, key: KeyFile, **more: Any) -> Any:
     hello = json.loads(await ws.recv())
-    return await call(ws, "auth.login", key=key.key, signature=key.sign(hello["challenge"]), **more)
+    reply = await call(ws, "auth.login", key=key.key, signature=key.sign(hello["challenge"]), **more)
+    return reply | {"session": hello["session"]}
 
 
 # ---- sockets of an address ---------------------------------------------------------------------------
@@ -124,6 +134,21 @@ async def test_the_newest_session_takes_over(server: Server) -> None:
             assert await closed(ws) == (4409, "another session of the key has taken over")
         for ws in (new, other):
             assert "rate" in (await call(ws, "ping"))["result"]
+
+
+async def test_a_client_that_comes_back_ends_its_last_session_and_no_other(server: Server) -> None:
+    key = key_of(server)
+    async with connect(server.url) as old, connect(server.url) as other, connect(server.url) as new:
+        session = (await login(old, key))["session"]
+        await login(other, key)
+        assert (await login(new, key, takeover=session))["result"]["account"] == "alice"
+        assert await closed(old) == (4409, "another session of the key has taken over")
+        for ws in (new, other):
+            assert "rate" in (await call(ws, "ping"))["result"]
+    async with connect(server.url) as stranger, connect(server.url) as another:
+        session = (await login(stranger, key_of(server)))["session"]
+        assert "result" in await login(another, key, takeover=session)
+        assert "rate" in (await call(stranger, "ping"))["result"]
 
 
 async def test_a_client_that_was_replaced_stays_away(server: Server) -> None:
@@ -253,3 +278,112 @@ async def test_a_client_that_ignores_its_close_is_cut(server: Server, monkeypatc
                 await writer.drain()
                 await asyncio.sleep(0)
     assert server.connections == set()
+
+
+# ---- open files --------------------------------------------------------------------------------------
+
+
+async def test_no_more_sockets_than_the_process_may_have_files() -> None:
+    most = 160 - FILES_RESERVED
+    async with serving("--feed", "simulated", after="ulimit -Sn 100; ulimit -Hn 160") as served:
+        port = int(served.url.rpartition(":")[2].removesuffix("/ws"))
+        async with AsyncExitStack() as stack:
+            for _ in range(most):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                stack.callback(writer.close)
+            for _ in range(FILES_RESERVED + 40):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                stack.callback(writer.close)
+                async with asyncio.timeout(20):
+                    said = await reader.read()
+                assert said.startswith(b"HTTP/1.1 503")
+                assert f"This server has {most} connections, its limit.".encode() in said
+        async with asyncio.timeout(20):
+            while True:
+                with suppress(InvalidStatus):  # until it has seen that those are gone
+                    async with connect(served.url) as ws:
+                        assert "rate" in (await call(ws, "ping"))["result"]
+                        break
+
+
+# ---- keys --------------------------------------------------------------------------------------------
+
+
+async def test_keys_that_can_not_be_read_for_a_while(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tickwire.server.app.WATCH_SECONDS", 0.01)
+    key, other = key_of(server), key_of(server)
+    async with connect(server.url) as ws, connect(server.url) as asking:
+        await login(ws, key)
+        await login(asking, other)
+        changed = Mock(side_effect=ConfigError("the disk is gone"))
+        with monkeypatch.context() as broken:
+            broken.setattr(server.keys, "changed", changed)
+            broken.setattr(server.keys, "get", changed)
+            async with asyncio.timeout(20):
+                while changed.call_count < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+            await asking.send('{"id":1,"method":"account.balances"}')
+            assert await closed(asking) == (1011, "the server failed")
+        server.keys.revoke(key.key)
+        assert await closed(ws) == (4403, "the session's key was revoked")
+    assert "the disk is gone" in caplog.text
+
+
+async def test_a_busy_server_refuses_no_key(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise InvalidInput("the server has more to do than it can queue; nothing was done", code="busy")
+
+    with monkeypatch.context() as busy:
+        busy.setattr(server._gateway, "submit", full)
+        status, headers, text = await refused(server, **basic(key_of(server)))
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert text == "the server has more to do than it can queue; nothing was done\n"
+    assert server._gateway.admission._sockets == {}
+
+
+# ---- upgrades ----------------------------------------------------------------------------------------
+
+
+async def test_upgrades_that_are_refused_count_as_well() -> None:
+    async with edge(upgrades_per_second=2, origins=("https://app.example",)) as server:
+        nowhere = ("GET /nowhere HTTP/1.1\r\nHost: x\r\n" + HANDSHAKE).encode()
+        foreign = ("GET /ws HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example\r\n" + HANDSHAKE).encode()
+        said = [await exchange(server, request) for request in (nowhere, foreign, nowhere, foreign)]
+        assert [each.status for each in said] == [404, 403, 429, 429]
+
+
+async def test_an_upgrade_that_fails_does_not_reach_the_others_and_is_given_back(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = server._gateway.new_session
+    failed: list[Connection] = []
+
+    def fails_once(connection: Connection, *given: Any) -> Any:
+        if not failed:
+            failed.append(connection)
+            raise ZeroDivisionError
+        return real(connection, *given)
+
+    monkeypatch.setattr(server._gateway, "new_session", fails_once)
+    upgrade = ("GET /ws HTTP/1.1\r\nHost: x\r\n" + HANDSHAKE).encode()
+    sockets = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(5)]
+    for _, writer in sockets:
+        writer.write(upgrade)
+    firsts = []
+    async with asyncio.timeout(20):
+        for reader, _ in sockets:
+            try:
+                firsts.append((await reader.readexactly(12)).decode())
+            except (asyncio.IncompleteReadError, ConnectionError):
+                firsts.append("cut")
+        assert sorted(firsts) == ["HTTP/1.1 101"] * 4 + ["cut"]
+        assert len(server.connections) == 4
+        assert failed[0] not in failed[0]._uvicorn_connections
+        assert server._gateway.admission._sockets == {"127.0.0.1": 4}
+        for _, writer in sockets:
+            writer.close()
+        while server.connections:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert "an upgrade has failed" in caplog.text

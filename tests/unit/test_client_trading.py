@@ -90,10 +90,12 @@ def open_orders(seq: int, *orders: OrderData) -> StreamMessage:
 NO_POSITIONS = private("positions", "snapshot", 0, PositionsData([]))
 
 
-async def logged_in(server: FakeServer) -> Peer:
+async def logged_in(server: FakeServer, *, again: bool = False) -> Peer:
+    """The next connection, logged in; one that is made `again` ends the session before it."""
     peer = await server.peer()
     request = await peer.answer("auth.login", LOGIN)
-    assert request["params"] == {"key": "k1", "signature": KEY.sign("c")}
+    takeover = {"takeover": "s1"} if again else {}
+    assert request["params"] == {"key": "k1", "signature": KEY.sign("c"), **takeover}
     return peer
 
 
@@ -193,7 +195,7 @@ async def test_after_a_reconnection_login_comes_first_then_the_guards_then_the_s
         assert (await peer.answer(method, {}))["params"] == params
         await task
     peer.ws.transport.abort()
-    peer = await logged_in(server)
+    peer = await logged_in(server, again=True)
     assert (await peer.answer("session.cancel_on_disconnect", {}))["params"] == {"scope": "connection"}
     assert (await peer.answer("session.dead_man", {}))["params"] == {"timeout_ms": 5000}
     await account_goes_on(peer)
@@ -369,7 +371,7 @@ async def asked_for(peer: Peer, *known: OrderData, error: ErrorBody | None = Non
 
 async def test_an_order_whose_reply_was_lost_is_found_again(server: FakeServer, client: Client, peer: Peer) -> None:
     task = await placing(client, peer)
-    await asked_for(await logged_in(server), order(updated=5))
+    await asked_for(await logged_in(server, again=True), order(updated=5))
     live: LiveOrder = await task
     assert (live.order_id, live.data.updated) == ("7", 5)
 
@@ -378,7 +380,7 @@ async def test_an_order_that_the_server_does_not_know_was_not_placed(
     server: FakeServer, client: Client, peer: Peer
 ) -> None:
     task = await placing(client, peer)
-    await asked_for(await logged_in(server), error=UNKNOWN)
+    await asked_for(await logged_in(server, again=True), error=UNKNOWN)
     with pytest.raises(OrderNotPlaced, match="order c1 was not placed"):
         await task
 
@@ -386,7 +388,7 @@ async def test_an_order_that_the_server_does_not_know_was_not_placed(
 async def test_another_epoch_leaves_the_outcome_unknown(client: Client, server: FakeServer, peer: Peer) -> None:
     server._hellos.append(hello(epoch="e2"))
     task = await placing(client, peer)
-    await logged_in(server)
+    await logged_in(server, again=True)
     with pytest.raises(OutcomeUnknown, match=r"c1 was placed is unknown.*new epoch"):
         await task
 
@@ -419,7 +421,7 @@ async def lost_with_an_order(
     seen: asyncio.Future[Reconciled] = asyncio.get_running_loop().create_future()
     account.on_reconciled = seen.set_result
     peer.ws.transport.abort()
-    peer = await logged_in(server)
+    peer = await logged_in(server, again=True)
     with pytest.raises(ClientError, match=r"orders of alice can't be read now: the connection is lost"):
         account.orders  # noqa: B018
     return peer, account, live, seen
@@ -476,7 +478,7 @@ async def test_an_account_that_begins_anew_has_nothing_to_catch_up_with(
         await peer.answer("subscribe", went_on(channel, 90, "alice"))
     server._hellos.append(hello(epoch="e2"))
     peer.ws.transport.abort()
-    peer = await logged_in(server)
+    peer = await logged_in(server, again=True)
     for snapshot in (fills_snapshot(1), balances(1, USDT="7"), NO_POSITIONS, open_orders(1, order())):
         await peer.answer("subscribe", {}, snapshot)
     assert (await seen).fills == 0
@@ -510,7 +512,7 @@ async def test_an_order_that_is_forgotten_meanwhile_is_unknown(server: FakeServe
     await traded(client, peer)
     live = await placed(client, peer)
     peer.ws.transport.abort()
-    peer = await logged_in(server)
+    peer = await logged_in(server, again=True)
     await account_begins_anew(peer, fills_snapshot(0), balances(3), NO_POSITIONS, open_orders(2))
     await peer.refuse("order.get", ErrorBody("rate_limited", "slower", retry=True))
     await peer.refuse("order.get", UNKNOWN)
@@ -543,7 +545,7 @@ async def test_fills_are_neither_missed_nor_repeated_over_a_reconnection(
     fills = await fills_of(client, peer)
     assert await anext(fills) == fill(5)
     peer.ws.transport.abort()
-    peer = await logged_in(server)
+    peer = await logged_in(server, again=True)
     missing = [private("fills", "update", seq, fill(seq)) for seq in (6, 7)]
     if not recovered:
         missing = [fills_snapshot(7, *[fill(seq) for seq in (4, 5, 6, 7)])]
@@ -569,7 +571,7 @@ async def test_a_new_epoch_is_told_and_its_fills_follow(server: FakeServer, clie
     await anext(fills)
     server._hellos.append(hello(epoch="e2"))
     peer.ws.transport.abort()
-    peer = await logged_in(server)
+    peer = await logged_in(server, again=True)
     await peer.answer("subscribe", {}, fills_snapshot(2, fill(1), fill(2)))
     await peer.say(private("fills", "update", 3, fill(3)))
     lost = await anext(fills)

@@ -219,7 +219,10 @@ class Keeper:
         if self._key is None:
             return
         try:
-            params = LoginParams(self._key.key, self._key.sign(hello.challenge))
+            # what the last connection has sent must not arrive after the server was asked what became of it
+            before = self._connection.session.hello if self._connection is not None else None
+            takeover = before.session if before is not None else False
+            params = LoginParams(self._key.key, self._key.sign(hello.challenge), takeover=takeover)
             result = await connection.request("auth.login", params)
             self.login = connection.session.decode(result, LoginResult)
         except BaseException as error:

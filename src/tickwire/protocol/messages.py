@@ -75,12 +75,12 @@ class NoParams(_Base, frozen=True, forbid_unknown_fields=True):
 
 class LoginParams(_Base, frozen=True, forbid_unknown_fields=True):
     """Parameters of `auth.login`: a key and its signature over the challenge of `hello` (base64url without padding),
-    or a token (JWT) alone. `takeover` closes the key's other sessions."""
+    or a token (JWT) alone. `takeover` closes the key's other sessions, or the one of them that it names."""
 
     key: str = ""
     signature: str = ""
     token: str = ""
-    takeover: bool = False
+    takeover: bool | str = False
 
 
 class PlaceParams(_Base, frozen=True, forbid_unknown_fields=True):

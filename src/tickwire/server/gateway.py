@@ -117,6 +117,10 @@ class Gateway:
             peer: address at the other end of the socket. secure: whether the socket is a TLS one.
         """
         caller = self.callers.identify(peer, secure, request.headers)
+        try:
+            self.admission.upgrade(caller.ip)
+        except RateLimited as error:
+            return _limited(error)
         if request.path.partition("?")[0] != WS_PATH:
             return Refusal(404, f"There is no WebSocket here. Connect to {WS_PATH}.\n")
         if self.draining:
@@ -128,12 +132,13 @@ class Gateway:
             return Refusal(403, text)
         identity: Identity | None = None
         try:
-            self.admission.upgrade(caller.ip)
             for authorization in request.headers.get_all("Authorization")[:1]:
                 identity = self.identify(authorization, caller.ip)
         except RateLimited as error:
-            return Refusal(429, f"{error}\n", error.retry_after_s, error.rate)
+            return _limited(error)
         except InvalidInput as error:
+            if error.code == "busy":  # its account's first records can't be written now
+                return Refusal(503, f"{error}\n", RETRY_AFTER_SECONDS)
             return Refusal(401, f"{error}\n")
         if identity is not None and not self.admission.has_room(identity.key_id, connection):
             return Refusal(429, f"{_too_many_connections()}\n", LIMIT_RETRY_SECONDS)
@@ -166,10 +171,10 @@ class Gateway:
 
     def _login(self, params: LoginParams, challenge: str, connection: Connection, ip: str) -> Identity:
         identity = self._proved(ip, lambda: self._authenticator.login(params, challenge=challenge, ip=ip))
-        if params.takeover:
-            for other in self.admission.others(identity.key_id, connection):
+        for other in self.admission.others(identity.key_id, connection):
+            if params.takeover in (True, other.about.get("session")):
                 other.close(4409, "another session of the key has taken over")
-        elif not self.admission.has_room(identity.key_id, connection):
+        if not self.admission.has_room(identity.key_id, connection):
             raise _too_many_connections()
         self.admission.logged_in(identity.key_id, connection)
         log.info("logged in", extra={**connection.about, "key": identity.key_id, "account": identity.account, "ip": ip})
@@ -235,6 +240,10 @@ class Gateway:
                 break
             made = self.hub.subscriptions_made
             await asyncio.sleep(SETTLE_SECONDS)
+
+
+def _limited(error: RateLimited) -> Refusal:
+    return Refusal(429, f"{error}\n", error.retry_after_s, error.rate)
 
 
 def _too_many_connections() -> InvalidInput:
