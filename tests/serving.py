@@ -21,9 +21,15 @@ class Served(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(*arguments: str) -> AsyncIterator[Served]:
-    """`tickwire serve --port 0 ARGUMENTS`, stopped by SIGTERM when the block ends unless it has gone before."""
+async def serving(*arguments: str, after: str = "") -> AsyncIterator[Served]:
+    """`tickwire serve --port 0 ARGUMENTS`, stopped by SIGTERM when the block ends unless it has gone before.
+
+    Args:
+        after: what the shell that starts it does before, such as `ulimit`.
+    """
     command = [sys.executable, "-m", "tickwire", "serve", "--port", "0", "--log-level", "warning", *arguments]
+    if after:
+        command = ["sh", "-c", f'{after}; exec "$@"', "sh", *command]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TICKWIRE_")}
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE, env=environment)
     assert process.stderr is not None

@@ -64,6 +64,10 @@ UPGRADES_PER_TURN_MAX = 8
 CONNECTIONS_MAX = 20_000
 """Open sockets, whatever they are used for. Beyond it: HTTP 503."""
 
+FILES_RESERVED = 64
+"""Of the files that the process may have open (`ulimit -n`), those that are not for clients: the tape, the keys, feeds,
+sockets that are being refused. Where the rest is fewer than `CONNECTIONS_MAX`, it is the bound."""
+
 DRAIN_SECONDS = 5
 """Over which a planned stop spreads its closes: 20,000 clients then come back at 4,000 a second, not all at once."""
 
@@ -74,7 +78,8 @@ DRAIN_ACCEPT_SECONDS = 1
 """How long a stopping server still takes connections, to tell probes and clients so with HTTP 503."""
 
 CLOSING_SECONDS_MAX = 1
-"""How long the clients that were closed last may take to answer the close before their sockets are cut."""
+"""How long the clients that were closed last may take to answer the close before their sockets are cut; and those whose
+upgrade was refused, to read that."""
 
 RETRY_AFTER_SECONDS = 1
 """What an upgrade that is refused for now is told to wait (`Retry-After`)."""
@@ -124,11 +129,11 @@ TLS_HANDSHAKE_SECONDS_MAX = 10
 """How long a TLS handshake may take: the slowest network's takes three. Beyond it the socket is cut."""
 
 HTTP_REQUEST_SECONDS_MAX = 10
-"""How long a request or upgrade may take to arrive whole, from the opening of its socket or the end of the answer
-before. Beyond it: HTTP 408."""
+"""How long a request or upgrade may take to arrive whole, from the opening of its socket or from when the last piece of
+the answer before was handed to it, which must be read in that time, too. Beyond it: HTTP 408."""
 
 HTTP_RESPONSE_SECONDS_MAX = 60
-"""How long making and reading an HTTP answer may take. Beyond it the socket is cut."""
+"""How long an HTTP answer may take until its last piece is handed to the socket. Beyond it the socket is cut."""
 
 LOGIN_SECONDS_MAX = 10
 """How long a session may go without a login where a key is required. Beyond it: close 4401."""

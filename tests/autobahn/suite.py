@@ -47,7 +47,7 @@ def python2() -> str:
         try:
             if subprocess.run(probe, capture_output=True, timeout=START_SECONDS_MAX).stdout.strip() == b"2.7.":
                 return command
-        except OSError:
+        except (OSError, subprocess.TimeoutExpired):
             continue
     if named:
         raise Missing(f"PYTHON2 is {named}, which is no Python 2.7 with pip")

@@ -224,7 +224,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             command = shlex.split(step.text.replace("/opt/tickwire", str(made)))
             command[0] = sys.executable if command[0] == "python" else command[0]
             run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-            if re.search(r"Could not find a version|No matching distribution|NewConnectionError", run.stderr):
+            if "connection broken by" in run.stderr:
                 pytest.skip("there is no package index here to build from")
             assert run.returncode == 0, run.stderr
     yield made

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
+import sys
 import time
 from contextlib import AsyncExitStack, closing
 from itertools import count
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -18,8 +21,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 import tickwire
 from serving import Served, serving
 from tickwire.cli.doctor import examine
+from tickwire.config import ServerSettings
+from tickwire.errors import ConfigError, TapeError
 from tickwire.keyfile import KeyFile
-from tickwire.server.app import STOP_SECONDS_MAX
+from tickwire.server.app import STOP_SECONDS_MAX, Server
 from tickwire.server.keys import KeyStore
 from tickwire.tape.sqlite import open_tape
 
@@ -343,3 +348,86 @@ async def test_the_client_library_says_so_and_goes_on_with_the_next_server(
     assert [record.message for record in caplog.records if record.name == "tickwire.client.keeper"] == [
         f"{client.url} stops or restarts and will close this connection; the client then reconnects"
     ]
+
+
+async def test_a_failed_writer_ends_the_server_with_its_error_and_everybody_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server(ServerSettings(port=0, feeds=()))
+    mine = [server.keys.create(name, scopes=["read", "trade"], kind="hmac")[1] for name in ("alice", "bob")]
+    serving_on = asyncio.create_task(server.serve())
+    async with AsyncExitStack() as stack, asyncio.timeout(WAIT_SECONDS):
+        clients = [await joined(stack, server.url, key) for key in mine]
+        for client in clients:
+            await client.call("session.cancel_on_disconnect", scope="account")
+        monkeypatch.setattr(server.tape, "append", Mock(side_effect=TapeError("the disk is full")))
+        with pytest.raises(TapeError, match="the disk is full"):
+            await serving_on
+        for client in clients:
+            await client.reader
+        assert [client.ended[0] for client in clients] == [1012, 1012]
+    assert server._socket.fileno() == -1
+
+
+async def test_a_snapshot_that_fails_at_the_end_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Server(ServerSettings(port=0, feeds=(), data_dir=tmp_path))
+    async with server.running(), asyncio.timeout(WAIT_SECONDS):
+        while not server.tape.last_seq:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        monkeypatch.setattr(server.tape, "save_snapshot", Mock(side_effect=TapeError("the disk is full")))
+    assert "no last snapshot" in caplog.text
+    assert server._socket.fileno() == -1
+    with pytest.raises(ConfigError, match="closed"):
+        server.keys.list()
+    with closing(open_tape(tmp_path, "process")) as tape:
+        assert tape.epoch == server.tape.epoch
+
+
+async def test_a_server_that_can_not_listen_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("tickwire.server.app.notify", told.append)
+    monkeypatch.setattr("tickwire.server.app._Web.startup", AsyncMock(side_effect=OSError("no port")))
+    async with asyncio.timeout(WAIT_SECONDS):
+        for run in (server := Server(ServerSettings(port=0, feeds=()))).serve, _briefly:
+            with pytest.raises(OSError, match="no port"):
+                await run()
+    assert told == []
+    assert server._socket.fileno() == -1
+
+
+async def _briefly() -> None:
+    async with Server(ServerSettings(port=0, feeds=())).running():
+        pass
+
+
+async def test_a_server_whose_port_is_gone_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    ready = asyncio.Event()
+
+    def notify(state: str) -> None:
+        told.append(state)
+        ready.set()
+
+    async def main_loop(_: object) -> None:
+        await ready.wait()
+        raise RuntimeError("no loop")
+
+    monkeypatch.setattr("tickwire.server.app.notify", notify)
+    monkeypatch.setattr("tickwire.server.app._Web.main_loop", main_loop)
+    async with asyncio.timeout(WAIT_SECONDS):
+        with pytest.raises(RuntimeError, match="no loop"):
+            await Server(ServerSettings(port=0, feeds=())).serve()
+    assert told == ["READY=1", "STOPPING=1"]
+
+
+async def test_a_disk_that_takes_no_more_ends_the_process_with_an_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tickwire", "serve", "--port", "0", "--data-dir", str(tmp_path / "data")]
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'ulimit -f 600; exec "$@"', "sh", *command), stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(WAIT_SECONDS):
+        _, said = await process.communicate()
+    assert process.returncode == 1
+    assert re.fullmatch(r"tickwire: transaction \d+ was not stored: disk I/O error", said.decode().splitlines()[-1])

@@ -213,3 +213,13 @@ async def test_a_wrong_handshake_is_counted_and_given_back(server: Server) -> No
         async with connect(server.url + "/other"):
             pass
     assert server._gateway.admission._sockets_open == 0
+
+
+async def test_headers_in_pieces_are_counted_once(server: Server) -> None:
+    head = f"{GET}Connection: close\r\nX: {'x' * 11_900}\r\n\r\n".encode()
+    lines = f"{GET}Connection: close\r\n{''.join(f'X-{n}: {chr(120) * 3_000}{chr(13)}{chr(10)}' for n in range(5))}\r\n"
+    for whole in (head, lines.encode()):
+        pieces = iter([whole[at : at + 1_460] for at in range(0, len(whole), 1_460)])
+        said, _ = await trickle(server, pieces)
+        assert said is not None
+        assert said.status == 200

@@ -203,6 +203,11 @@ async def test_metrics_are_for_those_who_are_named() -> None:
             status, body = await get(server, "/metrics", **{header: "127.0.0.1"})
             assert (status, "--metrics-allow" in body) == (403, True), header
             assert "tickwire_" not in body
+        for host in ("localhost", "127.0.0.1:1", "[::1]:8000"):
+            assert (await get(server, "/metrics", Host=host))[0] == 200, host
+        for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", "["):
+            status, body = await get(server, "/metrics", Host=host)
+            assert (status, "by an address" in body) == (403, True), host
     async with serving(metrics_allow=("10.0.0.0/8",)) as server:
         assert (await get(server, "/metrics"))[0] == 403
         assert (await get(server, "/healthz"))[0] == 200

@@ -73,6 +73,9 @@ class ServerEnd(asyncio.Transport):
         """See `asyncio.WriteTransport`."""
         self._high, self._low = (high or 0) // SHRINK, (low or 0) // SHRINK
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """See `asyncio.BaseTransport`."""
+
     def get_extra_info(self, name: str, default: object = None) -> object:
         """See `asyncio.BaseTransport`."""
         return ("10.0.0.1", 50_000) if name == "peername" else default

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tickwire.errors import InvalidInput
+from tickwire.errors import ConfigError, InvalidInput
 from tickwire.keyfile import KeyFile, KeyKind, decode_base64url, encode_base64url
 from tickwire.model.identity import Identity
 from tickwire.protocol.messages import LoginParams
@@ -415,3 +416,16 @@ def test_a_key_that_another_process_revokes_is_out_of_force_once_looked_for(tmp_
 def test_nobody_is_not_in_force(world: World) -> None:
     assert not world.auth.in_force("")
     assert not world.auth.in_force("nobody")
+
+
+def test_while_the_keys_can_not_be_read_nobody_is_in_force(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, _ = world.key("hmac")
+    assert world.auth.in_force(key.key_id)
+    with monkeypatch.context() as broken:
+        for method in ("changed", "get"):
+            broken.setattr(world.store, method, Mock(side_effect=ConfigError("the disk is gone")))
+        with pytest.raises(ConfigError):
+            world.auth.refresh()
+        with pytest.raises(ConfigError):
+            world.auth.in_force(key.key_id)
+    assert world.auth.in_force(key.key_id)

@@ -173,6 +173,24 @@ def test_a_failed_pipeline_keeps_nobody_open() -> None:
     virtual(run())
 
 
+@pytest.mark.parametrize("broken", ["drain", "finish", "close"])
+def test_a_session_that_fails_does_not_keep_the_others_open(
+    broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def run() -> None:
+        drained = Drained("abc", mute="a")
+        monkeypatch.setattr(next(iter(drained.connections)), broken, lambda *_: 1 // 0)
+        await drained.run(3)
+        assert [step[2] for step in drained.steps if step[1:] in (("close", "b", 1012), ("close", "c", 1012))] == [
+            *"bc"
+        ]
+        assert drained.steps[-1][1:] == ("abort", "a")
+        assert [drained.told[name] for name in "bc"] == [2 * SECOND, 3 * SECOND]
+
+    virtual(run())
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_many_closes_share_a_commit() -> None:
     async def run() -> None:
         drained = Drained("x" * 5_000)

@@ -385,8 +385,10 @@ def test_a_revoked_key_ends_its_login_at_once() -> None:
     client.call("subscribe", {"channel": "book", "symbols": [SYMBOL]})
     client.result("session.cancel_on_disconnect", {"scope": "account"})
     client.revoked.add("other")
+    client.session.check()
     (beat,) = decoded(client.session.heartbeat())
     assert [stream["channel"] for stream in beat["streams"]] == ["book"]
+    assert client.session.ending == (4403, "the session's key was revoked")
     assert client.session.identity is None
     assert client.error("order.place", BUY)[:2] == ("not_logged_in", "method")
     client.session.closed()
@@ -397,6 +399,7 @@ def test_a_key_that_is_revoked_is_seen_by_the_next_message() -> None:
     client = Client(login="other")
     client.revoked.add("other")
     assert client.error("account.balances")[:2] == ("not_logged_in", "method")
+    assert client.session.ending == (4403, "the session's key was revoked")
 
 
 def test_the_limit_of_requests_can_be_set() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from itertools import chain
@@ -53,6 +54,8 @@ class Socket:
     def get_write_buffer_size(self) -> int:
         return self.unsent
 
+    def set_protocol(self, _: object) -> None: ...
+
     def set_write_buffer_limits(self, high: int, low: int) -> None: ...
 
     def get_extra_info(self, _: str) -> Any:
@@ -65,7 +68,7 @@ class Client:
     def __init__(self) -> None:
         self.world = world = World()
         self.keys = keys = KeyStore(None)
-        key = keys.create("a", scopes=("read", "trade"), kind="hmac")[1]
+        self.key = key = keys.create("a", scopes=("read", "trade"), kind="hmac")[1]
         gateway = Gateway(
             market=world.market,
             hub=world.hub,
@@ -79,6 +82,7 @@ class Client:
         self.submitted: list[tuple[list[Record], Any]] = []
         gateway.submit = lambda records, done: self.submitted.append((records, done))
         self.socket = Socket()
+        self.gateway = gateway
         self.connection = Connection(gateway, set())
         self.connection.connection_made(self.socket)  # type: ignore[arg-type]
         self.connection.data_received(
@@ -202,3 +206,47 @@ async def test_a_drain_answers_what_was_taken_takes_no_more_and_then_closes(clie
     client.reads(request(5, "ping"), CLOSE)
     assert client.written() == []
     assert client.socket.closing
+
+
+async def test_a_revoked_key_closes_though_a_message_comes_before_it_is_looked_for(client: Client) -> None:
+    client.keys.revoke(client.key.key)
+    client.reads(request(1, "account.balances"), request(2, "ping"))
+    ((refusal, close),) = client.written()
+    assert (refusal["id"], refusal["error"]["code"], close) == (1, "not_logged_in", Opcode.CLOSE)
+    assert client.connection._ws.close_sent is not None
+    assert client.connection._ws.close_sent.code == 4403
+
+
+async def test_a_revoked_key_closes_at_the_next_beat_of_whoever_asks_nothing(client: Client) -> None:
+    client.keys.revoke(client.key.key)
+    client.connection._on_beat()
+    assert client.written() == [[Opcode.CLOSE]]
+    assert client.connection._ws.close_sent is not None
+    assert client.connection._ws.close_sent.code == 4403
+
+
+@pytest.mark.parametrize("broken", ["check", "heartbeat"])
+async def test_a_beat_that_fails_closes_and_is_not_the_last(
+    client: Client, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(client.connection._session, broken, lambda: 1 // 0)
+    before = client.connection._beat
+    client.connection._on_beat()
+    assert client.written() == [[Opcode.CLOSE]]
+    assert client.connection._ws.close_sent is not None
+    assert client.connection._ws.close_sent.code == 1011
+    assert "ZeroDivisionError" in caplog.text
+    assert client.connection._beat is not before
+
+
+async def test_whoever_does_not_read_a_refusal_is_cut(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tickwire.server.socket.CLOSING_SECONDS_MAX", 0)
+    socket, cut = Socket(), asyncio.Event()
+    socket.abort = cut.set  # type: ignore[method-assign]
+    refused = Connection(client.gateway, set())
+    refused.connection_made(socket)  # type: ignore[arg-type]
+    refused.data_received(UPGRADE.replace("/ws", "/nowhere").encode())
+    assert socket.writes[0].startswith(b"HTTP/1.1 404")
+    assert socket.closing
+    async with asyncio.timeout(20):
+        await cut.wait()

@@ -191,6 +191,9 @@ def run_server(settings: ServerSettings, log_format: LogFormat = "text") -> None
     import uvloop
 
     from tickwire.server.app import Server
+    from tickwire.server.files import raise_files_max
+
+    raise_files_max()
 
     async def main() -> None:
         server = Server(settings)

@@ -166,18 +166,18 @@ class Session:
 
     def heartbeat(self) -> bytes:
         """Where every stream of the session stands, so that a client sees what it did not get."""
-        self._check_key()
         return self._frame(Heartbeat(self._now(), self._streams()))
 
     def check(self) -> None:
-        """Look whether the client has let one of its deadlines pass. To be called every `heartbeat_ms`; time is counted
-        in these calls, so that a wall clock that is set does not end sessions."""
+        """Look whether the client has let one of its deadlines pass, or its key was revoked. To be called every
+        `heartbeat_ms`; time is counted in these calls, so that a wall clock that is set does not end sessions."""
         self._beats_idle += 1
         self._beats_without_login = 0 if self.identity is not None else self._beats_without_login + 1
         if self._require_key and self._beats_without_login * HEARTBEAT_MS >= LOGIN_SECONDS_MAX * 1000:
             self.ending = 4401, f"not logged in within {LOGIN_SECONDS_MAX} s"
         elif self.identity is None and not self._cursors and self._beats_idle * HEARTBEAT_MS >= IDLE_SECONDS_MAX * 1000:
             self.ending = 4103, f"nothing asked for in {IDLE_SECONDS_MAX} s"
+        self._check_key()
 
     def drain(self, deadline: int) -> bytes:
         """Says that the server stops, and closes this connection at `deadline`, ns since the epoch."""
@@ -308,8 +308,9 @@ class Session:
         return identity
 
     def _check_key(self) -> None:
-        """A key that was revoked ends its login; a guard that it armed stays."""
+        """A key that was revoked ends its login and the session; a guard that it armed stays."""
         if self.identity is not None and not self._in_force(self.identity.key_id):
+            self.ending = 4403, "the session's key was revoked"
             self._drop_private()
             self.identity = None
             self._drop_unseen()

@@ -14,12 +14,14 @@ from tickwire.limits import (
     CONNECTIONS_MAX,
     CONNECTIONS_PER_KEY_MAX,
     FAILED_LOGINS_PER_MINUTE_MAX,
+    FILES_RESERVED,
     KEYS_MAX,
     LIMIT_RETRY_SECONDS,
 )
 from tickwire.protocol.messages import Rate
 from tickwire.protocol.rate import TokenBucket
 from tickwire.server.caller import parse_address
+from tickwire.server.files import files_max
 
 MINUTE_SECONDS = 60
 
@@ -124,6 +126,7 @@ class Admission:
         self._connections_per_ip = connections_per_ip
         self._sockets: dict[str, int] = {}
         self._sockets_open = 0
+        self._sockets_max = files_max() - FILES_RESERVED
         self._holders: dict[str, dict[KeyHolder, None]] = {}
         self._key_of: dict[KeyHolder, str] = {}
         self._upgrades = Buckets(upgrades_per_second, "upgrades a second from one address", now)
@@ -141,8 +144,9 @@ class Admission:
         Args:
             ip: whose it is; None for a proxy's, until it is known for whom it speaks.
         """
-        if self._sockets_open >= CONNECTIONS_MAX:
-            text = f"This server has {CONNECTIONS_MAX} connections, its limit. Try again later.\n"
+        most = min(CONNECTIONS_MAX, self._sockets_max)
+        if self._sockets_open >= most:
+            text = f"This server has {most} connections, its limit. Try again later.\n"
             return Refusal(503, text, LIMIT_RETRY_SECONDS)
         if ip is not None:
             party = _party(ip)

@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from tickwire.clock import NowNs, wall_clock_ns
 from tickwire.config import SIMULATED, FeedSpec, ServerSettings
-from tickwire.errors import ConfigError, WriterFailed
+from tickwire.errors import ConfigError, TapeError, WriterFailed
 from tickwire.feeds.base import Feed
 from tickwire.feeds.recorded import RecordedFeed
 from tickwire.feeds.runner import FeedRunner
@@ -143,8 +143,9 @@ class Server:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop)
-        async with self._parts() as (web, pipeline), self._serving(web, pipeline, hurry):
-            pipeline.failed.add_done_callback(lambda _: told_to_stop.set())
+        async with self._parts() as (web, pipeline), self._serving(web, pipeline, hurry) as serving:
+            for end in (pipeline.failed, serving):
+                end.add_done_callback(lambda _: told_to_stop.set())
             notify("READY=1")
             await told_to_stop.wait()
             notify("STOPPING=1")
@@ -158,14 +159,18 @@ class Server:
             yield self
 
     @contextlib.asynccontextmanager
-    async def _serving(self, web: _Web, pipeline: Pipeline, hurry: asyncio.Event) -> AsyncIterator[None]:
-        """The port is served while the block runs; then the sessions are drained."""
+    async def _serving(
+        self, web: _Web, pipeline: Pipeline, hurry: asyncio.Event
+    ) -> AsyncIterator[asyncio.Future[None]]:
+        """The port is served while the block runs; then the sessions are drained. Yields the end of the serving."""
         serving = asyncio.ensure_future(web.serve(sockets=[self._socket]))
         serving.add_done_callback(lambda _: web.listening.set())  # or a start that fails would be waited for
         await web.listening.wait()
+        if serving.done():
+            await serving
         pipeline.failed.add_done_callback(lambda _: hurry.set())
         try:
-            yield
+            yield serving
         finally:
             await self._drain(web, pipeline, hurry)
             web.should_exit = True
@@ -233,20 +238,27 @@ class Server:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            with contextlib.suppress(WriterFailed):  # which it says itself
-                await pipeline.put([])  # what the last sessions and feeds have left
-                pipeline.save_snapshot()
-            self.tape.close()
-            self.keys.close()
-            self._socket.close()
+            with contextlib.ExitStack() as closing:
+                closing.callback(self._socket.close)
+                closing.callback(self.keys.close)
+                closing.callback(self.tape.close)
+                try:
+                    with contextlib.suppress(WriterFailed):  # which it says itself
+                        await pipeline.put([])  # what the last sessions and feeds have left
+                        pipeline.save_snapshot()
+                except TapeError as error:
+                    log.error("no last snapshot, the next start reads more of the tape: %s", error)
 
     async def _watch_files(self) -> None:
         """Close the sockets of keys that are revoked, also by another process, and take a new certificate."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            self._gateway.close_revoked()
-            if self._certificate is not None:
-                self._certificate.refresh()
+            try:
+                self._gateway.close_revoked()
+                if self._certificate is not None:
+                    self._certificate.refresh()
+            except Exception:
+                log.exception("keys or certificate can't be looked at; that is tried again")
 
     def _web(self, pipeline: Pipeline) -> _Web:
         def connection(*, config: Any, server_state: Any, app_state: Any) -> Connection:
@@ -280,7 +292,7 @@ class Server:
             lambda: self._failing(pipeline),
             [
                 *rest_routes(desk, self._gateway.identify, self._gateway.allow),
-                metrics_route(metrics, self.settings.metrics_allow),
+                metrics_route(metrics, self.settings.metrics_allow, self._gateway.callers.is_own),
             ],
         )
         if self.settings.origins:

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from tickwire.clock import NowNs
-from tickwire.errors import InvalidInput
+from tickwire.errors import ConfigError, InvalidInput
 from tickwire.keyfile import ALGORITHMS, AUDIENCE, SECRET_BYTES, TOKEN_SECONDS_MAX, KeyKind, decode_base64url
 from tickwire.model.identity import Identity
 from tickwire.protocol.messages import LoginParams
@@ -109,8 +109,16 @@ class Authenticator:
         return known
 
     def refresh(self) -> bool:
-        """Look whether keys have changed since the last call, here or in another process, and return that."""
-        changed = self._keys.changed()
+        """Look whether keys have changed since the last call, here or in another process, and return that.
+
+        Raises:
+            ConfigError: the keys can't be read; until they can, `in_force` raises this as well.
+        """
+        try:
+            changed = self._keys.changed()
+        except ConfigError:
+            self._in_force.clear()
+            raise
         if changed:
             self._in_force.clear()
         return changed

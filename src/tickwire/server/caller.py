@@ -95,8 +95,13 @@ class Callers:
             return True
         if origin != f"{'https' if secure else 'http'}://{host}":
             return False
+        return self.is_own(host)
+
+    def is_own(self, host: str) -> bool:
+        """Whether a `Host` is an address, `localhost` or the name that the server listens on: none that somebody else
+        makes to lead here."""
         try:
-            name = urlsplit(origin).hostname or ""
+            name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
             return False
         return name in (_LOCAL_NAME, self._host) or parse_address(name) is not None

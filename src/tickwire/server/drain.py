@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Protocol
 
 from websockets.frames import CloseCode
@@ -20,6 +21,8 @@ from websockets.frames import CloseCode
 from tickwire.clock import NowNs
 from tickwire.errors import WriterFailed
 from tickwire.limits import CLOSING_SECONDS_MAX
+
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
 """How often it is looked whether everybody has left already."""
@@ -74,7 +77,8 @@ async def drain(
     everybody = list(connections)
     left = deque(zip(spread_ns(len(everybody), int(seconds * 1e9)), everybody, strict=True))
     for offset_ns, connection in left:
-        connection.drain(begin_ns + offset_ns)
+        with _alone():
+            connection.drain(begin_ns + offset_ns)
     while left and connections:
         wait = left[0][0] / 1e9 - (loop.time() - begin)
         if wait > 0:
@@ -87,11 +91,13 @@ async def drain(
         if not due:
             continue
         for connection in due:
-            connection.finish()
+            with _alone():
+                connection.finish()
         with contextlib.suppress(WriterFailed):  # then all has been answered, too
             await settled()
         for connection in due:
-            connection.close(CloseCode.SERVICE_RESTART, "the server stops or restarts: reconnect and resume")
+            with _alone():
+                connection.close(CloseCode.SERVICE_RESTART, "the server stops or restarts: reconnect and resume")
     await _gone(connections)
 
 
@@ -102,4 +108,14 @@ async def _gone(connections: Collection[Draining]) -> None:
     while connections and loop.time() < end:  # noqa: ASYNC110
         await asyncio.sleep(STEP_SECONDS)
     for connection in list(connections):
-        connection.abort()
+        with _alone():
+            connection.abort()
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Whatever is wrong with one session must not keep the others from their close."""
+    try:
+        yield
+    except Exception:
+        log.exception("a session can't be drained; its socket is cut at the end")

@@ -8,6 +8,7 @@ are those behind a trusted proxy.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
@@ -29,6 +30,8 @@ from tickwire.server.admission import Refusal
 
 if TYPE_CHECKING:
     from tickwire.server.gateway import Gateway
+
+log = logging.getLogger(__name__)
 
 _TOO_LARGE = Refusal(
     431, f"At most {HTTP_HEADER_BYTES_MAX} bytes and {HTTP_HEADERS_MAX} lines of headers are taken here.\n"
@@ -61,7 +64,10 @@ class Openings:
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._turn)
         for upgrade in turn:
-            upgrade()
+            try:
+                upgrade()
+            except Exception:  # which must not reach the others of the turn
+                log.exception("an upgrade has failed; its socket is cut")
 
 
 class _Headers:
@@ -79,7 +85,7 @@ class Front(HttpToolsProtocol):
     """A socket that speaks HTTP. uvicorn makes one for each that it accepts.
 
     A request must be here whole `HTTP_REQUEST_SECONDS_MAX` after the socket was opened or the answer before was made,
-    and its own answer be made and read within `HTTP_RESPONSE_SECONDS_MAX`.
+    and its own answer be handed to the socket within `HTTP_RESPONSE_SECONDS_MAX`.
     """
 
     def __init__(
@@ -102,6 +108,7 @@ class Front(HttpToolsProtocol):
         self._in_head = False
         self._heads_begun = 0
         self._head_bytes = 0
+        self._line_bytes = 0
         self._head_lines = 0
         self._answering: RequestResponseCycle | None = None
 
@@ -127,11 +134,11 @@ class Front(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
-        was_in_head, begun = self._in_head, self._heads_begun
+        was_in_head, before = self._in_head, (self._heads_begun, self._head_bytes)
         super().data_received(data)
-        if was_in_head and self._in_head and begun == self._heads_begun:  # all of it belongs to a line without an end
-            self._head_bytes += len(data)
-            if self._head_bytes > HTTP_HEADER_BYTES_MAX:
+        if was_in_head and self._in_head and before == (self._heads_begun, self._head_bytes):  # no line ends in it
+            self._line_bytes += len(data)
+            if self._head_bytes + self._line_bytes > HTTP_HEADER_BYTES_MAX:
                 self._refuse(_TOO_LARGE)
 
     def handle_websocket_upgrade(self) -> None:
@@ -153,7 +160,7 @@ class Front(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = True
         self._heads_begun += 1
-        self._head_bytes = self._head_lines = 0
+        self._head_bytes = self._line_bytes = self._head_lines = 0
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request target."""
@@ -197,13 +204,14 @@ class Front(HttpToolsProtocol):
             try:
                 super().handle_websocket_upgrade()
             except BaseException:
-                self.transport.abort()  # as the loop does where a protocol's own method fails
+                self.transport.abort()  # whereupon the `Connection` takes back what it has counted
                 raise
             if not self.transport.is_closing():
                 self.transport.resume_reading()
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
+        self._line_bytes = 0
         if self._head_bytes > HTTP_HEADER_BYTES_MAX or self._head_lines > HTTP_HEADERS_MAX:
             self._refusal = _TOO_LARGE
             raise _Refused

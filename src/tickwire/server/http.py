@@ -68,14 +68,20 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """Headers that a proxy adds: what carries one comes from somewhere else than its address says."""
 
 
-def metrics_route(metrics: Metrics, allow: Sequence[str]) -> Route:
+def metrics_route(metrics: Metrics, allow: Sequence[str], is_own: Callable[[str], bool]) -> Route:
     """`/metrics`, for those who ask from one of these networks themselves; everybody else is told that it is not for
-    them, whatever their proxy's address."""
+    them, whatever their proxy's address.
+
+    Args:
+        is_own: whether a `Host` can't be a web page's that is made to lead here (DNS rebinding).
+    """
     networks = [ipaddress.ip_network(text) for text in allow]
 
     async def endpoint(request: Request) -> Response:
         address = parse_address(request.client.host) if request.client else None
         by_proxy = any(name in request.headers for name in FORWARDED)
+        if not is_own(request.headers.get("host", "")):
+            return PlainTextResponse("Ask for metrics by an address, localhost or the name listened on.\n", 403)
         if by_proxy or address is None or not any(address in network for network in networks):
             text = "Metrics are not for this address. See the option --metrics-allow of tickwire serve.\n"
             return PlainTextResponse(text, 403)

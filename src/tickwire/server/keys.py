@@ -1,7 +1,8 @@
 """The keys of a server: one SQLite file, which `tickwire keys` changes while a server has it open.
 
-Nothing is kept in memory: each question is answered from the file, in a few microseconds, so that a key that another
-process has revoked is out of force at once. Revoking deletes: who had a key is not the server's to remember.
+The store keeps no key in memory: each question is answered from the file, in a few microseconds, so that nobody logs in
+with a key that another process has revoked. Who is logged in is looked up again when `changed` says so. Revoking
+deletes: who had a key is not the server's to remember.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from tickwire.limits import (
+    CLOSING_SECONDS_MAX,
     HEARTBEAT_MS,
     MESSAGE_BYTES_MAX,
     PING_INTERVAL_SECONDS,
@@ -86,6 +87,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is ours; the request comes next."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from it
+        self._transport.set_protocol(self)  # before the upgrade: one that fails is to end in our `connection_lost`
         self._transport.set_write_buffer_limits(high=SEND_BUFFER_HIGH_BYTES, low=SEND_BUFFER_LOW_BYTES)
         self._uvicorn_connections.add(self)
 
@@ -226,6 +228,7 @@ class Connection(asyncio.Protocol):
         self._gateway.meters.connections_refused[status] += 1
         log.debug("an upgrade is refused", extra={"ip": ip, "status": status})
         self._transport.close()
+        self._beat = asyncio.get_running_loop().call_later(CLOSING_SECONDS_MAX, self._transport.abort)
 
     def _upgrade(self, request: Request) -> None:
         peer = self._transport.get_extra_info("peername")
@@ -309,6 +312,15 @@ class Connection(asyncio.Protocol):
         self._beat = asyncio.get_running_loop().call_later(HEARTBEAT_MS / 1000, self._on_beat)
 
     def _on_beat(self) -> None:
+        self._schedule_beat()
+        try:
+            self._tend()
+        except Exception:
+            log.exception("a session has failed; its connection is closed", extra=self.about)
+            self._ws.fail(CloseCode.INTERNAL_ERROR, "the server failed")
+            self._send_pending()
+
+    def _tend(self) -> None:
         """Heartbeat; and now and then a ping, for a peer that sends nothing may be gone."""
         assert self._session is not None
         self._beats_unanswered += 1
@@ -330,4 +342,3 @@ class Connection(asyncio.Protocol):
                 self._send_pending()
             if self.ready:  # to one that lags a heartbeat would name messages that are still to come
                 self._transport.write(self._session.heartbeat())
-        self._schedule_beat()
