@@ -59,7 +59,7 @@ class _PublicToo:
 
 
 class _Stream:
-    """A stream that has subscribers."""
+    """A stream that has subscribers, or had some a moment ago."""
 
     __slots__ = ("key", "last_seq", "logs", "lossless", "pending", "shown", "slot")
 
@@ -93,9 +93,7 @@ class Hub:
         self._pulled: dict[str, dict[StreamKey, _Stream]] = {}  # symbol -> latest-class streams
         self._dirty: dict[_Stream, None] = {}
         self._waiting: dict[_Stream, None] = {}
-        self._restart_over_at = (
-            0  # when the clients from before a restart are not waited for any more; 0 for no restart
-        )
+        self._restart_over_at = 0  # when clients from before a restart are waited for no more; 0 for no restart
         self._idle: dict[Log, int] = {}  # logs without a reader: since when, oldest first
         self._touched: dict[Sink, None] = {}  # sinks that have something to write
         self.subscriptions_made = 0
@@ -181,10 +179,10 @@ class Hub:
                 stream = self._pushed.get((event.channel, event.symbol, "")) or self._log_from(event, now)
                 stream.pending.append(event)
         for stream in self._pushed.values():
-            events = stream.pending
-            stream.last_seq = events[-1].seq
-            for start in range(0, len(events), REMEMBERED_SEGMENT):
-                stream.pending = events[start : start + REMEMBERED_SEGMENT]
+            said = stream.pending
+            stream.last_seq = said[-1].seq
+            for start in range(0, len(said), REMEMBERED_SEGMENT):
+                stream.pending = said[start : start + REMEMBERED_SEGMENT]
                 for log in stream.logs.values():
                     log.last_seq = stream.pending[-1].seq
                     data = self._encode(stream, log.encoding)
