@@ -16,11 +16,12 @@ from msgspec.structs import replace
 
 from tickwire.engine.events import Rejected
 from tickwire.errors import InvalidNumber
-from tickwire.limits import ICEBERG_SLICES_MAX, OPEN_ORDERS_MAX, TRANSFER_IDS_MAX
+from tickwire.limits import OPEN_ORDERS_MAX, TRANSFER_IDS_MAX
 from tickwire.market.accounts import Account, AccountState
 from tickwire.market.listing import Listing
 from tickwire.market.matched import MatchedListing
 from tickwire.market.out import Out
+from tickwire.market.refusals import NO_CHANGE, contradiction, rejected, short_of, thin_iceberg, unknown_symbol
 from tickwire.market.settlement import DEAD_MAN, ORDER, Settlement
 from tickwire.model.events import Position, Positions
 from tickwire.model.order import Order, Reason
@@ -37,55 +38,7 @@ from tickwire.model.records import (
     PlaceOrder,
     Transfer,
 )
-from tickwire.model.units import asset_text, asset_units
-
-_REFUSALS = {
-    "would_take": ("a post-only order would match at once at this price", "price"),
-    "would_not_fill": ("there is not enough within the limit to fill the order whole", "size"),
-    "no_change": ("the order has this price and size already", None),
-}
-
-
-def _contradiction(command: PlaceOrder) -> Refused | None:
-    """Which fields of a placement do not go together, or can't be. A session has told its client in more detail."""
-    kind = command.type
-    if command.size <= 0:
-        return Refused("invalid_params", "size must be more than 0", "size")
-    if command.display_size < 0:
-        return Refused("invalid_params", "display_size must not be negative", "display_size")
-    for field, value, wanted in (
-        ("price", command.price, kind in ("limit", "stop_limit")),
-        ("stop_price", command.stop_price, kind in ("stop", "stop_limit")),
-    ):
-        if (value is not None) != wanted:
-            return Refused("invalid_params", f"a {kind} order {'needs' if wanted else 'has no'} {field}", field)
-        if value is not None and value <= 0:
-            return Refused("invalid_params", f"{field} must be more than 0", field)
-    if command.post_only and (command.price is None or command.time_in_force in ("ioc", "fok")):
-        return Refused("invalid_params", "a post-only order has to be able to rest", "post_only")
-    return None
-
-
-def _unknown_symbol(symbol: str) -> Refused:
-    return Refused("unknown_symbol", f"no instrument {symbol!r}", "symbol")
-
-
-def _too_thin(size: int, display_size: int) -> bool:
-    return display_size > 0 and size > display_size * ICEBERG_SLICES_MAX
-
-
-def _thin_iceberg() -> Refused:
-    return Refused("invalid_params", f"display_size must be at least size / {ICEBERG_SLICES_MAX}", "display_size")
-
-
-def _short_of(asset: str, need: int, available: int) -> Refused:
-    text = f"this needs {asset_text(need)} {asset}; {asset_text(available)} is available"
-    return Refused("insufficient_balance", text)
-
-
-def _rejected(event: Rejected) -> Refused:
-    text, field = _REFUSALS.get(event.code, (f"the order can't be entered: {event.code}", None))
-    return Refused(event.code if event.code in _REFUSALS else "invalid_params", text, field)
+from tickwire.model.units import asset_units
 
 
 class TradingState(msgspec.Struct, frozen=True):
@@ -206,7 +159,7 @@ class Trading(Settlement):
     def _enter(self, account: Account, command: PlaceOrder, out: Out) -> Outcome:
         listing = self._listings.get(command.symbol)
         if listing is None:
-            return _unknown_symbol(command.symbol)
+            return unknown_symbol(command.symbol)
         if not isinstance(listing, MatchedListing):
             return Refused("not_tradable", f"{command.symbol} is traded elsewhere; it is only shown here", "symbol")
         refusal = self._forbidden(account, listing, command)
@@ -249,9 +202,9 @@ class Trading(Settlement):
 
     def _forbidden(self, account: Account, listing: MatchedListing, command: PlaceOrder) -> Refused | None:
         """Why an order may not be entered, before what it costs is looked at."""
-        contradiction = _contradiction(command)
-        if contradiction is not None:
-            return contradiction
+        refusal = contradiction(command)
+        if refusal is not None:
+            return refusal
         refusal = self._switched_off(account, listing)
         if refusal is not None:
             return refusal
@@ -261,8 +214,9 @@ class Trading(Settlement):
             return Refused("deadline_passed", f"expires_at is over: the server's time is {self.now}", "expires_at")
         if len(account.live) >= OPEN_ORDERS_MAX:
             return Refused("too_many_orders", f"an account may have {OPEN_ORDERS_MAX} open orders")
-        if _too_thin(command.size, command.display_size):
-            return _thin_iceberg()
+        refusal = thin_iceberg(command.size, command.display_size)
+        if refusal is not None:
+            return refusal
         stop, last = command.stop_price, listing.last_price
         if stop is not None and last is not None and (last >= stop if command.side == "buy" else last <= stop):
             text = f"the last trade, at {listing.instrument.price.format(last)}, has reached the stop price already"
@@ -306,7 +260,7 @@ class Trading(Settlement):
         need, asset = terms.hold(side, order.remaining, cost), terms.pays(side)
         available = self.ledger.available(account.name, asset)
         if available < need:
-            return _short_of(asset, need, available)
+            return short_of(asset, need, available)
         events = matcher.place(
             order.order_id,
             account.name,
@@ -321,7 +275,7 @@ class Trading(Settlement):
             limit=limit,
         )
         if events and isinstance(events[0], Rejected):
-            return _rejected(events[0])
+            return rejected(events[0])
         balance = self.ledger.balance(account.name, asset)
         balance.available -= need
         balance.held += need
@@ -376,9 +330,10 @@ class Trading(Settlement):
         if command.price is not None and (order.price is None or command.price <= 0):
             return Refused("invalid_params", "price must be more than 0, of an order that has a limit", "price")
         if (price, remaining) == (order.price, order.remaining):
-            return Refused("no_change", _REFUSALS["no_change"][0])
-        if _too_thin(remaining, order.display_size):
-            return _thin_iceberg()
+            return Refused("no_change", NO_CHANGE)
+        refusal = thin_iceberg(remaining, order.display_size)
+        if refusal is not None:
+            return refusal
         refusal = self._switched_off(account, listing)
         if refusal is not None:
             return refusal
@@ -411,7 +366,7 @@ class Trading(Settlement):
         balance = self.ledger.balance(account.name, asset)
         more = need - order.held
         if more > balance.available:
-            return _short_of(asset, more, balance.available)
+            return short_of(asset, more, balance.available)
         events = listing.matcher.amend(
             order.order_id,
             price=price,
@@ -420,7 +375,7 @@ class Trading(Settlement):
             self_trade_prevention=order.self_trade_prevention,
         )
         if isinstance(events[0], Rejected):
-            return _rejected(events[0])
+            return rejected(events[0])
         balance.available -= more
         balance.held += more
         order.held = need
@@ -483,7 +438,7 @@ class Trading(Settlement):
             return account
         available = self.ledger.available(command.account, command.asset)
         if available + amount < 0:
-            return _short_of(command.asset, -amount, available)
+            return short_of(command.asset, -amount, available)
         self.ledger.bring(command.account, command.asset, amount)
         self._balances_changed[command.account, command.asset] = None
         self._transfers[command.transfer_id] = body
@@ -495,7 +450,7 @@ class Trading(Settlement):
         orders: list[Order] = []
         if command.symbol:
             if command.symbol not in self._listings:
-                return _unknown_symbol(command.symbol)
+                return unknown_symbol(command.symbol)
             if command.on:
                 self._killed.add(command.symbol)
                 orders = [order for order in self._orders.values() if order.symbol == command.symbol]
