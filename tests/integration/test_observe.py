@@ -18,17 +18,18 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+import support
 from scraping import Values, of, values
 from serving import START_SECONDS_MAX
 from tickwire import connect as connect_client
 from tickwire.config import ServerSettings
 from tickwire.errors import ConfigError, RequestRefused
 from tickwire.limits import MESSAGE_BYTES_MAX
-from tickwire.model.instrument import Instrument
 from tickwire.model.records import ListInstrument, Transfer
 from tickwire.observe import watchdog
 from tickwire.observe.watchdog import Watchdog
@@ -37,16 +38,7 @@ from tickwire.server.app import KEYS_FILE, Server
 from tickwire.server.keys import KeyStore
 
 WAIT_SECONDS = 30
-BTC = Instrument(
-    venue="SIM",
-    base="BTC",
-    quote="USDT",
-    asset_class="crypto",
-    tick_size="0.01",
-    lot_size="0.001",
-    kind="matched",
-    book="orders",
-)
+BTC = replace(support.BTC, feed="")
 
 
 @asynccontextmanager

@@ -11,29 +11,19 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from msgspec.structs import replace
 
+import support
 from tickwire import connect
 from tickwire.cli.doctor import examine
 from tickwire.config import ServerSettings
 from tickwire.errors import ConnectionLost, RequestRefused
 from tickwire.keyfile import KeyFile
-from tickwire.model.instrument import Instrument
 from tickwire.model.records import ListInstrument
 from tickwire.server.app import Server
 
 SYMBOL = "SIM:BTC-USDT"
-BTC = Instrument(
-    venue="SIM",
-    base="BTC",
-    quote="USDT",
-    asset_class="crypto",
-    tick_size="0.01",
-    lot_size="0.001",
-    kind="matched",
-    book="orders",
-    maker_fee="0.001",
-    taker_fee="0.002",
-)
+BTC = replace(support.BTC, feed="", maker_fee="0.001", taker_fee="0.002")
 WAIT_SECONDS = 20
 
 

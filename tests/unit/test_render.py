@@ -176,8 +176,13 @@ def ticker(symbol: str, *, last: int, open_: int) -> Ticker:
     ids=lambda value: type(value).__name__ if isinstance(value, msgspec.Struct) else "",
 )
 def test_data(event: Event, expected: str) -> None:
+    check_data(event, expected)
+
+
+def check_data(event: Event, expected: str) -> None:
+    """An event is shown as expected, and that is what the client's types read."""
     assert data(event) == expected
-    kind = "snapshot" if isinstance(event, RecentTrades | Orders) else "update"
+    kind = "snapshot" if isinstance(event, RecentTrades | Orders | OpenOrders | RecentFills) else "update"
     msgspec.json.decode(expected, type=DATA_TYPES[event.channel, kind])
 
 
@@ -330,9 +335,7 @@ MAKER_JSON = (
     ids=lambda value: type(value).__name__ if isinstance(value, msgspec.Struct) else "",
 )
 def test_data_of_an_account(event: Event, expected: str) -> None:
-    assert data(event) == expected
-    kind = "snapshot" if isinstance(event, OpenOrders | RecentFills) else "update"
-    msgspec.json.decode(expected, type=DATA_TYPES[event.channel, kind])
+    check_data(event, expected)
 
 
 @pytest.mark.parametrize(
