@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import os
+import uuid
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -23,6 +24,8 @@ SECRET_BYTES = 32
 ALGORITHMS: dict[KeyKind, str] = {"ed25519": "EdDSA", "hmac": "HS256"}
 """The one algorithm that signs the tokens of each kind of key."""
 AUDIENCE = "tickwire"
+NO_CHALLENGE = ".="
+"""Characters of what else a key signs: a token has a "." in it, the parameters of a request a "=". A challenge has neither."""
 TOKEN_SECONDS_MAX = 3_600
 """Longest time from `iat` to `exp` of a token: whoever gets hold of one has it no longer than that."""
 
@@ -80,9 +83,9 @@ class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises:
             InvalidInput: the challenge is none of a tickwire server.
         """
-        if "." in challenge:
-            # what is signed in a token has one: a false server could have itself a token signed
-            raise InvalidInput("a challenge holds no '.'; do not trust this server", field="challenge")
+        if any(char in challenge for char in NO_CHALLENGE):
+            # a false server could have itself a token signed, or an order
+            raise InvalidInput("a challenge holds no '.' and no '='; do not trust this server", field="challenge")
         message = challenge.encode()
         if self.kind == "hmac":
             return encode_base64url(hmac.digest(self._secret(), message, hashlib.sha256))
@@ -107,6 +110,14 @@ class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def _secret(self) -> bytes:
         return decode_base64url(self.secret)
+
+
+def api_key(secret: bytes) -> str:
+    """The API key that stands for the secret of an hmac key, for protocols that have a GUID there (RFC 9562, version 4).
+
+    It shows the secret to nobody, and nobody can have it made by the owner: `KeyFile.sign` signs no ".".
+    """
+    return str(uuid.UUID(bytes=hmac.digest(secret, b"tickwire.api-key", hashlib.sha256)[:16], version=4))
 
 
 def encode_base64url(data: bytes) -> str:

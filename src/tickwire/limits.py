@@ -19,6 +19,9 @@ that had not read them gets a gap and a snapshot. Roughly a second of a fully lo
 RETAINED_BYTES_PER_STREAM_MAX = 32 * 1024 * 1024
 """The same for one stream, so that a busy one can't push out all the others."""
 
+WINDOW_EVENTS_MAX = 1_000
+"""Events that a stream which is said at an interval collects; beyond it they are said at once."""
+
 RESUME_SECONDS = 60
 """How long, by the tape's clock, the log of a lossless stream is kept for a client that comes back: a change of
 networks, a restart. Also how much of the tape's end is told anew after a restart of the server."""

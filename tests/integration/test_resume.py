@@ -83,7 +83,7 @@ async def test_much_that_was_missed_comes_in_turns_and_in_order(tmp_path: Path) 
         rounds = 3 * CATCH_UP_BYTES_MAX // 100 // 50
         for _ in range(rounds):
             await put(server, *(order("buy", price, 1) for price in range(1, 50)), CancelAll("a"))
-        last = server.hub.last_seq(next(iter(server.hub._pushed.values())).key)
+        last = server.hub.last_seq(next(iter(server.hub._streams.values())).key)
         assert last == rounds * 98
         async with connect(server.url) as client:
             await subscribe(client, epoch=epoch, seq=1)

@@ -170,7 +170,7 @@ async def test_a_message_in_too_many_fragments_closes_1009(server: Server) -> No
 
 def readers(server: Server) -> list[Any]:
     """Who reads a lossless stream; its log is kept a while for those who come back."""
-    return [sink for stream in server.hub._pushed.values() for log in stream.logs.values() for sink in log.cursors]
+    return [sink for stream in server.hub._streams.values() for log in stream.logs.values() for sink in log.cursors]
 
 
 async def test_nothing_follows_a_close_frame(server: Server) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "tickwire"
 
-# Each package may import itself and those before it. Everything up to `protocol` is the core.
-CORE = ["errors", "limits", "model", "meters", "book", "engine", "market", "streams", "protocol"]
+# Each package may import itself and those before it. Everything up to `dialects` is the core.
+CORE = ["errors", "limits", "model", "meters", "book", "engine", "market", "streams", "protocol", "dialects"]
 ORDER = [*CORE, "clock", "keyfile", "tape", "config", "feeds", "observe", "server", "client", "testing", "cli"]
 
 IMPURE = {

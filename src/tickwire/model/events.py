@@ -89,7 +89,13 @@ class Quote(_Base, frozen=True):
 
 class Candle(_Base, frozen=True):
     """One candle as it stands. `start` and `interval` are nanoseconds; `volume` in lots, `quote_volume` in
-    ticks x lots. A closed candle never changes again."""
+    ticks x lots. A closed candle never changes again.
+
+    Attributes:
+        buy_volume, buy_quote_volume: the part of it that takers bought.
+        first_trade, last_trade: numbers of its first and last trade in the stream `trades`.
+        first_ts, last_ts: the tape's time of those.
+    """
 
     channel: ClassVar[str] = "candles"
     interval: int
@@ -102,6 +108,12 @@ class Candle(_Base, frozen=True):
     quote_volume: int
     trades: int
     closed: bool
+    buy_volume: int = 0
+    buy_quote_volume: int = 0
+    first_trade: int = 0
+    last_trade: int = 0
+    first_ts: int = 0
+    last_ts: int = 0
 
 
 class Ticker(_Base, frozen=True):
@@ -134,6 +146,12 @@ class Status(_Base, frozen=True):
     trading: TradingState
     feed: FeedState
     reason: str
+
+
+class Tick(_Base, frozen=True):
+    """It is time: the next interval of a clock stream has begun. `symbol` is ""."""
+
+    channel: ClassVar[str] = "clock"
 
 
 # ---- private: streams of one account, which stands where the symbol does elsewhere ------------------
@@ -238,6 +256,7 @@ Event: TypeAlias = (
     | Ticker
     | Rate
     | Status
+    | Tick
     | Fill
     | RecentFills
     | OrderUpdate

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from tickwire.model.channel import StreamKey
-from tickwire.model.events import Event
+from tickwire.model.events import Book, Event, Orders
 from tickwire.protocol.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, Gap, Lagging, Skipped
 from tickwire.protocol.render import Renderer
 
@@ -105,6 +105,7 @@ class NativeCodec:
     """Makes the native protocol's frames for the hub."""
 
     def __init__(self, encoding: Encoding, renderer: Renderer) -> None:
+        self.name = encoding.name
         self._encoding = encoding
         self._renderer = renderer
 
@@ -114,8 +115,21 @@ class NativeCodec:
         """A stream message as a frame."""
         return self._encoding.frame(self._renderer.message(key, event, kind=kind, seq=seq, ts=ts))
 
+    def updates(self, key: StreamKey, events: list[Event]) -> bytes:
+        """See `tickwire.streams.log.Codec`."""
+        message, lossless = self.message, key.lossless
+        frames = [
+            message(key, event, kind=_kind(event) if lossless else "update", seq=event.seq, ts=event.ts)
+            for event in events
+        ]
+        return frames[0] if len(frames) == 1 else b"".join(frames)
+
+    def snapshot(self, key: StreamKey, event: Event | None, *, seq: int, ts: int) -> bytes:
+        """See `tickwire.streams.log.Codec`."""
+        return self.message(key, event, kind="snapshot", seq=seq, ts=ts)
+
     def lagging(self, messages: int) -> bytes:
-        """See `tickwire.streams.hub.Codec`."""
+        """See `tickwire.streams.log.Codec`."""
         return self._encoding.frame(Lagging(messages))
 
     def dropped(self, key: StreamKey, first: int, last: int) -> bytes:
@@ -125,3 +139,9 @@ class NativeCodec:
         return self._encoding.frame(
             Skipped(key.channel, key.symbol, first, last, key.depth, key.interval_ms, key.interval)
         )
+
+
+def _kind(event: Event) -> Literal["snapshot", "update"]:
+    """A pushed book that was replaced whole is a snapshot in mid-stream; all else that is published, an update."""
+    replaced = event.snapshot if isinstance(event, Book) else isinstance(event, Orders)
+    return "snapshot" if replaced else "update"

@@ -15,9 +15,12 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from tickwire.errors import ConfigError, InvalidInput
 from tickwire.keyfile import SECRET_BYTES, KeyFile, KeyKind, encode_base64url
@@ -29,6 +32,10 @@ ALLOW_IPS_MAX = 32
 """Networks that one key may be used from: each login looks through them."""
 SYMBOLS_MAX = 64
 """Symbols or beginnings that one key may be entitled to: each subscription looks through them."""
+RSA_BITS_MIN = 2_048
+"""The least that is thought safe (NIST SP 800-57, part 1)."""
+RSA_BITS_MAX = 4_096
+"""Each request that it signs is verified: twice the bits take four times as long."""
 BUSY_SECONDS = 5
 """How long a change waits for another process's. Reading never waits (WAL)."""
 
@@ -41,6 +48,9 @@ _TABLE = """CREATE TABLE IF NOT EXISTS keys (
 _ADDED_LATER = ("channels", "symbols")
 """Columns that the tables of older versions lack: their keys see everything."""
 
+Proof: TypeAlias = KeyKind | Literal["rsa"]
+"""What checks a signature. An rsa key is always its owner's own: only its public half ever comes here."""
+
 
 class Key(NamedTuple):
     """A key as the server holds it.
@@ -49,7 +59,8 @@ class Key(NamedTuple):
         key_id: its public name.
         account: what it acts for.
         kind: what `verifier` is.
-        verifier: 32 bytes that check a signature: the public key for "ed25519", the shared secret for "hmac".
+        verifier: what checks a signature: the public key of 32 bytes for "ed25519", that in DER
+            (SubjectPublicKeyInfo, RFC 5280) for "rsa", the shared secret of 32 bytes for "hmac".
         scopes: what it may do.
         allow_ips: networks it may be used from; none means everywhere.
         name: a note of the operator's.
@@ -58,7 +69,7 @@ class Key(NamedTuple):
 
     key_id: str
     account: str
-    kind: KeyKind
+    kind: Proof
     verifier: bytes
     scopes: tuple[Scope, ...]
     allow_ips: tuple[str, ...]
@@ -98,7 +109,7 @@ class KeyStore:
             except sqlite3.Error:
                 self._db.close()
                 raise
-        self._seen = self._version()
+        self._seen = self.version()
 
     def create(
         self,
@@ -187,7 +198,7 @@ class KeyStore:
 
     def changed(self) -> bool:
         """Whether keys were created or revoked, here or by another process, since the last call or the opening."""
-        version = self._version()
+        version = self.version()
         if version == self._seen:
             return False
         self._seen = version
@@ -202,7 +213,7 @@ class KeyStore:
         with self._named():
             return [_key(row) for row in self._db.execute("SELECT * FROM keys ORDER BY account, name, key_id")]
 
-    def _version(self) -> tuple[int, int]:
+    def version(self) -> tuple[int, int]:
         """Changes when another connection has changed the file, and when this one has."""
         with self._named(), closing(self._db.execute("PRAGMA data_version")) as cursor:
             return cursor.fetchone()[0], self._db.total_changes
@@ -229,10 +240,24 @@ class KeyStore:
             raise ConfigError(f"the keys in {self._path or 'memory'} can't be used: {error}") from error
 
 
-def _key(row: tuple[str, str, KeyKind, bytes, str, str, str, str, str]) -> Key:
+def _key(row: tuple[str, str, Proof, bytes, str, str, str, str, str]) -> Key:
     key_id, account, kind, verifier, scopes, allow_ips, name, channels, symbols = row
     granted = tuple(scope for scope in SCOPES if scope in scopes.split(","))
     return Key(key_id, account, kind, verifier, granted, _split(allow_ips), name, _split(channels), _split(symbols))
+
+
+def _verifier(public_key: bytes) -> tuple[Proof, bytes]:
+    """Kind and verifier of a public key in PEM."""
+    try:
+        key = load_pem_public_key(public_key)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if isinstance(key, Ed25519PublicKey):
+        return "ed25519", key.public_bytes_raw()
+    if isinstance(key, RSAPublicKey) and RSA_BITS_MIN <= key.key_size <= RSA_BITS_MAX:
+        return "rsa", key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    text = f"give an Ed25519 public key in PEM, or an RSA one of {RSA_BITS_MIN} to {RSA_BITS_MAX} bits"
+    raise InvalidInput(text, field="public_key")
 
 
 def _split(text: str) -> tuple[str, ...]:

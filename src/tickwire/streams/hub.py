@@ -14,34 +14,17 @@ The producer never waits. A sink that is full keeps cursors; `catch_up` serves i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, Protocol
+from typing import TypeVar
 
-from tickwire.limits import CATCH_UP_BYTES_MAX, IDLE_LOGS_MAX, RESUME_SECONDS
+from tickwire.limits import CATCH_UP_BYTES_MAX, IDLE_LOGS_MAX, RESUME_SECONDS, WINDOW_EVENTS_MAX
 from tickwire.market.market import Market
 from tickwire.market.out import Heard
 from tickwire.meters import Meters
-from tickwire.model.channel import CANDLE_NAMES, PRIVATE_CHANNELS, StreamKey
-from tickwire.model.events import Book, Candle, Event, Orders
-from tickwire.streams.log import Cursor, Log, Retention, Segment, Sink
+from tickwire.model.channel import CANDLE_NAMES, CLOCK, JOINED_CHANNELS, PRIVATE_CHANNELS, StreamKey
+from tickwire.model.events import Book, Candle, Event, Tick
+from tickwire.streams.log import Codec, Cursor, Log, Retention, Segment, Sink
 
-
-class Codec(Protocol):
-    """Turns events and notices into complete frames of one encoding."""
-
-    def message(
-        self, key: StreamKey, event: Event | None, *, kind: Literal["snapshot", "update"], seq: int, ts: int
-    ) -> bytes:
-        """A stream message; `event` is None for a snapshot of what has not happened yet."""
-        ...
-
-    def lagging(self, messages: int) -> bytes:
-        """Says how many messages a client is behind."""
-        ...
-
-    def dropped(self, key: StreamKey, first: int, last: int) -> bytes:
-        """Says that messages `first` to `last` are not coming: `gap` or `skipped`, by the stream's class."""
-        ...
-
+_K = TypeVar("_K")
 
 RESUME_NS = RESUME_SECONDS * 1_000_000_000
 REMEMBERED_SEGMENT = 64
@@ -61,18 +44,29 @@ class _PublicToo:
 class _Stream:
     """A stream that has subscribers, or had some a moment ago."""
 
-    __slots__ = ("key", "last_seq", "logs", "lossless", "pending", "shown", "slot")
+    __slots__ = ("counts", "key", "last_seq", "logs", "lossless", "made_of", "pending", "shown", "slot")
 
     def __init__(self, key: StreamKey, seq: int, shown: Event | None) -> None:
         self.key = key
         self.lossless = key.lossless
+        self.made_of = _made_of(key)
+        """What is pushed to it, as (channel, symbol, candle interval)."""
+        self.counts = len(self.made_of) > 1
+        """Whether it numbers its messages itself."""
         self.last_seq = seq
-        self.logs: dict[str, Log] = {}
+        self.logs: dict[Codec, Log] = {}
         self.pending: list[Event] = []
         self.shown = shown
         """What was last published."""
         self.slot = -1
-        """Which interval the last publication fell into (book at an interval only)."""
+        """Which interval the last publication fell into, where there is one."""
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The numbers of the first and the last message that is pending."""
+        if self.counts:
+            return self.last_seq + 1, self.last_seq + len(self.pending)
+        return self.pending[0].seq, self.pending[-1].seq
 
 
 class Hub:
@@ -89,8 +83,9 @@ class Hub:
         self._codecs = codecs
         self._retention = retention or Retention()
         self._meters = meters or Meters()
-        self._pushed: dict[tuple[str, str, str], _Stream] = {}  # (channel, symbol, candle interval)
-        self._pulled: dict[str, dict[StreamKey, _Stream]] = {}  # symbol -> latest-class streams
+        self._streams: dict[StreamKey, _Stream] = {}
+        self._pushed: dict[tuple[str, str, str], list[_Stream]] = {}  # by (channel, symbol, candle interval)
+        self._pulled: dict[str, list[_Stream]] = {}  # latest-class streams by symbol
         self._dirty: dict[_Stream, None] = {}
         self._waiting: dict[_Stream, None] = {}
         self._restart_over_at = 0  # when clients from before a restart are waited for no more; 0 for no restart
@@ -101,17 +96,20 @@ class Hub:
 
     # ---- subscribers -----------------------------------------------------------------------------
 
-    def subscribe(self, key: StreamKey, sink: Sink) -> tuple[Cursor, bytes]:
+    def subscribe(self, key: StreamKey, sink: Sink, codec: Codec | None = None) -> tuple[Cursor, bytes]:
         """Let a sink read a stream, from its next message on.
 
         The caller must send the returned snapshot before the next `flush`. Subscribing a sink again gives it
         a fresh snapshot and drops what it had not been given.
 
+        Args:
+            codec: what makes the frames, else that of the sink's encoding.
+
         Raises:
             UnknownSymbol: there is no such instrument.
         """
         stream = self._stream(key)
-        log = stream.logs.get(sink.encoding) or self._open(stream, sink.encoding)
+        log = self._log(stream, codec or self._codecs[sink.encoding])
         return self._join(log, sink), self._snapshot(stream, log)
 
     def resume(self, key: StreamKey, sink: Sink, after: int) -> tuple[Cursor, bytes] | None:
@@ -125,9 +123,9 @@ class Hub:
         """
         if after == self.last_seq(key):
             stream = self._stream(key)
-            return self._join(stream.logs.get(sink.encoding) or self._open(stream, sink.encoding), sink), b""
-        known = self._find(key)
-        log = known.logs.get(sink.encoding) if known is not None and key.lossless else None
+            return self._join(self._log(stream, self._codecs[sink.encoding]), sink), b""
+        known = self._streams.get(key)
+        log = known.logs.get(self._codecs[sink.encoding]) if known is not None and key.lossless else None
         index = None if log is None else log.index_of(after + 1)
         if log is None or index is None:
             return None
@@ -159,7 +157,7 @@ class Hub:
         cursor.sink.lagging.pop(cursor, None)
         if log.cursors:
             return
-        if log.lossless:
+        if log.lossless and log.codec in self._codecs.values():
             self._idle[log] = self._market.now
         else:
             self._close(log)
@@ -176,16 +174,16 @@ class Hub:
         self._restart_over_at = now + RESUME_NS
         for event in events:
             if StreamKey(event.channel, event.symbol).lossless:
-                stream = self._pushed.get((event.channel, event.symbol, "")) or self._log_from(event, now)
+                stream = self._streams.get(StreamKey(event.channel, event.symbol)) or self._log_from(event, now)
                 stream.pending.append(event)
-        for stream in self._pushed.values():
+        for stream in self._streams.values():
             said = stream.pending
             stream.last_seq = said[-1].seq
             for start in range(0, len(said), REMEMBERED_SEGMENT):
                 stream.pending = said[start : start + REMEMBERED_SEGMENT]
                 for log in stream.logs.values():
                     log.last_seq = stream.pending[-1].seq
-                    data = self._encode(stream, log.encoding)
+                    data = log.codec.updates(stream.key, stream.pending)
                     self._retention.add(log, Segment(stream.pending[0].seq, log.last_seq, data))
             stream.pending = []
 
@@ -196,12 +194,12 @@ class Hub:
 
     def last_seq(self, key: StreamKey) -> int:
         """The last `seq` published on a stream that has subscribers, or the state's where it has none."""
-        stream = self._find(key)
+        stream = self._streams.get(key)
         return stream.last_seq if stream is not None else self._market.seq(key)
 
     def snapshot(self, key: StreamKey) -> Event | None:
         """A stream's state as a new subscriber would be shown it."""
-        stream = self._find(key)
+        stream = self._streams.get(key)
         return stream.shown if stream is not None and not key.lossless else self._market.view(key)
 
     # ---- publication -----------------------------------------------------------------------------
@@ -210,13 +208,15 @@ class Hub:
         """Take the events of one record."""
         for event in events:
             interval = CANDLE_NAMES[event.interval] if isinstance(event, Candle) else ""
-            stream = self._pushed.get((event.channel, event.symbol, interval))
-            if stream is None and self._restart_over_at and self._may_be_missed(event):
-                stream = self._log_from(event, self._market.now)
-            if stream is not None:
+            if self._restart_over_at and self._may_be_missed(event):
+                self._log_from(event, self._market.now)
+            for stream in self._pushed.get((event.channel, event.symbol, interval), ()):
                 stream.pending.append(event)
                 stream.shown = event
-                self._dirty[stream] = None
+                if stream.slot < 0 or not stream.lossless or len(stream.pending) >= WINDOW_EVENTS_MAX:
+                    self._dirty[stream] = None
+                else:
+                    self._waiting[stream] = None
 
     def hand(self, sink: Sink, frame: bytes) -> None:
         """Let a sink have a frame that is for it alone. The next flush writes it, ahead of the sink's streams."""
@@ -231,7 +231,7 @@ class Hub:
             (
                 log,
                 len(stream.pending),
-                Segment(stream.pending[0].seq, stream.pending[-1].seq, self._encode(stream, log.encoding)),
+                Segment(*stream.span, log.codec.updates(stream.key, stream.pending)),
             )
             for stream in self._dirty
             for log in stream.logs.values()
@@ -240,6 +240,9 @@ class Hub:
         touched = self._touched
         for log, count, segment in made:
             data, behind = segment.data, 0
+            if not data:
+                log.last_seq = segment.last
+                continue
             for sink, cursor in log.cursors.items():
                 if sink.ready:
                     if not sink.out:
@@ -251,11 +254,11 @@ class Hub:
                     cursor.index, cursor.seq = log.next_index, log.last_seq
                     sink.lagging[cursor] = None
             given = len(log.cursors) - behind
-            self._count(log.encoding, given * count, given * len(data))
+            self._count(log, given * count, given * len(data))
             log.last_seq = segment.last
             self._retention.add(log, segment)
         for stream in self._dirty:
-            stream.last_seq = stream.pending[-1].seq
+            stream.last_seq = stream.span[1]
             stream.pending = []
         self._dirty.clear()
         self.write()
@@ -272,11 +275,13 @@ class Hub:
         budget = CATCH_UP_BYTES_MAX
         if sink.lagging and not sink.lag_told:
             behind = sum(cursor.log.last_seq - cursor.seq for cursor in sink.lagging)
-            sink.out.append(self._codecs[sink.encoding].lagging(behind))
-            self._count(sink.encoding, 1, len(sink.out[-1]))
+            log = next(iter(sink.lagging)).log
+            if notice := log.codec.lagging(behind):
+                sink.out.append(notice)
+                self._count(log, 1, len(notice))
             sink.lag_told = True
         for cursor in list(sink.lagging):
-            if cursor.broken:
+            if cursor.broken or self._is_lost(cursor):
                 sink.too_slow()
                 return
             budget -= self._advance(cursor, budget)
@@ -292,51 +297,55 @@ class Hub:
 
     # ---- inside ----------------------------------------------------------------------------------
 
-    def _count(self, encoding: str, messages: int, size: int) -> None:
-        sent = self._meters.sent[encoding]
+    def _count(self, log: Log, messages: int, size: int) -> None:
+        sent = self._meters.sent[log.codec.name]
         sent.messages += messages
         sent.size += size
 
-    def _find(self, key: StreamKey) -> _Stream | None:
-        if key.lossless:
-            return self._pushed.get((key.channel, key.symbol, ""))
-        return self._pulled.get(key.symbol, {}).get(key)
-
     def _stream(self, key: StreamKey) -> _Stream:
-        stream = self._find(key)
+        stream = self._streams.get(key)
         if stream is None:
-            shown = None if key.lossless else self._market.view(key)
-            stream = _Stream(key, shown.seq if shown is not None else self._market.seq(key), shown)
+            if key.channel == CLOCK:
+                seq, shown = self._slot(key), None
+            elif key.channel in JOINED_CHANNELS:
+                (seq, shown) = (self._market.seq(StreamKey("book", key.symbol)) if key.interval_ms else 0), None
+            else:
+                shown = None if key.lossless else self._market.view(key)
+                seq = shown.seq if shown is not None else self._market.seq(key)
+            stream = self._streams[key] = _Stream(key, seq, shown)
+            stream.slot = self._slot(key)
             if not key.lossless:
-                self._pulled.setdefault(key.symbol, {})[key] = stream
-                stream.slot = self._slot(key)
-            if key.lossless or key.channel == "candles":
-                self._pushed[key.channel, key.symbol, key.interval] = stream
+                self._pulled.setdefault(key.symbol, []).append(stream)
+            for pushed in stream.made_of:
+                self._pushed.setdefault(pushed, []).append(stream)
         return stream
 
     def _may_be_missed(self, event: Event) -> bool:
-        """Whether a client from before a restart may come back for this. What a private stream's state does not show,
-        the fills, the market keeps."""
-        lossless = StreamKey(event.channel, event.symbol).lossless
-        return lossless and event.channel not in PRIVATE_CHANNELS and len(self._idle) < IDLE_LOGS_MAX
+        """Whether a client from before a restart may come back for this and there is no stream yet. What a private
+        stream's state does not show, the fills, the market keeps."""
+        key = StreamKey(event.channel, event.symbol)
+        public = key.lossless and event.channel not in PRIVATE_CHANNELS
+        return public and key not in self._streams and len(self._idle) < IDLE_LOGS_MAX
 
     def _log_from(self, event: Event, now: int) -> _Stream:
         """A stream that nobody reads yet, with logs that begin with this event."""
         stream = self._stream(StreamKey(event.channel, event.symbol))
         stream.last_seq = event.seq - 1
-        for encoding in self._codecs:
-            self._idle[self._open(stream, encoding)] = now
+        for codec in self._codecs.values():
+            self._idle[self._log(stream, codec)] = now
         return stream
 
-    def _open(self, stream: _Stream, encoding: str) -> Log:
-        log = stream.logs[encoding] = Log(stream.key, encoding, stream.last_seq)
-        self._retention.logs += 1
+    def _log(self, stream: _Stream, codec: Codec) -> Log:
+        log = stream.logs.get(codec)
+        if log is None:
+            log = stream.logs[codec] = Log(stream.key, codec, stream.last_seq)
+            self._retention.logs += 1
         return log
 
     def _close(self, log: Log) -> None:
-        stream = self._find(log.key)
-        if stream is not None and stream.logs.get(log.encoding) is log:
-            del stream.logs[log.encoding]
+        stream = self._streams.get(log.key)
+        if stream is not None and stream.logs.get(log.codec) is log:
+            del stream.logs[log.codec]
             self._retention.logs -= 1
             if not stream.logs:
                 self._drop(stream)
@@ -358,12 +367,11 @@ class Hub:
         key = stream.key
         self._dirty.pop(stream, None)
         self._waiting.pop(stream, None)
-        if key.lossless or key.channel == "candles":
-            del self._pushed[key.channel, key.symbol, key.interval]
+        del self._streams[key]
+        for pushed in stream.made_of:
+            _take_out(self._pushed, pushed, stream)
         if not key.lossless:
-            del self._pulled[key.symbol][key]
-            if not self._pulled[key.symbol]:
-                del self._pulled[key.symbol]
+            _take_out(self._pulled, key.symbol, stream)
 
     def _slot(self, key: StreamKey) -> int:
         return self._market.now // (key.interval_ms * 1_000_000) if key.interval_ms else -1
@@ -375,73 +383,70 @@ class Hub:
             streams = self._pulled.get(symbol)
             if streams:
                 seq_of = market.listing(symbol).seq_of
-                for key, stream in streams.items():
-                    if seq_of(key) > stream.last_seq:
+                for stream in streams:
+                    if seq_of(stream.key) > stream.last_seq:
                         waiting[stream] = None
         market.changed.clear()
+        for stream in self._pulled.get("", ()):
+            waiting[stream] = None
         for stream in list(waiting):
             key = stream.key
-            if key.interval_ms:
-                slot = self._slot(key)
-                if slot == stream.slot:
-                    continue
+            slot = self._slot(key)
+            if slot == stream.slot and key.interval_ms:
+                continue
             del waiting[stream]
-            event = market.view(key)
+            if stream.lossless:
+                stream.slot = slot
+                if stream.pending:
+                    self._dirty[stream] = None
+                continue
+            event = market.view(key) if key.symbol else Tick("", slot, market.now)
             if event is None or _same_levels(event, stream.shown):
                 continue
-            if key.interval_ms:
-                stream.slot = slot
+            stream.slot = slot
             stream.shown = event
             stream.pending.append(event)
             self._dirty[stream] = None
-
-    def _encode(self, stream: _Stream, encoding: str) -> bytes:
-        message, key = self._codecs[encoding].message, stream.key
-        frames = [
-            message(key, event, kind=_kind(event) if stream.lossless else "update", seq=event.seq, ts=event.ts)
-            for event in stream.pending
-        ]
-        return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def _snapshot(self, stream: _Stream, log: Log) -> bytes:
         seq, frame = log.snapshot
         if seq != stream.last_seq:
             key, market = stream.key, self._market
-            event = market.view(key) if key.lossless else stream.shown
+            event = None if key.channel in JOINED_CHANNELS else market.view(key) if key.lossless else stream.shown
             ts = event.ts if event is not None else market.now
-            frame = self._codecs[log.encoding].message(key, event, kind="snapshot", seq=stream.last_seq, ts=ts)
+            frame = log.codec.snapshot(key, event, seq=stream.last_seq, ts=ts)
             log.snapshot = (stream.last_seq, frame)
         return frame
+
+    def _is_lost(self, cursor: Cursor) -> bool:
+        """Whether messages are gone of which its client could not know."""
+        log = cursor.log
+        return log.lossless and cursor.index < log.first_index and log.codec.dropped(log.key, 0, 0) is None
 
     def _advance(self, cursor: Cursor, budget: int) -> int:
         """Hand a lagging cursor's next segments to its sink; returns the bytes."""
         log, sink = cursor.log, cursor.sink
         given = 0
         if cursor.index < log.first_index:
-            stream = self._find(log.key)
-            assert stream is not None
-            codec = self._codecs[log.encoding]
-            if log.key.lossless:
-                sink.out.append(codec.dropped(log.key, cursor.seq + 1, stream.last_seq))
+            stream, codec = self._streams[log.key], log.codec
+            last = stream.last_seq if log.lossless else log.segments[-1].first - 1
+            if last > cursor.seq:
+                sink.out.append(codec.dropped(log.key, cursor.seq + 1, last) or b"")
+                self._meters.dropped["gap" if log.lossless else "skipped"] += last - cursor.seq
+                self._count(log, 1, len(sink.out[-1]))
+            cursor.index = log.first_index
+            if log.lossless:
                 sink.out.append(self._snapshot(stream, log))
                 cursor.index = log.next_index
                 given = len(sink.out[-1])
-                self._meters.dropped["gap"] += stream.last_seq - cursor.seq
-                self._count(log.encoding, 2, len(sink.out[-2]) + given)
-            else:
-                newest = log.segments[-1]
-                if newest.first > cursor.seq + 1:
-                    sink.out.append(codec.dropped(log.key, cursor.seq + 1, newest.first - 1))
-                    self._meters.dropped["skipped"] += newest.first - 1 - cursor.seq
-                    self._count(log.encoding, 1, len(sink.out[-1]))
-                cursor.index = log.first_index
+                self._count(log, 1, given)
         while given < budget:
             segment = log.since(cursor.index)
             if segment is None:
                 break
             sink.out.append(segment.data)
             given += len(segment.data)
-            self._count(log.encoding, segment.last - segment.first + 1 if log.lossless else 1, len(segment.data))
+            self._count(log, segment.last - segment.first + 1 if log.lossless else 1, len(segment.data))
             cursor.index += 1
             cursor.seq = segment.last
         if cursor.index >= log.next_index:
@@ -450,10 +455,17 @@ class Hub:
         return given
 
 
-def _kind(event: Event) -> Literal["snapshot", "update"]:
-    """A pushed book that was replaced whole is a snapshot in mid-stream; all else that is published, an update."""
-    replaced = event.snapshot if isinstance(event, Book) else isinstance(event, Orders)
-    return "snapshot" if replaced else "update"
+def _made_of(key: StreamKey) -> list[tuple[str, str, str]]:
+    """What is pushed to a stream."""
+    if not key.lossless and key.channel != "candles":
+        return []
+    return [(channel, key.symbol, key.interval) for channel in JOINED_CHANNELS.get(key.channel, (key.channel,))]
+
+
+def _take_out(streams: dict[_K, list[_Stream]], name: _K, stream: _Stream) -> None:
+    streams[name].remove(stream)
+    if not streams[name]:
+        del streams[name]
 
 
 def _same_levels(event: Event, shown: Event | None) -> bool:

@@ -13,13 +13,46 @@ from typing import NamedTuple, Protocol
 
 from tickwire.limits import RETAINED_BYTES_MAX, RETAINED_BYTES_PER_STREAM_MAX
 from tickwire.model.channel import StreamKey
+from tickwire.model.events import Event
+
+
+class Codec(Protocol):
+    """Turns events and notices into complete frames of one encoding. Equal ones share their work and their bytes; they
+    must be hashable.
+
+    Attributes:
+        name: what its messages are counted under.
+    """
+
+    @property
+    def name(self) -> str:
+        """What its messages are counted under."""
+        ...
+
+    def updates(self, key: StreamKey, events: list[Event]) -> bytes:
+        """The frames for what a stream says in one transaction, joined; b"" for none."""
+        ...
+
+    def snapshot(self, key: StreamKey, event: Event | None, *, seq: int, ts: int) -> bytes:
+        """What a subscription begins with; `event` is None where nothing has happened yet, and for streams that are
+        made for dialects. b"" for nothing."""
+        ...
+
+    def lagging(self, messages: int) -> bytes:
+        """Says how many messages a client is behind; b"" for nothing."""
+        ...
+
+    def dropped(self, key: StreamKey, first: int, last: int) -> bytes | None:
+        """Says that messages `first` to `last` are not coming; of a lossless stream the snapshot follows. b"" where a
+        client sees that for itself, None where it can't: then it is closed."""
+        ...
 
 
 class Sink(Protocol):
     """Where a subscriber's bytes go: a connection.
 
     Attributes:
-        encoding: name of the codec it reads.
+        encoding: name of the codec it reads where a subscription names none.
         ready: False while its socket is full; then its cursors stay where they are.
         out: frames and segments handed over in this turn; `flush` writes and clears them.
         lagging: its cursors that are behind.
@@ -91,8 +124,8 @@ class Log:
     """The newest segments of a stream in one encoding; segment numbers only rise."""
 
     __slots__ = (
+        "codec",
         "cursors",
-        "encoding",
         "key",
         "last_seq",
         "lossless",
@@ -102,10 +135,10 @@ class Log:
         "snapshot",
     )
 
-    def __init__(self, key: StreamKey, encoding: str, last_seq: int) -> None:
+    def __init__(self, key: StreamKey, codec: Codec, last_seq: int) -> None:
         self.key = key
         self.lossless = key.lossless
-        self.encoding = encoding
+        self.codec = codec
         self.segments: deque[Segment] = deque()
         self.next_index = 0
         self.last_seq = last_seq
