@@ -24,8 +24,8 @@ SECRET_BYTES = 32
 ALGORITHMS: dict[KeyKind, str] = {"ed25519": "EdDSA", "hmac": "HS256"}
 """The one algorithm that signs the tokens of each kind of key."""
 AUDIENCE = "tickwire"
-NO_CHALLENGE = ".="
-"""Characters of what else a key signs: a token has a "." in it, the parameters of a request a "=". A challenge has neither."""
+_NO_CHALLENGE = ".="
+"""What else a key signs has one of these: a token a ".", the parameters of a request a "="."""
 TOKEN_SECONDS_MAX = 3_600
 """Longest time from `iat` to `exp` of a token: whoever gets hold of one has it no longer than that."""
 
@@ -83,7 +83,7 @@ class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises:
             InvalidInput: the challenge is none of a tickwire server.
         """
-        if any(char in challenge for char in NO_CHALLENGE):
+        if any(char in challenge for char in _NO_CHALLENGE):
             # a false server could have itself a token signed, or an order
             raise InvalidInput("a challenge holds no '.' and no '='; do not trust this server", field="challenge")
         message = challenge.encode()
@@ -113,9 +113,9 @@ class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def api_key(secret: bytes) -> str:
-    """The API key that stands for the secret of an hmac key, for protocols that have a GUID there (RFC 9562, version 4).
+    """The API key that stands for the secret of an hmac key: a GUID (RFC 9562, version 4) that does not show it.
 
-    It shows the secret to nobody, and nobody can have it made by the owner: `KeyFile.sign` signs no ".".
+    It is no signature that a false server could ask for: `KeyFile.sign` signs no ".".
     """
     return str(uuid.UUID(bytes=hmac.digest(secret, b"tickwire.api-key", hashlib.sha256)[:16], version=4))
 

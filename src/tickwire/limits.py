@@ -7,6 +7,13 @@ from __future__ import annotations
 RECENT_TRADES_MAX = 100
 """Trades that a `trades` snapshot shows: enough to fill a screen, small enough to send to everyone."""
 
+TRADES_KEPT_MAX = 1_000
+"""Newest trades of one instrument that `history` can tell: what a screen pages back through; 200 KB of memory."""
+
+CANDLES_KEPT_MAX = 10_000
+"""Newest closed candles that are kept of one instrument and interval: a week of minutes, 27 years of days, 3 MB on the
+disk. The oldest go first."""
+
 INSTRUMENTS_MAX = 10_000
 """Instruments of one server. Beyond it a listing is refused: each costs a few KiB and a turn a second."""
 

@@ -19,7 +19,6 @@ from tickwire.model.channel import CHANNELS
 from tickwire.protocol import session as server_session
 from tickwire.protocol.client_codec import Encoding
 from tickwire.protocol.messages import PriceSize, TradeData
-from tickwire.server import socket as server_socket
 from tickwire.server.app import Server
 
 BTC, EUR = "SIM:BTC-USDT", "SIM:EUR-USD"
@@ -107,8 +106,7 @@ async def test_every_channel_begins_with_a_snapshot_and_goes_on_without_a_hole(s
 
 
 async def test_heartbeats_agree_with_what_has_arrived(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (server_session, server_socket):
-        monkeypatch.setattr(module, "HEARTBEAT_MS", 40)
+    monkeypatch.setattr(server_session, "HEARTBEAT_MS", 40)
     beats, enough = [0], asyncio.Event()
 
     def heartbeat(keeper: Keeper) -> None:

@@ -24,7 +24,6 @@ from tickwire.keyfile import KeyFile
 from tickwire.model.instrument import Instrument
 from tickwire.model.records import ListInstrument, PlaceOrder, Record, Transfer
 from tickwire.protocol import session as server_session
-from tickwire.server import socket as server_socket
 from tickwire.server.app import Server
 from tickwire.testing.clock import ManualClock
 
@@ -305,8 +304,7 @@ async def test_a_cut_of_the_network(tmp_path: Path, seconds: int) -> None:
 
 @pytest.fixture
 def heartbeat_s(monkeypatch: pytest.MonkeyPatch) -> float:
-    for module in (server_session, server_socket):
-        monkeypatch.setattr(module, "HEARTBEAT_MS", 200)
+    monkeypatch.setattr(server_session, "HEARTBEAT_MS", 200)
     return 0.2
 
 

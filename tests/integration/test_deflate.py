@@ -84,7 +84,7 @@ async def test_those_who_ask_for_it_get_the_same_messages_in_fewer_bytes(server:
         (snapshot,) = await until(client, 199)
         assert len(snapshot["data"]["bids"]) == 199
     (key,) = {key for key in server.hub._streams if key.channel == "book"}
-    sizes = {name: log.retained_bytes for name, log in ((codec.name, log) for codec, log in server.hub._streams[key].logs.items())}
+    sizes = {codec.name: log.retained_bytes for codec, log in server.hub._streams[key].logs.items()}
     assert sizes["tickwire.v1.json+deflate"] < 0.9 * sizes["tickwire.v1.json"]
 
 

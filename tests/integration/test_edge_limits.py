@@ -236,7 +236,7 @@ async def test_failed_logins_of_an_address_are_limited(server: Server) -> None:
 
 
 async def test_whoever_must_log_in_and_does_not_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tickwire.server.socket.HEARTBEAT_MS", 40)
+    monkeypatch.setattr("tickwire.protocol.session.Session.beat_ms", 40)
     monkeypatch.setattr("tickwire.protocol.session.HEARTBEAT_MS", 5_000)
     async with edge(require_key=True) as server:
         key = key_of(server)
@@ -251,7 +251,7 @@ async def test_whoever_must_log_in_and_does_not_is_closed(monkeypatch: pytest.Mo
 
 
 async def test_whoever_wants_nothing_is_closed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tickwire.server.socket.HEARTBEAT_MS", 40)
+    monkeypatch.setattr("tickwire.protocol.session.Session.beat_ms", 40)
     monkeypatch.setattr("tickwire.protocol.session.HEARTBEAT_MS", 300_000)
     async with connect(server.url) as reader, connect(server.url, additional_headers=basic(key_of(server))) as trader:
         await call(reader, "subscribe", channel="status", symbols=[BTC])
@@ -262,7 +262,7 @@ async def test_whoever_wants_nothing_is_closed(server: Server, monkeypatch: pyte
 
 
 async def test_a_client_that_ignores_its_close_is_cut(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tickwire.server.socket.HEARTBEAT_MS", 50)
+    monkeypatch.setattr("tickwire.protocol.session.Session.beat_ms", 50)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(
         b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"

@@ -239,7 +239,7 @@ async def test_a_client_that_vanishes_leaves_nothing_behind(server: Server) -> N
 
 
 async def test_heartbeats_name_the_streams(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tickwire.server.socket.HEARTBEAT_MS", 20)
+    monkeypatch.setattr("tickwire.protocol.session.HEARTBEAT_MS", 20)
     async with connect(server.url) as ws:
         await call(ws, "subscribe", channel="status", symbols=[BTC])
         beat = await until(ws, lambda message: message.get("type") == "heartbeat" and message["streams"] != [])

@@ -64,7 +64,9 @@ async def test_a_stalled_client_is_told_the_gap_and_shown_the_book(tmp_path: Pat
         while "the recording has ended" not in str(await other.recv()):
             pass
         # everything is published, and nobody waited for the one that has read nothing
-        (log,) = (log for stream in server.hub._streams.values() for log in stream.logs.values() if log.key[0] == "book")
+        (log,) = (
+            log for stream in server.hub._streams.values() for log in stream.logs.values() if log.key[0] == "book"
+        )
         assert log.last_seq == UPDATES
         assert log.retained_bytes <= RETAINED_BYTES_MAX
         (cursor,) = log.cursors.values()

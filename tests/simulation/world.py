@@ -33,7 +33,6 @@ BOUNDS: dict[str, tuple[int, ...]] = {
     "tickwire.server.pipeline.CLOCK_INTERVAL_MS": (250,),
     "tickwire.server.pipeline.RESUME_SECONDS": (1, 60),
     "tickwire.server.pipeline.RETAIN_EVERY_TRANSACTIONS": (10,),
-    "tickwire.server.socket.HEARTBEAT_MS": (1_000,),
     "tickwire.server.socket.SEND_BUFFER_MAX_BYTES": (16_384, 65_536),
     "tickwire.streams.hub.CATCH_UP_BYTES_MAX": (500, 262_144),
     "tickwire.streams.hub.IDLE_LOGS_MAX": (5, 4_096),

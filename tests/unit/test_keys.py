@@ -13,12 +13,13 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from typer.testing import CliRunner
 
 from tickwire.cli.main import app
 from tickwire.errors import ConfigError, InvalidInput
-from tickwire.keyfile import KeyFile, KeyKind, decode_base64url, encode_base64url
+from tickwire.keyfile import KeyFile, KeyKind, api_key, decode_base64url, encode_base64url
 from tickwire.server import keys
 from tickwire.server.keys import Key, KeyStore
 
@@ -291,6 +292,8 @@ def test_create_list_revoke(tmp_path: Path) -> None:
     )
     other = KeyFile.load(tmp_path / "b.key")
     assert (code, other.kind, other.scopes) == (0, "hmac", ("read", "admin"))
+    shown = api_key(decode_base64url(other.secret))
+    assert out.splitlines()[2:] == [f"{shown} is the same as an API key for /coinapi: as secret"]
 
     code, out, err = run("list")
     assert [line.split() for line in out.splitlines()] == [
@@ -305,6 +308,17 @@ def test_create_list_revoke(tmp_path: Path) -> None:
         2,
         f"tickwire: no key '{file.key}'; `tickwire keys list` shows those there are\n",
     )
+
+
+@pytest.mark.usefixtures("_alone")
+def test_a_key_that_its_owner_has_made(tmp_path: Path) -> None:
+    public = Ed25519PrivateKey.generate().public_key()
+    (tmp_path / "bob.pem").write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    code, out, err = run("create", "--account", "bob", "--scopes", "read", "--public-key", "bob.pem", "--name", "own")
+    [key] = held(tmp_path / "data")
+    assert (key.account, key.kind, key.verifier, key.scopes) == ("bob", "ed25519", public.public_bytes_raw(), ("read",))
+    assert (code, out, err) == (0, f"{key.key_id} is in force for bob (read); no restart is needed\n", "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bob.pem", "data"]
 
 
 @pytest.mark.usefixtures("_alone")
@@ -328,6 +342,9 @@ def test_the_folder_is_taken_from_the_environment(tmp_path: Path, monkeypatch: p
         (["create", "--account", "a", "--scopes", "all"], 2, "no scope 'all'; there are read, trade, admin"),
         (["create", "--account", "a", "--allow-ip", "x"], 2, "'x' does not appear to be an IPv4 or IPv6 network; "),
         (["create", "--account", "a", "--out", "taken"], 2, "taken exists already; give another name with --out"),
+        (["create", "--account", "a", "--public-key", "taken"], 2, "give an Ed25519 public key in PEM, or an RSA one"),
+        (["create", "--account", "a", "--public-key", "missing"], 1, "missing: No such file or directory"),
+        (["create", "--account", "a", "--public-key", "taken", "--out", "b"], 2, "--public-key makes no key file"),
         (["create", "--account", "a", "--out", "no/a.key"], 1, "no/a.key: No such file or directory"),
     ],
 )

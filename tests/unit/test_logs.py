@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tickwire.errors import ConfigError
-from tickwire.keyfile import KeyFile
+from tickwire.keyfile import KeyFile, api_key, decode_base64url
 from tickwire.observe.logs import JsonFormatter, Redaction, TextFormatter, log_to_stderr, redact
 from tickwire.server.keys import KeyStore
 
@@ -41,6 +41,8 @@ def real_secrets() -> dict[str, str]:
         found[f"secret of {key.kind}"] = key.secret
         found[f"signature with {key.kind}"] = key.sign("challenge of a hello")
         found[f"token with {key.kind}"] = key.token(time.time_ns())
+        if key.kind == "hmac":
+            found["api key"] = api_key(decode_base64url(key.secret))
     found["basic"] = base64.b64encode(f"{key.key}:{key.secret}".encode()).decode()
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     found["private key"] = pem.split("\n")[1]
@@ -55,6 +57,7 @@ def ways_in(name: str, secret: str) -> list[str]:
         repr([(b"authorization", f"Basic {secret}".encode())]),
         f"Authorization: Bearer {secret}",
         f"GET /api/v1/orders authorization=Basic {secret}",
+        f"GET /coinapi/v1/APIKEY-{secret}",
         f"token={secret[:24]} was cut off",
         f"-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----",
     ]

@@ -75,37 +75,42 @@ def test_the_clock_never_goes_back() -> None:
     assert made.now == T + 1
 
 
-def candle(seq: int, ts: int, interval: int, start: int, closed: bool, row: tuple[int, ...]) -> Candle:
-    """`row` is open, high, low, close, volume, quote volume, trades."""
-    return Candle(P, seq, ts, interval, start, *row, closed)  # type: ignore[call-arg, arg-type]
+def candle(
+    seq: int, ts: int, interval: int, start: int, closed: bool, row: tuple[int, ...], last: tuple[int, int]
+) -> Candle:
+    """`row` is open, high, low, close, volume, quote volume, trades; `last` the number and time of the last trade. All
+    came at one time, and nobody knows who took."""
+    number, when = last
+    return Candle(P, seq, ts, interval, start, *row, closed, 0, 0, number - row[-1] + 1, number, when, when)  # type: ignore[call-arg, arg-type]
 
 
 def test_a_candle_is_closed_by_the_clock_alone_once_and_at_its_end() -> None:
     made = market(ListInstrument(PLAIN), traded(100, 2), traded(90, 1), at=MIDNIGHT)
     row = (100, 100, 90, 90, 3, 290, 2)
     key = StreamKey("candles", P, interval="1s")
-    assert made.view(key) == candle(2, MIDNIGHT, SECOND, MIDNIGHT, False, row)
+    assert made.view(key) == candle(2, MIDNIGHT, SECOND, MIDNIGHT, False, row, (2, MIDNIGHT))
     assert made.apply(Clock(MIDNIGHT + SECOND - 1)) == []
     end = MIDNIGHT + SECOND
-    assert made.apply(Clock(end)) == [candle(3, end, SECOND, MIDNIGHT, True, row)]
+    assert made.apply(Clock(end)) == [candle(3, end, SECOND, MIDNIGHT, True, row, (2, MIDNIGHT))]
     assert made.view(key) is None
     assert made.apply(Clock(end + SECOND)) == []
     made.apply(traded(95, 1))
-    assert made.view(key) == candle(4, end + SECOND, SECOND, end + SECOND, False, (95, 95, 95, 95, 1, 95, 1))
+    row, at = (95, 95, 95, 95, 1, 95, 1), end + SECOND
+    assert made.view(key) == candle(4, at, SECOND, at, False, row, (3, at))
 
 
 def test_several_candles_that_end_together_are_closed_shortest_first() -> None:
     made = market(ListInstrument(PLAIN), at=MIDNIGHT + 59 * SECOND)
     made.apply(traded(100, 2))
-    end = MIDNIGHT + MINUTE
+    end, last = MIDNIGHT + MINUTE, (1, MIDNIGHT + 59 * SECOND)
     row = (100, 100, 100, 100, 2, 200, 1)
     assert made.apply(Clock(end)) == [
-        candle(2, end, SECOND, MIDNIGHT + 59 * SECOND, True, row),
-        candle(2, end, 5 * SECOND, MIDNIGHT + 55 * SECOND, True, row),
-        candle(2, end, MINUTE, MIDNIGHT, True, row),
+        candle(2, end, SECOND, MIDNIGHT + 59 * SECOND, True, row, last),
+        candle(2, end, 5 * SECOND, MIDNIGHT + 55 * SECOND, True, row, last),
+        candle(2, end, MINUTE, MIDNIGHT, True, row, last),
     ]
     open_one = made.view(StreamKey("candles", P, interval="5m"))
-    assert open_one == candle(1, end, 5 * MINUTE, MIDNIGHT, False, row)
+    assert open_one == candle(1, end, 5 * MINUTE, MIDNIGHT, False, row, last)
 
 
 def test_a_clock_that_jumps_over_several_intervals_closes_each_candle_once() -> None:
@@ -113,12 +118,13 @@ def test_a_clock_that_jumps_over_several_intervals_closes_each_candle_once() -> 
     late = MIDNIGHT + 47 * MINUTE + 1
     row = (100, 100, 100, 100, 2, 200, 1)
     assert made.apply(Clock(late)) == [
-        candle(2, late, interval, MIDNIGHT, True, row)
+        candle(2, late, interval, MIDNIGHT, True, row, (1, MIDNIGHT))
         for interval in (SECOND, 5 * SECOND, MINUTE, 5 * MINUTE, 15 * MINUTE)
     ]
     made.apply(traded(105, 1))
     view = made.view(StreamKey("candles", P, interval="15m"))
-    assert view == candle(3, late, 15 * MINUTE, MIDNIGHT + 45 * MINUTE, False, (105, 105, 105, 105, 1, 105, 1))
+    row = (105, 105, 105, 105, 1, 105, 1)
+    assert view == candle(3, late, 15 * MINUTE, MIDNIGHT + 45 * MINUTE, False, row, (2, late))
 
 
 def test_the_ticker_lets_go_by_the_clock_alone_and_says_that_it_changed() -> None:
@@ -146,8 +152,8 @@ def test_before_the_first_clock_it_is_time_0() -> None:
     row = (0, 5, 0, 5, 3, 5, 2)
     restored = Market.restore(made.snapshot())
     for each in (made, restored):
-        assert each.view(StreamKey("candles", P, interval="1s")) == candle(2, 0, SECOND, 0, False, row)
-        assert each.apply(Clock(SECOND)) == [candle(3, SECOND, SECOND, 0, True, row)]
+        assert each.view(StreamKey("candles", P, interval="1s")) == candle(2, 0, SECOND, 0, False, row, (2, 0))
+        assert each.apply(Clock(SECOND)) == [candle(3, SECOND, SECOND, 0, True, row, (2, 0))]
         each.apply(traded(0, 1))
         assert each.view(StreamKey("ticker", P)) == Ticker(P, 3, SECOND, 0, 0, 5, 0, 4, 5, 3)
 
@@ -401,9 +407,9 @@ def test_the_digest_is_of_the_whole_state() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b'"version":3', b'"version":1', "the snapshot has version 1, this tickwire reads 3"),
-        (b'{"version":3', b'{"later":[],"version":7', "the snapshot has version 7, this tickwire reads 3"),
-        (b'"version":3', b'"version":"2"', "not one that this version can read: Expected `int`"),
+        (b'"version":4', b'"version":3', "the snapshot has version 3, this tickwire reads 4"),
+        (b'{"version":4', b'{"later":[],"version":7', "the snapshot has version 7, this tickwire reads 4"),
+        (b'"version":4', b'"version":"2"', "not one that this version can read: Expected `int`"),
         (b'"next_order_id"', b'"next_order"', "not one that this version can read: .*`next_order_id`"),
         (b'"BTC"', b'"B-C"', "not one that this version can read: base 'B-C'"),
         (b'"halted"', b'"ajar"', "not one that this version can read: Invalid enum value"),

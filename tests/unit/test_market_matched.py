@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from support import BTC, START_NS, funded, order, public
-from tickwire.limits import RECENT_TRADES_MAX
+from tickwire.limits import RECENT_TRADES_MAX, TRADES_KEPT_MAX
 from tickwire.market.market import Market
 from tickwire.model.channel import StreamKey
 from tickwire.model.events import Book, Event, OrderChange, Orders, Quote, RecentTrades, Status, Trade
@@ -427,6 +427,14 @@ def test_a_subscription_to_trades_begins_with_the_newest() -> None:
     made = [did(market, order("buy", 100, 1))[0] for _ in range(RECENT_TRADES_MAX + 5)]
     view = market.view(StreamKey("trades", S))
     assert view == RecentTrades(S, RECENT_TRADES_MAX + 5, T, made[5:])  # type: ignore[arg-type]
+    assert market.listing(S).newest_trades(TRADES_KEPT_MAX) == made
+    assert market.listing(S).newest_trades(2) == made[-2:]
+
+
+def test_older_trades_are_forgotten() -> None:
+    market = floor(order("sell", 100, 2 * TRADES_KEPT_MAX))
+    made = [did(market, order("buy", 100, 1))[0] for _ in range(TRADES_KEPT_MAX + 2)]
+    assert market.listing(S).newest_trades(2 * TRADES_KEPT_MAX) == made[2:]
 
 
 def test_a_sweep_of_many_levels_is_one_update_best_first() -> None:

@@ -17,7 +17,7 @@ from tickwire.config import ServerSettings
 from tickwire.model.records import Guard, Record, SessionEnded
 from tickwire.protocol.codec import JSON
 from tickwire.server.auth import Authenticator
-from tickwire.server.gateway import Gateway
+from tickwire.server.gateway import Gateway, NoHistory
 from tickwire.server.keys import KeyStore
 from tickwire.server.socket import Connection
 
@@ -78,6 +78,7 @@ class Client:
             now=world.clock,
             settings=ServerSettings(),
             welcome=lambda _: [],
+            history=NoHistory(),
         )
         self.submitted: list[tuple[list[Record], Any]] = []
         gateway.submit = lambda records, done: self.submitted.append((records, done))

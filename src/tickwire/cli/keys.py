@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypedDict
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from tickwire.errors import InvalidInput
-from tickwire.keyfile import KeyKind
-from tickwire.server.keys import KeyStore
+from tickwire.keyfile import KeyKind, api_key, decode_base64url
+from tickwire.server.keys import Key, KeyStore
 
 DataDir: TypeAlias = Annotated[
     Path, typer.Option("--data-dir", envvar="TICKWIRE_DATA_DIR", help="The server's folder; its keys are in keys.db.")
@@ -20,6 +21,14 @@ DataDir: TypeAlias = Annotated[
 DEFAULT_DATA_DIR = Path("data")
 
 keys = typer.Typer(help="Create, list and revoke the keys that may log in to a server.")
+
+
+class _Granted(TypedDict):
+    scopes: Sequence[str]
+    allow_ips: Sequence[str]
+    name: str
+    channels: Sequence[str]
+    symbols: Sequence[str]
 
 
 def _store(data_dir: Path) -> closing[KeyStore]:
@@ -47,26 +56,35 @@ def create(
         typer.Option(help="Symbols it may see, by commas: `SIM:BTC-USDT`, or a beginning, `SIM:*`. Unless told: all."),
     ] = "",
     name: Annotated[str, typer.Option(help="A note that the list shows.")] = "",
+    public_key: Annotated[
+        Path | None,
+        typer.Option(help="Let in who has made a key of their own: its public half in PEM, Ed25519 or RSA."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The key file to make. Unless told: ACCOUNT.key.")] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Create a key and write it to a file, which is its only copy.
+    """Create a key and write it to a file, its only copy; or let in a key that its owner has made.
 
     Examples:
       tickwire keys create --account alice
       tickwire keys create --account ops --scopes admin --allow-ip 10.0.0.0/8 --out ops.key
       tickwire keys create --account guest --scopes read --channels trades,quotes --symbols 'SIM:*'
+      tickwire keys create --account bob --public-key bob.pem
     """
+    granted: _Granted = {
+        "scopes": _listed(scopes),
+        "allow_ips": allow_ip or (),
+        "name": name,
+        "channels": _listed(channels),
+        "symbols": _listed(symbols),
+    }
     with _store(data_dir) as store:
-        key, key_file = store.create(
-            account,
-            scopes=_listed(scopes),
-            kind=kind,
-            allow_ips=allow_ip or (),
-            name=name,
-            channels=_listed(channels),
-            symbols=_listed(symbols),
-        )
+        if public_key is not None:
+            if out is not None:
+                raise InvalidInput("--public-key makes no key file, so leave --out away", field="out")
+            _created(store.enroll(account, public_key.read_bytes(), **granted))
+            return
+        key, key_file = store.create(account, kind=kind, **granted)
         path = out or Path(f"{account}.key")
         try:
             key_file.save(path)
@@ -75,8 +93,14 @@ def create(
             if isinstance(error, FileExistsError):
                 raise InvalidInput(f"{path} exists already; give another name with --out", field="out") from None
             raise
-    typer.echo(f"{key.key_id} is in force for {account} ({', '.join(key.scopes)}); no restart is needed")
+    _created(key)
     typer.echo(f"{path} is its only copy: hand it to its owner, keep it secret")
+    if kind == "hmac":
+        typer.echo(f"{api_key(decode_base64url(key_file.secret))} is the same as an API key for /coinapi: as secret")
+
+
+def _created(key: Key) -> None:
+    typer.echo(f"{key.key_id} is in force for {key.account} ({', '.join(key.scopes)}); no restart is needed")
 
 
 @keys.command("list")

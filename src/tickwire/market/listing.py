@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
+from itertools import islice
 
 import msgspec
 
 from tickwire.book.checksum import book_checksum
 from tickwire.book.l3 import L3Book, RestingOrder
-from tickwire.limits import RECENT_TRADES_MAX
-from tickwire.market.candles import CandleSet, CandleState, OpenCandle
+from tickwire.limits import RECENT_TRADES_MAX, TRADES_KEPT_MAX
+from tickwire.market.candles import CandleSet, CandleState
 from tickwire.market.out import Out
 from tickwire.market.window import BucketState, RollingWindow
 from tickwire.model.channel import CANDLE_INTERVALS_NS, CHANNELS, StreamKey
 from tickwire.model.events import (
     Book,
-    Candle,
     Event,
     L3Action,
     OrderChange,
@@ -78,8 +78,8 @@ class Listing:
         self.last_price: int | None = None
         self.quote = Quote(self.symbol, 0, 0, None, 0, None, 0, 0)
         self.rate: Rate | None = None
-        self.recent: deque[Trade] = deque(maxlen=RECENT_TRADES_MAX)
-        self.candles = CandleSet()
+        self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT_MAX)
+        self.candles = CandleSet(self.symbol)
         self.window = RollingWindow()
         self.has_rates = "rates" in instrument.channels
         self._price_units = instrument.price.units
@@ -93,10 +93,7 @@ class Listing:
 
     def clock(self, ts: int, out: Out) -> None:
         """The tape's clock has entered a new second."""
-        for candle in self.candles.due(ts):
-            candle.seq += 1
-            out.append(self._candle(candle, ts, closed=True))
-            candle.start = -1
+        out.extend(self.candles.due(ts))
         if self.window.roll(ts):
             self.seq["ticker"] += 1
 
@@ -140,16 +137,14 @@ class Listing:
     ) -> None:
         """Publish a trade and count it in candles and ticker."""
         seq = self.seq
-        seq["trades"] += 1
+        number = seq["trades"] = seq["trades"] + 1
         seq["ticker"] += 1
-        trade = Trade(
-            self.symbol, seq["trades"], ts, trade_id, price, size, side, ts_event, buy_order_id, sell_order_id
-        )
+        trade = Trade(self.symbol, number, ts, trade_id, price, size, side, ts_event, buy_order_id, sell_order_id)
         self.recent.append(trade)
         if out.hears("trades", self.symbol):
             out.append(trade)
         self.last_price = price
-        self.candles.add(ts, price, size)
+        self.candles.add(ts, price, size, side, number)
         self.window.add(ts, price, size)
 
     def say_order(
@@ -222,7 +217,7 @@ class Listing:
     def seq_of(self, key: StreamKey) -> int:
         """The number of the last change of a stream of this instrument."""
         if key.interval:
-            return self.candles.current[CANDLE_INTERVALS_NS[key.interval]].seq
+            return self.candles.seq(CANDLE_INTERVALS_NS[key.interval])
         return self.seq[key.channel]
 
     # ---- views -----------------------------------------------------------------------------------
@@ -231,7 +226,7 @@ class Listing:
         """The stream as it stands, with the `seq` of that state; None for what has not happened yet."""
         match key.channel:
             case "trades":
-                return RecentTrades(self.symbol, self.seq["trades"], ts, list(self.recent))
+                return RecentTrades(self.symbol, self.seq["trades"], ts, self.newest_trades(RECENT_TRADES_MAX))
             case "book":
                 return self._book(ts, key.depth or None)
             case "book_l3":
@@ -239,8 +234,7 @@ class Listing:
             case "quotes":
                 return self.quote
             case "candles":
-                candle = self.candles.current[CANDLE_INTERVALS_NS[key.interval]]
-                return self._candle(candle, ts, closed=False) if candle.start >= 0 else None
+                return self.candles.view(CANDLE_INTERVALS_NS[key.interval], ts)
             case "ticker":
                 return self._ticker(ts) if self.window.trades else None
             case "rates":
@@ -263,6 +257,11 @@ class Listing:
             self.symbol, self.seq["book"], ts, True, ladder.bids.top(depth), ladder.asks.top(depth), self.checksum()
         )
 
+    def newest_trades(self, count: int) -> list[Trade]:
+        """The newest trades, at most so many, oldest first."""
+        recent = self.recent
+        return list(islice(recent, max(0, len(recent) - count), None))
+
     def _orders(self, ts: int) -> Orders:
         bids, asks = (self.book_orders(side) for side in ("buy", "sell"))
         return Orders(self.symbol, self.seq["book_l3"], ts, bids, asks)
@@ -270,23 +269,6 @@ class Listing:
     def book_orders(self, side: str) -> list[BookOrder]:
         """Every order of a side, best first, as (order id, price, size)."""
         return [(str(order.order_id), order.price, order.size) for order in self.book.listed(side)]
-
-    def _candle(self, candle: OpenCandle, ts: int, *, closed: bool) -> Candle:
-        return Candle(
-            self.symbol,
-            candle.seq,
-            ts,
-            candle.interval,
-            candle.start,
-            candle.open,
-            candle.high,
-            candle.low,
-            candle.close,
-            candle.volume,
-            candle.quote_volume,
-            candle.trades,
-            closed,
-        )
 
     def _ticker(self, ts: int) -> Ticker:
         window = self.window
@@ -337,7 +319,7 @@ class Listing:
         self._said = self._shown_status()
         self.quote, self.rate = state.quote, state.rate
         self.recent.extend(state.recent)
-        self.candles.load(state.candles)
+        self.candles.load(state.candles, self.seq["trades"])
         self.window.load(state.window)
         self.ladder.replace(*state.levels)
         for order in state.orders:

@@ -33,7 +33,7 @@ from tickwire.model.outcome import Done, Outcome, Refused
 from tickwire.model.records import COMMANDS, Clock, FeedState, FeedStatus, ListInstrument, Record, TradingStatus
 
 SECOND_NS = 1_000_000_000
-_VERSION = 3
+_VERSION = 4
 
 
 class _Version(msgspec.Struct, frozen=True):

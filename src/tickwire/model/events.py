@@ -149,9 +149,14 @@ class Status(_Base, frozen=True):
 
 
 class Tick(_Base, frozen=True):
-    """It is time: the next interval of a clock stream has begun. `symbol` is ""."""
+    """It is time: the next interval of a clock stream has begun. `symbol` is "".
+
+    Attributes:
+        before: the tape's time of the tick before this one; what changed since may be news.
+    """
 
     channel: ClassVar[str] = "clock"
+    before: int = 0
 
 
 # ---- private: streams of one account, which stands where the symbol does elsewhere ------------------

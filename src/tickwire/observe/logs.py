@@ -42,6 +42,8 @@ _SECRETS = (
     ),
     # a token (JWT, RFC 7519)
     (re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"), REDACTED),
+    # a GUID, as API keys are (RFC 9562, version 4)
+    (re.compile(r"(?i)(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"), REDACTED),
     # base64 of 30 bytes or more, in capitals and small letters: a secret, a signature, a proof that was cut off
     (
         re.compile(r"(?<![A-Za-z0-9+_-])(?=[a-z0-9+_-]*[A-Z])(?=[A-Z0-9+_-]*[a-z])[A-Za-z0-9+_-]{40,}={0,2}"),

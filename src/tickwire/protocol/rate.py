@@ -76,3 +76,12 @@ def cost(params: Any) -> int:
     for its length is one."""
     operations = len(params.operations) if isinstance(params, BatchParams) else 1
     return operations if 1 <= operations <= BATCH_OPERATIONS_MAX else 1
+
+
+def rate_headers(rate: Rate) -> list[tuple[str, str]]:
+    """A rate as HTTP headers, seconds rounded up (draft-ietf-httpapi-ratelimit-headers, as of version 6)."""
+    return [
+        ("RateLimit-Limit", str(rate.limit)),
+        ("RateLimit-Remaining", str(rate.remaining)),
+        ("RateLimit-Reset", str(-(-rate.reset_ms // 1000))),
+    ]

@@ -56,7 +56,7 @@ from tickwire.protocol.messages import (
 )
 from tickwire.protocol.orders import METHODS, Desk, Job, Outcomes, Submit, done
 from tickwire.protocol.params import decode_params, error_body
-from tickwire.protocol.rate import TokenBucket, cost
+from tickwire.protocol.rate import TokenBucket, cost, rate_headers
 from tickwire.protocol.render import Renderer, instrument_info, stream_state
 from tickwire.streams.hub import Hub
 from tickwire.streams.log import Cursor, Sink
@@ -154,9 +154,19 @@ class Session:
         self._open = True
 
     @property
+    def beat_ms(self) -> int:
+        """Milliseconds between two beats."""
+        return HEARTBEAT_MS
+
+    @property
     def rate(self) -> Rate:
         """How many requests the client may make."""
         return self._bucket.state(self._now())
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Of the answer to the upgrade: the rate."""
+        return rate_headers(self.rate)
 
     def opened(self) -> bytes:
         """The hello, which must be the first message the client gets."""

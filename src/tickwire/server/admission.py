@@ -19,7 +19,7 @@ from tickwire.limits import (
     LIMIT_RETRY_SECONDS,
 )
 from tickwire.protocol.messages import Rate
-from tickwire.protocol.rate import TokenBucket
+from tickwire.protocol.rate import TokenBucket, rate_headers
 from tickwire.server.caller import parse_address
 from tickwire.server.files import files_max
 
@@ -44,15 +44,6 @@ class Refusal(NamedTuple):
         """Those that go with it, the body's apart."""
         wait = [("Retry-After", str(self.retry_after_s))] if self.retry_after_s else []
         return wait + (rate_headers(self.rate) if self.rate is not None else [])
-
-
-def rate_headers(rate: Rate) -> list[tuple[str, str]]:
-    """A rate as HTTP headers, seconds rounded up (draft-ietf-httpapi-ratelimit-headers, as of version 6)."""
-    return [
-        ("RateLimit-Limit", str(rate.limit)),
-        ("RateLimit-Remaining", str(rate.remaining)),
-        ("RateLimit-Reset", str(-(-rate.reset_ms // 1000))),
-    ]
 
 
 class Buckets:

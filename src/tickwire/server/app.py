@@ -33,9 +33,10 @@ from tickwire.protocol.deflate import WIRE_ENCODINGS
 from tickwire.protocol.orders import Desk
 from tickwire.protocol.render import Renderer
 from tickwire.server.auth import Authenticator
+from tickwire.server.dialects import dialect_routes
 from tickwire.server.drain import drain
 from tickwire.server.front import Front
-from tickwire.server.gateway import Gateway
+from tickwire.server.gateway import Gateway, NoHistory
 from tickwire.server.http import http_app, metrics_route
 from tickwire.server.keys import KeyStore
 from tickwire.server.notify import notify
@@ -101,6 +102,7 @@ class Server:
         self.hub = Hub(self.market, codecs, Retention(settings.retained_bytes_max), self.meters)
         if self.tape.last_seq:
             self.hub.remember(recent, now())
+        self.history = NoHistory()
         built_in = any(spec.kind == SIMULATED for spec in settings.feeds)
         self._gateway = Gateway(
             market=self.market,
@@ -111,6 +113,7 @@ class Server:
             now=now,
             settings=settings,
             welcome=play_money if built_in else lambda _: [],
+            history=self.history,
             meters=self.meters,
         )
 
@@ -292,6 +295,7 @@ class Server:
             lambda: self._failing(pipeline),
             [
                 *rest_routes(desk, self._gateway.identify, self._gateway.allow),
+                *dialect_routes(self._gateway.dialects, self._gateway.services),
                 metrics_route(metrics, self.settings.metrics_allow, self._gateway.callers.is_own),
             ],
         )

@@ -1,8 +1,9 @@
 """Who is calling: what proves a key, and where it may be used from.
 
-Three proofs: a signature over the challenge of this connection's `hello`, a token (JWT), and in an HTTP header the
-secret of an hmac key. A refusal never says which part was wrong, and an unknown key is verified like a known one,
-against a key that nobody has, so that neither words nor time tell which keys there are.
+A signature over the challenge of this connection's `hello`, a token (JWT), and in an HTTP header the secret of an hmac
+key; for the protocols of others a signature over a request, and an API key that is its own proof. A refusal never says
+which part was wrong, and an unknown key is verified like a known one, against a key that nobody has, so that neither
+words nor time tell which keys there are.
 """
 
 from __future__ import annotations
@@ -11,27 +12,50 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import re
 import secrets
+from typing import Any
 
 import jwt
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from tickwire.clock import NowNs
 from tickwire.errors import ConfigError, InvalidInput
-from tickwire.keyfile import ALGORITHMS, AUDIENCE, SECRET_BYTES, TOKEN_SECONDS_MAX, KeyKind, decode_base64url
+from tickwire.keyfile import (
+    ALGORITHMS,
+    AUDIENCE,
+    SECRET_BYTES,
+    TOKEN_SECONDS_MAX,
+    decode_base64url,
+    encode_base64url,
+)
 from tickwire.model.identity import Identity
 from tickwire.protocol.messages import LoginParams
+from tickwire.server.api_keys import ApiKeys
 from tickwire.server.caller import parse_address
-from tickwire.server.keys import Key, KeyStore
+from tickwire.server.keys import RSA_BITS_MIN, Key, KeyStore, Proof
 
 CLOCK_SKEW_SECONDS = 30
 """How far ahead the clock of a token's maker may be."""
 PROOF_CHARS_MAX = 1_024
-"""Of a signature, token or header: more than twice what any of ours has."""
+"""Of a signature, token or header: those of the longest RSA key fit."""
 
 _SECOND_NS = 1_000_000_000
+_TOKEN_ALGORITHMS: dict[Proof, list[str]] = {
+    "ed25519": [ALGORITHMS["ed25519"]],
+    "hmac": [ALGORITHMS["hmac"]],
+    "rsa": ["RS256", "PS256"],
+}
+"""Those that may sign the tokens of each kind of key."""
+_HEX_DIGEST = re.compile(r"[0-9A-Fa-f]{64}")
+_ED25519_CHARS = 88
+"""Of a signature of 64 bytes in base64. Those of RSA are longer."""
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -41,6 +65,13 @@ class _Claims(msgspec.Struct, frozen=True):
     iat: int
     exp: int
     nbf: int = 0
+
+
+class _TokenOnClaims(msgspec.Struct, frozen=True):
+    """What a token must say that comes with an API key."""
+
+    nbf: int
+    exp: int
 
 
 class _Refused(Exception):
@@ -57,13 +88,15 @@ class Authenticator:
 
     def __init__(self, keys: KeyStore, now: NowNs) -> None:
         self._keys = keys
+        self._api_keys = ApiKeys(keys)
         self._now = now
         self._in_force: dict[str, bool] = {}
-        public = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
-        self._nobody: dict[KeyKind, Key] = {
-            "ed25519": Key("", "", "ed25519", public, (), (), ""),
-            "hmac": Key("", "", "hmac", secrets.token_bytes(SECRET_BYTES), (), (), ""),
+        nobodys: dict[Proof, bytes] = {
+            "ed25519": Ed25519PrivateKey.generate().public_key().public_bytes_raw(),
+            "hmac": secrets.token_bytes(SECRET_BYTES),
+            "rsa": _some_rsa_key(),
         }
+        self._nobody = {kind: Key("", "", kind, verifier, (), (), "") for kind, verifier in nobodys.items()}
 
     def login(self, params: LoginParams, *, challenge: str, ip: str) -> Identity:
         """Check the parameters of `auth.login`.
@@ -101,6 +134,65 @@ class Authenticator:
             pass
         raise _login_failed()
 
+    def api_key(self, key: str, ip: str) -> Identity:
+        """Check an API key that is its own proof: the GUID that stands for an hmac key.
+
+        Raises:
+            InvalidInput: `login_failed`.
+        """
+        try:
+            return _identity(self._known_api_key(key), True, ip)
+        except _Refused:
+            raise _login_failed() from None
+
+    def token_on(self, key: str, token: str, ip: str) -> Identity:
+        """Check a token that comes with the key whose owner has signed it.
+
+        Args:
+            key: an API key, or the name of a key of another kind.
+            token: a JWT with `nbf` and, at most `TOKEN_SECONDS_MAX` later, `exp`: EdDSA, RS256, PS256 or, with the
+                secret as text, HS256, by the kind of the key.
+            ip: address of the client.
+
+        Raises:
+            InvalidInput: `login_failed`.
+        """
+        try:
+            known = self._known_api_key(key)
+            if not known.key_id:
+                known = self._known_or_nobody(key, "ed25519")
+                if known.kind == "hmac":  # its name proves nothing here: the API key is given, or it is none
+                    known = self._nobody["ed25519"]
+            payload = _token_payload(known, token, secret_as_text=True)
+            claims = msgspec.convert(payload, _TokenOnClaims)
+            now = self._now() // _SECOND_NS
+            begun = claims.nbf <= now + CLOCK_SKEW_SECONDS
+            return _identity(known, begun and now < claims.exp <= claims.nbf + TOKEN_SECONDS_MAX, ip)
+        except (_Refused, ValueError):
+            raise _login_failed() from None
+
+    def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
+        """Check the signature over a request.
+
+        Args:
+            key_id: name of the key.
+            payload: what is signed.
+            signature: by the kind of the key HMAC-SHA256 in hex, with the key's secret as text; or in base64 Ed25519,
+                or RSA (PKCS #1 v1.5 with SHA-256).
+            ip: address of the client.
+
+        Raises:
+            InvalidInput: `login_failed`.
+        """
+        try:
+            kind, proof = _kind_of(signature)
+            key = self._keys.get(key_id)
+            if key is None or key.kind != kind:
+                key = self._nobody[kind]
+            return _identity(key, _verified(key, proof, payload, secret_as_text=True), ip)
+        except _Refused:
+            raise _login_failed() from None
+
     def in_force(self, key_id: str) -> bool:
         """Whether a key that logged in earlier still may act, as of the last `refresh`; asked for each request."""
         known = self._in_force.get(key_id)
@@ -125,35 +217,12 @@ class Authenticator:
 
     def _signature(self, key_id: str, signature: str, challenge: str, ip: str) -> Identity:
         key = self._known_or_nobody(key_id, "ed25519")
-        proof, message = _decoded(signature), challenge.encode()
-        if key.kind == "hmac":
-            holds = hmac.compare_digest(proof, hmac.digest(key.verifier, message, hashlib.sha256))
-        else:
-            try:
-                Ed25519PublicKey.from_public_bytes(key.verifier).verify(proof, message)
-                holds = True
-            except InvalidSignature:
-                holds = False
-        return _identity(key, holds, ip)
+        return _identity(key, _verified(key, _decoded(signature), challenge.encode()), ip)
 
     def _token(self, token: str, ip: str) -> Identity:
-        if len(token) > PROOF_CHARS_MAX:
-            raise _Refused
         try:
-            for part in token.split("."):
-                decode_base64url(part)  # PyJWT takes several spellings of one signature
-            key = self._known_or_nobody(jwt.get_unverified_header(token).get("kid", ""), "ed25519")
-            verifier = key.verifier if key.kind == "hmac" else Ed25519PublicKey.from_public_bytes(key.verifier)
-            # the key says which algorithm it is for, never the token
-            payload = jwt.decode(
-                token,
-                verifier,
-                algorithms=[ALGORITHMS[key.kind]],
-                audience=AUDIENCE,
-                # PyJWT reads the wall clock; ours is injected, so `_in_time` checks these three
-                options={"verify_iat": False, "verify_nbf": False, "verify_exp": False},
-            )
-            claims = msgspec.convert(payload, _Claims)
+            key = self._known_or_nobody(jwt.get_unverified_header(token[:PROOF_CHARS_MAX]).get("kid", ""), "ed25519")
+            claims = msgspec.convert(_token_payload(key, token, audience=AUDIENCE), _Claims)
         except (jwt.PyJWTError, ValueError):
             raise _Refused from None
         return _identity(key, claims.sub == key.account and self._in_time(claims), ip)
@@ -173,14 +242,84 @@ class Authenticator:
             key = self._nobody["hmac"]
         return _identity(key, hmac.compare_digest(_decoded(secret), key.verifier), ip)
 
-    def _known_or_nobody(self, key_id: str, kind: KeyKind) -> Key:
+    def _known_or_nobody(self, key_id: str, kind: Proof) -> Key:
         return self._keys.get(key_id) or self._nobody[kind]
+
+    def _known_api_key(self, text: str) -> Key:
+        return self._api_keys.get(text[:PROOF_CHARS_MAX]) or self._nobody["hmac"]
 
 
 def _identity(key: Key, holds: bool, ip: str) -> Identity:
     if not (_allowed(key.allow_ips, ip) and holds and key.key_id):
         raise _Refused
     return Identity(key.key_id, key.account, frozenset(key.scopes), key.channels, key.symbols)
+
+
+def _verified(key: Key, proof: bytes, message: bytes, *, secret_as_text: bool = False) -> bool:
+    """Whether a key's owner has signed a message."""
+    verifier = _verifying(key, secret_as_text)
+    if isinstance(verifier, bytes):
+        return hmac.compare_digest(proof, hmac.digest(verifier, message, hashlib.sha256))
+    try:
+        if isinstance(verifier, RSAPublicKey):
+            verifier.verify(proof, message, PKCS1v15(), SHA256())
+        else:
+            verifier.verify(proof, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _token_payload(key: Key, token: str, *, audience: str | None = None, secret_as_text: bool = False) -> Any:
+    """What a token says that the key's owner has signed.
+
+    Raises:
+        _Refused: it is none.
+    """
+    if len(token) > PROOF_CHARS_MAX:
+        raise _Refused
+    try:
+        for part in token.split("."):
+            decode_base64url(part)  # PyJWT takes several spellings of one signature
+        return jwt.decode(
+            token,
+            _verifying(key, secret_as_text),
+            # the key says which algorithm it is for, never the token
+            algorithms=_TOKEN_ALGORITHMS[key.kind],
+            audience=audience,
+            # PyJWT reads the wall clock; ours is injected, so the callers check these three
+            options={"verify_iat": False, "verify_nbf": False, "verify_exp": False, "verify_aud": audience is not None},
+        )
+    except (jwt.PyJWTError, ValueError):
+        raise _Refused from None
+
+
+def _verifying(key: Key, secret_as_text: bool) -> bytes | Ed25519PublicKey | RSAPublicKey:
+    if key.kind == "hmac":
+        return encode_base64url(key.verifier).encode() if secret_as_text else key.verifier
+    if key.kind == "ed25519":
+        return Ed25519PublicKey.from_public_bytes(key.verifier)
+    public_key = load_der_public_key(key.verifier)
+    assert isinstance(public_key, RSAPublicKey)
+    return public_key
+
+
+def _kind_of(signature: str) -> tuple[Proof, bytes]:
+    """What kind of key makes such a signature: the time it takes to check must not depend on the key."""
+    if _HEX_DIGEST.fullmatch(signature):
+        return "hmac", bytes.fromhex(signature)
+    try:
+        proof = base64.b64decode(signature[:PROOF_CHARS_MAX], validate=True)
+    except ValueError:
+        raise _Refused from None
+    return ("ed25519" if len(signature) == _ED25519_CHARS else "rsa"), proof
+
+
+def _some_rsa_key() -> bytes:
+    """The public key (DER) of nobody: a number that nobody has factors of, as long as a modulus."""
+    modulus = secrets.randbits(RSA_BITS_MIN) | 1 << (RSA_BITS_MIN - 1) | 1
+    public_key = RSAPublicNumbers(65_537, modulus).public_key()
+    return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _allowed(networks: tuple[str, ...], ip: str) -> bool:

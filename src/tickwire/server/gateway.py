@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from websockets.http11 import Request
@@ -13,10 +14,14 @@ from websockets.http11 import Request
 from tickwire import __version__
 from tickwire.clock import NowNs
 from tickwire.config import ServerSettings
+from tickwire.dialects.all import all_dialects
+from tickwire.dialects.base import Dialect, Opening, Refused, Services
 from tickwire.errors import InvalidInput
 from tickwire.limits import CONNECTIONS_PER_KEY_MAX, LIMIT_RETRY_SECONDS, RETRY_AFTER_SECONDS
+from tickwire.market.history import History
 from tickwire.market.market import Market
 from tickwire.meters import Meters
+from tickwire.model.events import Candle
 from tickwire.model.identity import Identity
 from tickwire.model.records import Record
 from tickwire.protocol.deflate import WIRE_ENCODINGS
@@ -24,6 +29,7 @@ from tickwire.protocol.messages import LoginParams, Rate
 from tickwire.protocol.orders import Submit
 from tickwire.protocol.rate import RateLimited
 from tickwire.protocol.render import Renderer
+from tickwire.protocol.served import ServedSession
 from tickwire.protocol.session import Session
 from tickwire.server.admission import Admission, Refusal
 from tickwire.server.auth import Authenticator
@@ -35,6 +41,18 @@ from tickwire.streams.hub import Hub
 log = logging.getLogger(__name__)
 
 WS_PATH = "/ws"
+
+
+class NoHistory:
+    """In place of what keeps candles."""
+
+    def candles(
+        self, symbol: str, interval: str, *, start: int = 0, end: int = 2**63 - 1, limit: int, newest: bool = True
+    ) -> list[Candle]:
+        """None."""
+        return []
+
+
 SETTLE_SECONDS = 0.25
 SETTLE_ROUNDS_MAX = 8
 """A client that goes on and on subscribing keeps a feed waiting two seconds, no longer."""
@@ -50,10 +68,12 @@ class Admitted(NamedTuple):
     Attributes:
         ip: address of the client.
         identity: whom its header `Authorization` stood for, if there was one.
+        dialect: whose path it is; None for the native protocol's.
     """
 
     ip: str
     identity: Identity | None
+    dialect: Dialect | None = None
 
 
 class Gateway:
@@ -66,8 +86,10 @@ class Gateway:
         now: the wall clock.
         settings: whether a key is required, who may connect, and how often.
         welcome: the records that a new account begins with.
+        history: the closed candles that are kept.
 
     Attributes:
+        dialects: other protocols that are spoken here, by name; services: what they serve.
         callers: tells where requests come from.
         admission: counts what each address and key has.
         submit: puts commands on the tape; see `Pipeline.submit`. To be set before the first connection.
@@ -85,6 +107,7 @@ class Gateway:
         now: NowNs,
         settings: ServerSettings,
         welcome: Callable[[str], list[Record]],
+        history: History,
         meters: Meters | None = None,
     ) -> None:
         self.hub = hub
@@ -109,6 +132,22 @@ class Gateway:
             upgrades_per_second=settings.upgrades_per_second,
             requests_per_second=settings.requests_per_second,
         )
+        self.dialects = all_dialects()
+        self.services = Services(
+            market=market,
+            hub=hub,
+            renderer=renderer,
+            history=history,
+            keys=self,
+            submit=lambda records, done: self.submit(records, done),
+            allow=self.allow,
+            now=now,
+            epoch=epoch,
+            version=__version__,
+            require_key=settings.require_key,
+            meters=self.meters,
+            draining=lambda: self.draining,
+        )
 
     def admit(self, request: Request, *, connection: Connection, peer: str, secure: bool) -> Admitted | Refusal:
         """Whether an upgrade is accepted. If so, its socket is counted for the client's address, until it has left.
@@ -121,7 +160,9 @@ class Gateway:
             self.admission.upgrade(caller.ip)
         except RateLimited as error:
             return _limited(error)
-        if request.path.partition("?")[0] != WS_PATH:
+        path = request.path.partition("?")[0]
+        dialect = self.dialects.get(path[1:].partition("/")[0])
+        if path != WS_PATH and dialect is None:
             return Refusal(404, f"There is no WebSocket here. Connect to {WS_PATH}.\n")
         if self.draining:
             text = "This server is about to stop and takes no new connections. Try again in a moment.\n"
@@ -133,7 +174,11 @@ class Gateway:
         identity: Identity | None = None
         try:
             for authorization in request.headers.get_all("Authorization")[:1]:
-                identity = self.identify(authorization, caller.ip)
+                if dialect is None:
+                    identity = self.identify(authorization, caller.ip)
+                else:  # which may mean something else by it
+                    with suppress(InvalidInput):
+                        identity = self._authenticator.header(authorization, ip=caller.ip)
         except RateLimited as error:
             return _limited(error)
         except InvalidInput as error:
@@ -142,7 +187,7 @@ class Gateway:
             return Refusal(401, f"{error}\n")
         if identity is not None and not self.admission.has_room(identity.key_id, connection):
             return Refusal(429, f"{_too_many_connections()}\n", LIMIT_RETRY_SECONDS)
-        return self.admission.enter(caller.ip) or Admitted(caller.ip, identity)
+        return self.admission.enter(caller.ip) or Admitted(caller.ip, identity, dialect)
 
     def identify(self, authorization: str, ip: str) -> Identity:
         """Who an HTTP header `Authorization` stands for.
@@ -176,9 +221,31 @@ class Gateway:
                 other.close(4409, "another session of the key has taken over")
         if not self.admission.has_room(identity.key_id, connection):
             raise _too_many_connections()
-        self.admission.logged_in(identity.key_id, connection)
         log.info("logged in", extra={**connection.about, "key": identity.key_id, "account": identity.account, "ip": ip})
         return identity
+
+    def logged_in(self, connection: Connection, session: ServedSession) -> None:
+        """Somebody else is logged in on a connection, or nobody any more."""
+        if session.identity is None:
+            self.admission.gone(connection)
+        elif self.admission.has_room(session.identity.key_id, connection):
+            self.admission.logged_in(session.identity.key_id, connection)
+        else:
+            connection.close(4102, f"too many connections of this key; retry_after={LIMIT_RETRY_SECONDS}")
+
+    # ---- what dialects ask (tickwire.dialects.base.Keys) -------------------------------------------
+
+    def api_key(self, key: str, ip: str) -> Identity:
+        """Who an API key stands for."""
+        return self._proved(ip, lambda: self._authenticator.api_key(key, ip=ip))
+
+    def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
+        """Who has signed a payload."""
+        return self._proved(ip, lambda: self._authenticator.signed(key_id, payload, signature, ip=ip))
+
+    def in_force(self, key_id: str) -> bool:
+        """Whether a key may still be used."""
+        return self._authenticator.in_force(key_id)
 
     def _proved(self, ip: str, proof: Callable[[], Identity]) -> Identity:
         """Look at a proof, unless too many from this address were wrong."""
@@ -201,8 +268,6 @@ class Gateway:
         Args:
             identity: who the upgrade's header stood for. ip: address of the client.
         """
-        if identity is not None:
-            self.admission.logged_in(identity.key_id, connection)
         return Session(
             session_id=secrets.token_hex(8),
             epoch=self._epoch,
@@ -222,6 +287,23 @@ class Gateway:
             require_key=self._settings.require_key,
             requests_per_second=self._settings.requests_per_second,
         )
+
+    def new_dialect_session(
+        self, connection: Connection, dialect: Dialect, request: Request, admitted: Admitted
+    ) -> ServedSession | Refused:
+        """The session of a connection that speaks a dialect."""
+        path, _, query = request.path.partition("?")
+        opening = Opening(
+            session_id=secrets.token_hex(8),
+            path=path[1 + len(dialect.name) :],
+            query=query,
+            headers={name.lower(): value for name, value in request.headers.raw_items()},
+            ip=admitted.ip,
+            sink=connection,
+            writes=lambda: connection.writes,
+            identity=admitted.identity,
+        )
+        return dialect.session(self.services, opening)
 
     def heard(self) -> None:
         """A client's message has been answered."""

@@ -136,6 +136,48 @@ class KeyStore:
         Raises:
             InvalidInput: one of these is wrong, or there are `KEYS_MAX` keys already.
         """
+        if kind not in ("ed25519", "hmac"):
+            raise InvalidInput(f"no kind {kind!r}; there are ed25519 and hmac", field="kind")
+        secret = verifier = secrets.token_bytes(SECRET_BYTES)
+        if kind == "ed25519":
+            verifier = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+        key = self._add(account, kind, verifier, scopes, allow_ips, name, channels, symbols)
+        return key, KeyFile(key.key_id, kind, encode_base64url(secret), account, key.scopes)
+
+    def enroll(
+        self,
+        account: str,
+        public_key: bytes,
+        *,
+        scopes: Sequence[str],
+        allow_ips: Sequence[str] = (),
+        name: str = "",
+        channels: Sequence[str] = (),
+        symbols: Sequence[str] = (),
+    ) -> Key:
+        """A key that its owner has made, in force from now on.
+
+        Args:
+            public_key: in PEM (SubjectPublicKeyInfo): Ed25519, or RSA of `RSA_BITS_MIN` to `RSA_BITS_MAX` bits.
+            account, scopes, allow_ips, name, channels, symbols: as in `create`.
+
+        Raises:
+            InvalidInput: one of these is wrong, or there are `KEYS_MAX` keys already.
+        """
+        kind, verifier = _verifier(public_key)
+        return self._add(account, kind, verifier, scopes, allow_ips, name, channels, symbols)
+
+    def _add(
+        self,
+        account: str,
+        kind: Proof,
+        verifier: bytes,
+        scopes: Sequence[str],
+        allow_ips: Sequence[str],
+        name: str,
+        channels: Sequence[str],
+        symbols: Sequence[str],
+    ) -> Key:
         _check_name(account, "account")
         if name:
             _check_name(name, "name")
@@ -144,16 +186,9 @@ class KeyStore:
                 raise InvalidInput(f"no scope {scope!r}; there are {', '.join(SCOPES)}", field="scopes")
         if not scopes:
             raise InvalidInput(f"give at least one of {', '.join(SCOPES)}", field="scopes")
-        if kind not in ("ed25519", "hmac"):
-            raise InvalidInput(f"no kind {kind!r}; there are ed25519 and hmac", field="kind")
-        networks = _networks(allow_ips)
         _check_entitlements(channels, symbols)
-        granted = tuple(scope for scope in SCOPES if scope in scopes)
-
-        secret = verifier = secrets.token_bytes(SECRET_BYTES)
-        if kind == "ed25519":
-            verifier = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
-        lists = (",".join(texts) for texts in (granted, networks, channels, symbols))
+        granted = [scope for scope in SCOPES if scope in scopes]
+        lists = (",".join(texts) for texts in (granted, _networks(allow_ips), channels, symbols))
         joined_scopes, joined_networks, joined_channels, joined_symbols = lists
         row = (
             secrets.token_hex(8),
@@ -166,7 +201,6 @@ class KeyStore:
             joined_channels,
             joined_symbols,
         )
-        key = _key(row)
         with self._named():
             # counted in the same statement, so that two processes can't pass the bound together
             inserted = self._db.execute(
@@ -175,7 +209,7 @@ class KeyStore:
             )
         if not inserted.rowcount:
             raise InvalidInput(f"there are {KEYS_MAX} keys, the most there may be; revoke some first")
-        return key, KeyFile(key.key_id, kind, encode_base64url(secret), account, granted)
+        return _key(row)
 
     def get(self, key_id: str) -> Key | None:
         """The key of this name, if it is in force."""

@@ -11,20 +11,19 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from tickwire.errors import InvalidInput
-from tickwire.limits import MESSAGE_BYTES_MAX
 from tickwire.meters import OK
 from tickwire.model.identity import Identity
 from tickwire.protocol.codec import JSON
 from tickwire.protocol.messages import Rate
 from tickwire.protocol.orders import METHODS, Desk, Job
 from tickwire.protocol.params import decode_params, error_body
-from tickwire.protocol.rate import RateLimited, cost
-from tickwire.server.admission import rate_headers
+from tickwire.protocol.rate import RateLimited, cost, rate_headers
+from tickwire.server.body import body_of
 
 API = "/api/v1"
 CLIENT_ID = "client:"
@@ -124,15 +123,8 @@ async def _params(request: Request) -> bytes:
         named = {"client_order_id": order.removeprefix(CLIENT_ID)} if by_client else {"order_id": order}
     if request.method in ("GET", "DELETE"):
         return msgspec.json.encode({**request.query_params, **named})
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MESSAGE_BYTES_MAX:
-                raise InvalidInput(f"the body is larger than {MESSAGE_BYTES_MAX} bytes", code="invalid_request")
-    except ClientDisconnect:
-        raise InvalidInput("the body did not come", code="invalid_request") from None
+    body = await body_of(request)
     if not named:
-        return bytes(body)
-    given = decode_params(JSON, bytes(body), dict[str, msgspec.Raw])
+        return body
+    given = decode_params(JSON, body, dict[str, msgspec.Raw])
     return msgspec.json.encode({**given, **named})

@@ -1,4 +1,4 @@
-"""One WebSocket connection: the `websockets` sans-I/O core below, a native session above.
+"""One WebSocket connection: the `websockets` sans-I/O core below, a session above, native or a dialect's.
 
 uvicorn makes one for every upgrade (its `ws=` takes a class) and hands over the transport. RFC 6455 is the
 library's job: the handshake, frames from the client, pings and closes. What goes out is ready frames, gathered
@@ -21,9 +21,9 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from tickwire.dialects.base import Refused
 from tickwire.limits import (
     CLOSING_SECONDS_MAX,
-    HEARTBEAT_MS,
     MESSAGE_BYTES_MAX,
     PING_INTERVAL_SECONDS,
     READ_BYTES_PER_TURN_MAX,
@@ -31,10 +31,11 @@ from tickwire.limits import (
     SEND_BUFFER_LOW_BYTES,
     SEND_BUFFER_MAX_BYTES,
 )
+from tickwire.model.identity import Identity
 from tickwire.protocol.codec import ENCODINGS, JSON
 from tickwire.protocol.deflate import WINDOW_BITS, deflated
-from tickwire.protocol.session import Session
-from tickwire.server.admission import Refusal, rate_headers
+from tickwire.protocol.served import ServedSession
+from tickwire.server.admission import Refusal
 from tickwire.server.frames import Messages
 from tickwire.streams.log import Cursor
 
@@ -46,7 +47,6 @@ log = logging.getLogger(__name__)
 # a compressor for each client, and for each a memory of what was sent, would cost 300 KB a client
 _DEFLATE = [ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)]
 _SUBPROTOCOLS = [Subprotocol(name) for name in ENCODINGS]
-_BEATS_PER_PING = max(1, PING_INTERVAL_SECONDS * 1000 // HEARTBEAT_MS)
 
 
 def _select_subprotocol(_: ServerProtocol, offered: Any) -> Subprotocol | None:
@@ -67,14 +67,18 @@ class Connection(asyncio.Protocol):
             max_size=MESSAGE_BYTES_MAX,
         )
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
-        self._session: Session | None = None
+        self._session: ServedSession | None = None
+        self._identity: Identity | None = None
         self._messages = Messages(self._ws)
         self._paused = False
         self._finishing = False
         self._beat: asyncio.TimerHandle | None = None
         self._beats_unanswered = 0
+        self._beats_per_ping = 1
         self._is_closing = False
         self._ip: str | None = None
+        self.writes = 0
+        """How often something was written since it was opened."""
         # what the hub reads and writes: see tickwire.streams.log.Sink
         self.encoding = JSON.name
         self.ready = True
@@ -165,8 +169,8 @@ class Connection(asyncio.Protocol):
 
     def drain(self, deadline: int) -> None:
         """Say that the server stops, and closes this connection at `deadline`, ns since the epoch."""
-        if self._session is not None and self._ws.state is State.OPEN:
-            self.out.append(self._session.drain(deadline))
+        if self._session is not None and self._ws.state is State.OPEN and (notice := self._session.drain(deadline)):
+            self.out.append(notice)
             self.flush()
 
     def finish(self) -> None:
@@ -189,6 +193,7 @@ class Connection(asyncio.Protocol):
         out = self.out
         if not out:
             return
+        self.writes += 1
         try:
             if len(out) == 1:
                 self._transport.write(out[0])
@@ -230,49 +235,72 @@ class Connection(asyncio.Protocol):
         self._transport.close()
         self._beat = asyncio.get_running_loop().call_later(CLOSING_SECONDS_MAX, self._transport.abort)
 
+    def _refuse(self, refusal: Refusal, ip: str) -> None:
+        body = refusal.text.encode()
+        headers = Headers(
+            [
+                *refusal.headers,
+                ("Content-Type", "text/plain; charset=utf-8"),
+                ("Content-Length", str(len(body))),
+                ("Connection", "close"),
+            ]
+        )
+        self._ws.send_response(Response(refusal.status, HTTPStatus(refusal.status).phrase, headers, body))
+        self._send_pending()
+        self._refused(ip, refusal.status)
+
     def _upgrade(self, request: Request) -> None:
         peer = self._transport.get_extra_info("peername")
         secure = self._transport.get_extra_info("sslcontext") is not None
         admitted = self._gateway.admit(request, connection=self, peer=peer[0] if peer else "", secure=secure)
         if isinstance(admitted, Refusal):
-            body = admitted.text.encode()
-            headers = Headers(
-                [
-                    *admitted.headers,
-                    ("Content-Type", "text/plain; charset=utf-8"),
-                    ("Content-Length", str(len(body))),
-                    ("Connection", "close"),
-                ]
-            )
-            self._ws.send_response(Response(admitted.status, HTTPStatus(admitted.status).phrase, headers, body))
-            self._send_pending()
-            self._refused(peer[0] if peer else "", admitted.status)
+            self._refuse(admitted, peer[0] if peer else "")
             return
         self._ip = admitted.ip
+        if admitted.dialect is not None:  # which knows of no other encodings than its own
+            self._ws.available_subprotocols = self._ws.available_extensions = None
         accepted = self._ws.accept(request)
         if accepted.status_code != 101:
             self._ws.send_response(accepted)
             self._send_pending()
             self._refused(admitted.ip, accepted.status_code)
             return
-        self.encoding = self._ws.subprotocol or JSON.name
-        if any(getattr(each, "local_max_window_bits", 0) == WINDOW_BITS for each in self._ws.extensions):
-            self.encoding = deflated(self.encoding)
-        self._session = self._gateway.new_session(self, admitted.identity, admitted.ip)
-        accepted.headers.update(rate_headers(self._session.rate))
+        if admitted.dialect is not None:
+            self.encoding = admitted.dialect.name
+            session = self._gateway.new_dialect_session(self, admitted.dialect, request, admitted)
+            if isinstance(session, Refused):
+                self._refuse(Refusal(session.status, f"{session.text}\n"), admitted.ip)
+                return
+            self._session = session
+        else:
+            self.encoding = self._ws.subprotocol or JSON.name
+            if any(getattr(each, "local_max_window_bits", 0) == WINDOW_BITS for each in self._ws.extensions):
+                self.encoding = deflated(self.encoding)
+            self._session = self._gateway.new_session(self, admitted.identity, admitted.ip)
+        self._beats_per_ping = max(1, PING_INTERVAL_SECONDS * 1000 // self._session.beat_ms)
+        accepted.headers.update(self._session.headers)
         self._ws.send_response(accepted)
         self._send_pending()
         self._gateway.connections.add(self)
         log.debug("session opened", extra={**self.about, "ip": admitted.ip, "encoding": self.encoding})
-        self._transport.write(self._session.opened())
+        self._note_login(self._session)
+        if opened := self._session.opened():
+            self._transport.write(opened)
         self._schedule_beat()
 
-    def _message(self, session: Session, message: bytes) -> None:
+    def _note_login(self, session: ServedSession) -> None:
+        """Count the connection for the key that is logged in."""
+        if session.identity is not self._identity:
+            self._identity = session.identity
+            self._gateway.logged_in(self, session)
+
+    def _message(self, session: ServedSession, message: bytes) -> None:
         if self._finishing or self._ws.state is not State.OPEN:
             return
         self.out += self._ws.data_to_send()  # the pong to a ping that came before
         try:
             self.out += session.received(message)
+            self._note_login(session)
         except Exception:
             log.exception("a session has failed; its connection is closed", extra=self.about)
             self._ws.fail(CloseCode.INTERNAL_ERROR, "the server failed")
@@ -309,7 +337,8 @@ class Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._catch_up)
 
     def _schedule_beat(self) -> None:
-        self._beat = asyncio.get_running_loop().call_later(HEARTBEAT_MS / 1000, self._on_beat)
+        assert self._session is not None
+        self._beat = asyncio.get_running_loop().call_later(self._session.beat_ms / 1000, self._on_beat)
 
     def _on_beat(self) -> None:
         self._schedule_beat()
@@ -324,7 +353,7 @@ class Connection(asyncio.Protocol):
         """Heartbeat; and now and then a ping, for a peer that sends nothing may be gone."""
         assert self._session is not None
         self._beats_unanswered += 1
-        if self._beats_unanswered > 2 * _BEATS_PER_PING:
+        if self._beats_unanswered > 2 * self._beats_per_ping:
             self._transport.abort()
             return
         if self._ws.state is not State.OPEN:
@@ -337,8 +366,9 @@ class Connection(asyncio.Protocol):
             if self._session.ending is not None:
                 self.close(*self._session.ending)
         if self._ws.state is State.OPEN:
-            if self._beats_unanswered % _BEATS_PER_PING == 0:
+            if self._beats_unanswered % self._beats_per_ping == 0:
                 self._ws.send_ping(secrets.token_bytes(4))
                 self._send_pending()
-            if self.ready:  # to one that lags a heartbeat would name messages that are still to come
-                self._transport.write(self._session.heartbeat())
+            # to one that lags a heartbeat would name messages that are still to come
+            if self.ready and (beat := self._session.heartbeat()):
+                self._transport.write(beat)

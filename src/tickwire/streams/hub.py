@@ -400,7 +400,7 @@ class Hub:
                 if stream.pending:
                     self._dirty[stream] = None
                 continue
-            event = market.view(key) if key.symbol else Tick("", slot, market.now)
+            event = market.view(key) if key.symbol else Tick("", slot, market.now, _last_tick(stream))
             if event is None or _same_levels(event, stream.shown):
                 continue
             stream.slot = slot
@@ -460,6 +460,11 @@ def _made_of(key: StreamKey) -> list[tuple[str, str, str]]:
     if not key.lossless and key.channel != "candles":
         return []
     return [(channel, key.symbol, key.interval) for channel in JOINED_CHANNELS.get(key.channel, (key.channel,))]
+
+
+def _last_tick(stream: _Stream) -> int:
+    """When a clock stream said something last; before it has, the beginning of the interval it was made in."""
+    return stream.shown.ts if stream.shown is not None else stream.slot * stream.key.interval_ms * 1_000_000
 
 
 def _take_out(streams: dict[_K, list[_Stream]], name: _K, stream: _Stream) -> None:

@@ -1,0 +1,171 @@
+"""What the venue calls things: symbols, and an instrument as `exchangeInfo` describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tickwire.limits import ICEBERG_SLICES_MAX, OPEN_ORDERS_MAX
+from tickwire.market.market import Market
+from tickwire.model.events import Status
+from tickwire.model.instrument import MILLIONTHS, Instrument
+from tickwire.model.units import ASSET_DECIMALS, UNITS_MAX
+
+ORDER_TYPES = (
+    "LIMIT",
+    "LIMIT_MAKER",
+    "MARKET",
+    "STOP_LOSS",
+    "STOP_LOSS_LIMIT",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_LIMIT",
+)
+SELF_TRADE_PREVENTION = {
+    "cancel_newest": "EXPIRE_TAKER",
+    "cancel_oldest": "EXPIRE_MAKER",
+    "cancel_both": "EXPIRE_BOTH",
+    "decrement": "DECREMENT",
+}
+"""What we call the ways of it, and what the venue does."""
+_STATUS = {"open": "TRADING", "halted": "HALT", "closed": "BREAK"}
+
+
+def name_of(instrument: Instrument) -> str:
+    """What the venue calls it: "BTCUSDT"."""
+    return (instrument.base + instrument.quote).upper()
+
+
+class Names:
+    """The instruments by the venue's names. Where several have one name, it is that of the one that is matched here, else
+    of the one that was listed first."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._listed: list[Instrument] = []
+        self._table: dict[str, Instrument] = {}
+
+    def table(self) -> Mapping[str, Instrument]:
+        """All of them as they are now, in the order of listing. To be asked for once a request."""
+        listed = self._market.instruments
+        if listed != self._listed:
+            self._listed, self._table = listed, {}
+            for instrument in listed:
+                name = name_of(instrument)
+                holder = self._table.setdefault(name, instrument)
+                if holder.kind != "matched" and instrument.kind == "matched":
+                    self._table[name] = instrument
+        return self._table
+
+
+class SymbolInfo(msgspec.Struct, frozen=True, rename="camel"):
+    """A symbol in `exchangeInfo`."""
+
+    symbol: str
+    status: str
+    base_asset: str
+    base_asset_precision: int
+    quote_asset: str
+    quote_precision: int
+    quote_asset_precision: int
+    base_commission_precision: int
+    quote_commission_precision: int
+    order_types: list[str]
+    iceberg_allowed: bool
+    oco_allowed: bool
+    oto_allowed: bool
+    quote_order_qty_market_allowed: bool
+    allow_trailing_stop: bool
+    cancel_replace_allowed: bool
+    amend_allowed: bool
+    is_spot_trading_allowed: bool
+    is_margin_trading_allowed: bool
+    filters: list[dict[str, Any]]
+    permissions: list[str]
+    permission_sets: list[list[str]]
+    default_self_trade_prevention_mode: str
+    allowed_self_trade_prevention_modes: list[str]
+
+
+def symbol_info(instrument: Instrument, status: Status) -> SymbolInfo:
+    """An instrument as `exchangeInfo` describes it. One that only mirrors a venue can be watched, not traded."""
+    matched = instrument.kind == "matched"
+    digits = ASSET_DECIMALS
+    return SymbolInfo(
+        name_of(instrument),
+        _STATUS[status.trading],
+        instrument.base.upper(),
+        digits,
+        instrument.quote.upper(),
+        digits,
+        digits,
+        digits,
+        digits,
+        list(ORDER_TYPES) if matched else [],
+        matched,
+        False,
+        False,
+        matched,
+        False,
+        matched,
+        matched,
+        matched,
+        False,
+        filters(instrument),
+        ["SPOT"],
+        [["SPOT"]],
+        SELF_TRADE_PREVENTION["cancel_newest"],
+        list(SELF_TRADE_PREVENTION.values()),
+    )
+
+
+def filters(instrument: Instrument) -> list[dict[str, Any]]:
+    """The rules of an instrument's orders, PRICE_FILTER first: there are clients that look for it there."""
+    i = instrument
+    price, size, notional = i.price.format, i.size.format, i.notional.format
+    rows: list[dict[str, Any]] = [
+        {
+            "filterType": "PRICE_FILTER",
+            "minPrice": i.tick_size,
+            "maxPrice": price(UNITS_MAX),
+            "tickSize": i.tick_size,
+        },
+        {
+            "filterType": "LOT_SIZE",
+            "minQty": i.lot_size,
+            "maxQty": i.size_max or size(UNITS_MAX),
+            "stepSize": i.lot_size,
+        },
+        {
+            "filterType": "MIN_NOTIONAL",
+            "minNotional": i.notional_min or notional(0),
+            "applyToMarket": True,
+            "avgPriceMins": 0,
+        },
+    ]
+    if i.notional_max:
+        rows.append(
+            {
+                "filterType": "NOTIONAL",
+                "minNotional": i.notional_min or notional(0),
+                "applyMinToMarket": True,
+                "maxNotional": i.notional_max,
+                "applyMaxToMarket": True,
+                "avgPriceMins": 0,
+            }
+        )
+    if i.price_band:
+        band = MILLIONTHS.parse(i.price_band, "price_band")
+        rows.append(
+            {
+                "filterType": "PERCENT_PRICE",
+                "multiplierUp": MILLIONTHS.format(1_000_000 + band),
+                "multiplierDown": MILLIONTHS.format(max(0, 1_000_000 - band)),
+                "avgPriceMins": 0,
+            }
+        )
+    if i.kind == "matched":
+        rows.append({"filterType": "ICEBERG_PARTS", "limit": ICEBERG_SLICES_MAX})
+        rows.append({"filterType": "MAX_NUM_ORDERS", "maxNumOrders": OPEN_ORDERS_MAX})
+    return rows
