@@ -431,9 +431,10 @@ class Hub:
             stream, codec = self._streams[log.key], log.codec
             last = stream.last_seq if log.lossless else log.segments[-1].first - 1
             if last > cursor.seq:
-                sink.out.append(codec.dropped(log.key, cursor.seq + 1, last) or b"")
                 self._meters.dropped["gap" if log.lossless else "skipped"] += last - cursor.seq
-                self._count(log, 1, len(sink.out[-1]))
+                if notice := codec.dropped(log.key, cursor.seq + 1, last):
+                    sink.out.append(notice)
+                    self._count(log, 1, len(notice))
             cursor.index = log.first_index
             if log.lossless:
                 sink.out.append(self._snapshot(stream, log))
