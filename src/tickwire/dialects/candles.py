@@ -68,8 +68,9 @@ def candle_at(market: Market, history: History, symbol: str, start: int, end: in
     """
     parts: list[Candle] = []
     for length, name, first, count in _pieces(start, min(end, _second_after(market.now)), end):
-        parts += history.candles(symbol, name, start=first, end=first + count * length, limit=count)
         opened = _opened(market, symbol, name)
+        if opened is None or opened.start != first:
+            parts += history.candles(symbol, name, start=first, end=first + count * length, limit=count)
         if opened is not None and first <= opened.start < first + count * length:
             parts.append(opened)
     return _merged(parts, start, end, market.now) if parts else None

@@ -38,8 +38,8 @@ def name_of(instrument: Instrument) -> str:
 
 
 class Names:
-    """The instruments by the venue's names. Where several have one name, it is that of the one that is matched here, else
-    of the one that was listed first."""
+    """The instruments by the venue's names. Where several have one name, it is that of the one that is matched here,
+    else of the one that was listed first."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -95,9 +95,9 @@ def symbol_info(instrument: Instrument, status: Status) -> SymbolInfo:
     return SymbolInfo(
         name_of(instrument),
         _STATUS[status.trading],
-        instrument.base.upper(),
+        instrument.base,
         digits,
-        instrument.quote.upper(),
+        instrument.quote,
         digits,
         digits,
         digits,

@@ -1,0 +1,1 @@
+"""Binance's spot protocol on our market: streams, WebSocket API and REST."""

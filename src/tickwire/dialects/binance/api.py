@@ -1,0 +1,209 @@
+"""How a request is answered, however it came: its weight, its proof, its parameters, the operation, and the job that it
+makes. REST and the WebSocket API wrap the result each in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
+
+from tickwire.dialects.base import Services
+from tickwire.dialects.binance.call import Call, Then, UserStreams
+from tickwire.dialects.binance.errors import BinanceError, venue_error
+from tickwire.dialects.binance.names import Names
+from tickwire.dialects.binance.operations import Operation
+from tickwire.dialects.binance.signatures import Sent, check_key, check_timestamp
+from tickwire.dialects.binance.usage import WEIGHT, Usage
+from tickwire.dialects.binance.user import UserCodec
+from tickwire.errors import InvalidInput
+from tickwire.meters import OK
+from tickwire.model.identity import Identity
+from tickwire.protocol.codec import JSON
+from tickwire.protocol.orders import Desk, Job
+
+COMMON = frozenset(("apiKey", "timestamp", "recvWindow", "returnRateLimits"))
+"""Parameters of every request that has a proof."""
+_WITHOUT_KEY = ("ping", "time")
+
+
+class Caller(NamedTuple):
+    """Who a request comes from.
+
+    Attributes:
+        ip: address.
+        desk: takes his orders.
+        identity, api_key: of the connection's login, if there was one.
+        session: of the connection; None over HTTP.
+    """
+
+    ip: str
+    desk: Desk
+    identity: Identity | None = None
+    api_key: str = ""
+    session: UserStreams | None = None
+
+
+class Answer(NamedTuple):
+    """What a request came to.
+
+    Attributes:
+        result: or a `BinanceError`.
+        limits: those that it counts against, as they stand.
+    """
+
+    result: Any
+    limits: list[dict[str, Any]]
+
+
+class Api:
+    """All operations on one server.
+
+    Attributes:
+        services: what is served.
+        usage: of the limits, by all clients.
+        names: of the instruments.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.usage = Usage()
+        self.names = Names(services.market)
+        self._codecs: WeakValueDictionary[tuple[str, int, int], UserCodec] = WeakValueDictionary()
+        self._ids_made = 0
+
+    def desk(self, session_id: str) -> Desk:
+        """A desk for the orders of one connection, or ("") for those over HTTP."""
+        services = self.services
+        return Desk(
+            market=services.market,
+            renderer=services.renderer,
+            submit=services.submit,
+            encoding=JSON,
+            now=services.now,
+            session=session_id,
+            meters=services.meters,
+        )
+
+    def user_codec(self, account: str, subscription: int, unit: int) -> UserCodec:
+        """What writes an account's events for a subscription of this number: one for all that have the same."""
+        key = account, subscription, unit
+        codec = self._codecs.get(key)
+        if codec is None:
+            codec = self._codecs[key] = UserCodec(self.services.market, account, subscription, unit)
+        return codec
+
+    def enter(self, ip: str, weight: int) -> None:
+        """Count what an address does.
+
+        Raises:
+            BinanceError: -1003.
+        """
+        self.usage.take(WEIGHT, ip, self.services.now(), weight)
+
+    def answer(
+        self, operation: Operation, sent: Sent, caller: Caller, unit: int, strict: int, reply: Callable[[Answer], None]
+    ) -> None:
+        """Answer a request: `reply` is called once, now or when its outcome is known.
+
+        Args:
+            unit: nanoseconds in the unit that times are shown in.
+            strict: the error for a parameter that is not the operation's.
+        """
+        now = self.services.now()
+        account = ""
+
+        def done(result: Any) -> None:
+            if isinstance(result, InvalidInput):
+                result = venue_error(result)
+            code = result.code if isinstance(result, BinanceError) else OK
+            self.services.meters.requests[f"binance.{operation.method}", code] += 1
+            limits = self.usage.weight(caller.ip, now)
+            if account:
+                limits = self.usage.orders(account, now) + limits
+            reply(Answer(result, limits))
+
+        try:
+            self._weigh(operation, sent, caller.ip, now)
+            sent.params.check_names(operation.parameters, common=COMMON, strict=strict)
+            identity, api_key = self._identify(operation, sent, caller, now)
+            if operation.orders:
+                assert identity is not None  # who places orders needs a key
+                account = identity.account
+                self.usage.take_orders(account, now, operation.orders)
+            call = Call(
+                self.services,
+                self.names.table(),
+                self.usage,
+                caller.desk,
+                sent.params,
+                identity,
+                api_key,
+                sent.signature,
+                caller.ip,
+                now,
+                unit,
+                self._new_id,
+                caller.session,
+            )
+            result = operation.run(call)
+            if isinstance(result, Job):
+                caller.desk.execute(result, lambda outcome: self._go_on(caller.desk, outcome, done))
+                return
+        except InvalidInput as error:
+            result = error
+        done(result)
+
+    def _go_on(self, desk: Desk, outcome: Any, done: Callable[[Any], None]) -> None:
+        if isinstance(outcome, Then):
+            try:
+                desk.execute(outcome.job, done)
+            except InvalidInput as error:
+                done(outcome.refused(error))
+        else:
+            done(outcome)
+
+    # ---- who asks --------------------------------------------------------------------------------
+
+    def _weigh(self, operation: Operation, sent: Sent, ip: str, now: int) -> None:
+        weight, error = operation.weight, None
+        if callable(weight):
+            try:
+                weight = weight(sent.params)
+            except BinanceError as refused:
+                weight, error = 1, refused
+        self.usage.take(WEIGHT, ip, now, weight)
+        if error is not None:
+            raise error
+
+    def _identify(self, operation: Operation, sent: Sent, caller: Caller, now: int) -> tuple[Identity | None, str]:
+        """Who asks: whose signature there is, else who is logged in."""
+        keys, needed = self.services.keys, operation.security != "NONE"
+        identity, api_key = caller.identity, caller.api_key
+        if sent.signature is not None or (needed and identity is None):
+            api_key = check_key(sent.api_key or "")
+            check_timestamp(sent.params, now)
+            if sent.signature is None:
+                raise BinanceError(-1102, "signature")
+            identity = self._signed(api_key, sent, caller.ip)
+        elif needed:
+            check_timestamp(sent.params, now)
+        elif identity is None and self.services.require_key and operation.method not in _WITHOUT_KEY:
+            api_key = check_key(sent.api_key or "")
+            identity = keys.api_key(api_key, caller.ip)
+        if needed and identity is not None:
+            identity.check("trade" if operation.security == "TRADE" else "read")
+        return identity, api_key
+
+    def _signed(self, api_key: str, sent: Sent, ip: str) -> Identity:
+        keys = self.services.keys
+        try:
+            return keys.signed(api_key, sent.payload, sent.signature or "", ip)
+        except InvalidInput as error:
+            if error.code == "login_failed" and keys.in_force(api_key):
+                raise BinanceError(-1022, code=error.code) from None
+            raise
+
+    def _new_id(self) -> str:
+        """A `clientOrderId` that nobody else has: the time it was made at, and a count."""
+        self._ids_made += 1
+        return f"x-{self.services.now():x}-{self._ids_made:x}"

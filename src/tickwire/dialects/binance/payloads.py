@@ -1,0 +1,371 @@
+"""Events as the venue's streams say them. Prices and sizes are decimal strings in the steps of the instrument, times
+are in the unit that the client asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TypeAlias
+
+import msgspec
+
+from tickwire.dialects.binance.names import name_of
+from tickwire.model.events import Book, Candle, Quote, Trade
+from tickwire.model.instrument import Instrument
+from tickwire.model.records import Level
+from tickwire.model.units import Scale
+
+AVERAGE_DECIMALS = 8
+"""Of an average price: those of the venue's prices."""
+
+TextLevel: TypeAlias = tuple[str, str]
+
+
+class TradeEvent(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    tag_field="e",
+    tag="trade",
+    rename={
+        "event_time": "E",
+        "symbol": "s",
+        "trade_id": "t",
+        "price": "p",
+        "quantity": "q",
+        "trade_time": "T",
+        "buyer_is_maker": "m",
+        "ignored": "M",
+    },
+):
+    """`<symbol>@trade`."""
+
+    event_time: int
+    symbol: str
+    trade_id: int
+    price: str
+    quantity: str
+    trade_time: int
+    buyer_is_maker: bool
+    ignored: bool = True
+
+
+class AggTradeEvent(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    tag_field="e",
+    tag="aggTrade",
+    rename={
+        "event_time": "E",
+        "symbol": "s",
+        "agg_trade_id": "a",
+        "price": "p",
+        "quantity": "q",
+        "first_trade": "f",
+        "last_trade": "l",
+        "trade_time": "T",
+        "buyer_is_maker": "m",
+        "ignored": "M",
+    },
+):
+    """`<symbol>@aggTrade`: what one order took at one price."""
+
+    event_time: int
+    symbol: str
+    agg_trade_id: int
+    price: str
+    quantity: str
+    first_trade: int
+    last_trade: int
+    trade_time: int
+    buyer_is_maker: bool
+    ignored: bool = True
+
+
+class DepthEvent(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    tag_field="e",
+    tag="depthUpdate",
+    rename={
+        "event_time": "E",
+        "symbol": "s",
+        "first_update": "U",
+        "last_update": "u",
+        "bids": "b",
+        "asks": "a",
+    },
+):
+    """`<symbol>@depth`: the levels that have changed, a quantity of zero deletes."""
+
+    event_time: int
+    symbol: str
+    first_update: int
+    last_update: int
+    bids: list[TextLevel]
+    asks: list[TextLevel]
+
+
+class Depth(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """`<symbol>@depth5` and its like, and the book over REST."""
+
+    last_update_id: int
+    bids: list[TextLevel]
+    asks: list[TextLevel]
+
+
+class BookTicker(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    rename={"update": "u", "symbol": "s", "bid": "b", "bid_size": "B", "ask": "a", "ask_size": "A"},
+):
+    """`<symbol>@bookTicker`."""
+
+    update: int
+    symbol: str
+    bid: str
+    bid_size: str
+    ask: str
+    ask_size: str
+
+
+class Kline(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    rename={
+        "start": "t",
+        "end": "T",
+        "symbol": "s",
+        "interval": "i",
+        "first_trade": "f",
+        "last_trade": "L",
+        "open": "o",
+        "close": "c",
+        "high": "h",
+        "low": "l",
+        "volume": "v",
+        "trades": "n",
+        "closed": "x",
+        "quote_volume": "q",
+        "buy_volume": "V",
+        "buy_quote_volume": "Q",
+        "ignored": "B",
+    },
+):
+    """The candle in a `KlineEvent`."""
+
+    start: int
+    end: int
+    symbol: str
+    interval: str
+    first_trade: int
+    last_trade: int
+    open: str
+    close: str
+    high: str
+    low: str
+    volume: str
+    trades: int
+    closed: bool
+    quote_volume: str
+    buy_volume: str
+    buy_quote_volume: str
+    ignored: str = "0"
+
+
+class KlineEvent(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    tag_field="e",
+    tag="kline",
+    rename={"event_time": "E", "symbol": "s", "kline": "k"},
+):
+    """`<symbol>@kline_<interval>`."""
+
+    event_time: int
+    symbol: str
+    kline: Kline
+
+
+class AvgPriceEvent(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    tag_field="e",
+    tag="avgPrice",
+    rename={"event_time": "E", "symbol": "s", "interval": "i", "average": "w", "last_time": "T"},
+):
+    """`<symbol>@avgPrice`."""
+
+    event_time: int
+    symbol: str
+    interval: str
+    average: str
+    last_time: int
+
+
+class ReferencePriceEvent(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    tag_field="e",
+    tag="referencePrice",
+    rename={"symbol": "s", "price": "r", "time": "t"},
+):
+    """`<symbol>@referencePrice`: what the band around an order's price is measured from."""
+
+    symbol: str
+    price: str | None
+    time: int
+
+
+class ShutdownEvent(
+    msgspec.Struct, frozen=True, gc=False, tag_field="e", tag="serverShutdown", rename={"event_time": "E"}
+):
+    """The server is about to stop."""
+
+    event_time: int
+
+
+# ---- from events ---------------------------------------------------------------------------------------
+
+
+def trade(event: Trade, instrument: Instrument, unit: int) -> TradeEvent:
+    """One trade. Its id is its number among the symbol's."""
+    return TradeEvent(
+        event.ts // unit,
+        name_of(instrument),
+        event.seq,
+        instrument.price.format(event.price),
+        instrument.size.format(event.size),
+        trade_time(event) // unit,
+        event.side == "sell",
+    )
+
+
+def trade_time(event: Trade) -> int:
+    """When it was made, ns: by the venue's clock where that is known."""
+    return event.ts_event or event.ts
+
+
+def aggregates(trades: Iterable[Trade]) -> list[list[Trade]]:
+    """Neighbouring trades that one order made at one price together; each alone where no orders are known."""
+    rows = list(trades)
+    groups = [rows[:1]] if rows else []
+    for before, event in pairwise(rows):
+        if _taker(event) and _taking(event) == _taking(before):
+            groups[-1].append(event)
+        else:
+            groups.append([event])
+    return groups
+
+
+def _taker(event: Trade) -> str:
+    return event.buy_order_id if event.side == "buy" else event.sell_order_id if event.side == "sell" else ""
+
+
+def _taking(event: Trade) -> tuple[str, int, int]:
+    return _taker(event), event.price, event.ts
+
+
+def agg_trade(group: Sequence[Trade], instrument: Instrument, unit: int) -> AggTradeEvent:
+    """The trades of one of the `aggregates` as one."""
+    first, last = group[0], group[-1]
+    return AggTradeEvent(
+        last.ts // unit,
+        name_of(instrument),
+        first.seq,
+        instrument.price.format(first.price),
+        instrument.size.format(sum(event.size for event in group)),
+        first.seq,
+        last.seq,
+        trade_time(last) // unit,
+        first.side == "sell",
+    )
+
+
+def depth_update(events: Sequence[Book], instrument: Instrument, unit: int) -> DepthEvent | None:
+    """The changes of a window as one: each level as it is at its end.
+
+    None where nothing can be said: the book was replaced whole, so clients are to see that numbers are missing and
+    fetch it anew. What came after that in the window is said.
+    """
+    replaced = max((index for index, event in enumerate(events) if event.snapshot), default=-1)
+    changes = events[replaced + 1 :]
+    if not changes:
+        return None
+    bids: dict[int, int] = {}
+    asks: dict[int, int] = {}
+    for event in changes:
+        bids.update(event.bids)
+        asks.update(event.asks)
+    return DepthEvent(
+        changes[-1].ts // unit,
+        name_of(instrument),
+        changes[0].seq,
+        changes[-1].seq,
+        text_levels(sorted(bids.items(), reverse=True), instrument),
+        text_levels(sorted(asks.items()), instrument),
+    )
+
+
+def depth(event: Book, instrument: Instrument) -> Depth:
+    """The book, or the top of it."""
+    return Depth(event.seq, text_levels(event.bids, instrument), text_levels(event.asks, instrument))
+
+
+def text_levels(levels: Iterable[Level], instrument: Instrument) -> list[TextLevel]:
+    """Levels as decimal strings."""
+    price, size = instrument.price.format, instrument.size.format
+    return [(price(p), size(s)) for p, s in levels]
+
+
+def book_ticker(event: Quote, instrument: Instrument, update: int) -> BookTicker:
+    """The best bid and ask; zeros where a side is empty."""
+    price, size = instrument.price.format, instrument.size.format
+    return BookTicker(
+        update,
+        name_of(instrument),
+        price(event.bid or 0),
+        size(event.bid_size),
+        price(event.ask or 0),
+        size(event.ask_size),
+    )
+
+
+def kline(candle: Candle, instrument: Instrument, interval: str, unit: int) -> Kline:
+    """A candle; one without trades has -1 for their numbers."""
+    price, size, notional = instrument.price.format, instrument.size.format, instrument.notional.format
+    return Kline(
+        candle.start // unit,
+        (candle.start + candle.interval - 1) // unit,
+        name_of(instrument),
+        interval,
+        candle.first_trade if candle.trades else -1,
+        candle.last_trade if candle.trades else -1,
+        price(candle.open),
+        price(candle.close),
+        price(candle.high),
+        price(candle.low),
+        size(candle.volume),
+        candle.trades,
+        candle.closed,
+        notional(candle.quote_volume),
+        size(candle.buy_volume),
+        notional(candle.buy_quote_volume),
+    )
+
+
+def average(quote_volume: int, volume: int, price: Scale) -> str:
+    """What was paid (ticks x lots) for a size (lots), a lot: a decimal string, rounded half away from zero; zero where
+    nothing was traded."""
+    decimals = max(AVERAGE_DECIMALS, price.decimals)
+    divisor = volume * price.divisor or 1
+    value = (2 * abs(quote_volume) * price.units * 10**decimals + divisor) // (2 * divisor) if volume else 0
+    whole, fraction = divmod(value, 10**decimals)
+    return f"{'-' if quote_volume < 0 and value else ''}{whole}.{fraction:0{decimals}d}"
