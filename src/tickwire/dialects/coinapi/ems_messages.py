@@ -7,12 +7,15 @@ no number ever goes through a float.
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from tickwire.errors import InvalidInput, InvalidNumber
+from tickwire.protocol.codec import JSON
+
+T = TypeVar("T")
 
 Number: TypeAlias = msgspec.Raw
 """A decimal string as a JSON number."""
@@ -101,15 +104,34 @@ class Envelope(msgspec.Struct, frozen=True):
     exchange_id: Any = None
 
 
+def decoded(data: bytes, as_type: type[T], *, again: bool = False) -> T:
+    """A message, or as much of it as the type has.
+
+    Args:
+        again: the same bytes were decoded before, as another type.
+
+    Raises:
+        Reject: it is no JSON object, has a key twice, or is not of the type; the words name the field.
+    """
+    try:
+        if not again and (repeated := JSON.repeated_key(data)) is not None:
+            raise Reject("JSON_ERROR", f"the key {repeated!r} is given twice")
+        return JSON.decode(data, as_type)
+    except msgspec.ValidationError as error:
+        if as_type is Envelope or ("$." not in str(error) and "field" not in str(error)):
+            raise Reject("JSON_ERROR", "a message is one JSON object") from None
+        raise Reject("OTHER", str(error)) from None
+    except (ValueError, RecursionError) as error:  # what msgspec raises is a ValueError
+        raise Reject("JSON_ERROR", f"the message can't be decoded: {error}") from None
+
+
 def decimal_text(raw: msgspec.Raw, field: str) -> str:
     """The plain decimal of a JSON number, or of a string with one; 1e-3 is 0.001, exactly.
 
     Raises:
         InvalidNumber: it is neither.
     """
-    text = bytes(raw).decode()
-    if text.startswith('"'):
-        text = msgspec.json.decode(text, type=str)
+    text = bytes(raw).decode(errors="replace").removeprefix('"').removesuffix('"')
     found = _NUMBER.fullmatch(text) if len(text) <= _NUMBER_CHARS_MAX else None
     if found is None:
         raise InvalidNumber(f"{field} must be a decimal number such as 0.045", field=field)
@@ -174,7 +196,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """One asset: flat in `BALANCE_UPDATE`, a row of `BALANCE_SNAPSHOT`. `rate_usd` is null where no price leads there."""
+    """One asset: flat in `BALANCE_UPDATE`, a row of `BALANCE_SNAPSHOT`. `rate_usd` is null where no price leads to
+    it."""
 
     type: str | UnsetType = UNSET
     exchange_id: str | UnsetType = UNSET

@@ -1,0 +1,1 @@
+"""The protocols of CoinAPI and FinFeedAPI: market data and order entry over WebSocket, and REST."""

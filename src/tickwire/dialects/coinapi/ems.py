@@ -1,0 +1,213 @@
+"""Order entry (EMS) on one server: exchanges, symbols, balances and positions, and the codec that says them.
+
+Each venue of ours with instruments that can be traded is an exchange. An account is one account, whichever exchange it
+trades on: its balances are shown on each of them.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET
+
+from tickwire.dialects.base import Services
+from tickwire.dialects.coinapi.ems_messages import NOTHING, Balance, Number, Position, Snapshot, SymbolRow, number
+from tickwire.dialects.coinapi.ems_reports import Blotter
+from tickwire.dialects.coinapi.exrates import Prices
+from tickwire.dialects.coinapi.ids import find_instrument, native_id, order_guid, symbol_id
+from tickwire.dialects.coinapi.times import SECOND_NS
+from tickwire.dialects.coinapi.view import View
+from tickwire.errors import UnknownSymbol
+from tickwire.model import events
+from tickwire.model.channel import StreamKey
+from tickwire.model.events import Balances, Event, OrderUpdate, Positions
+from tickwire.model.identity import Identity
+from tickwire.model.instrument import Instrument
+from tickwire.model.units import asset_text
+from tickwire.protocol.codec import TEXT, frame
+from tickwire.protocol.render_account import average_price
+
+UpdatedBy = Literal["INITIALIZATION", "BALANCE_MANAGER", "EXCHANGE"]
+
+
+class Ems:
+    """What all sessions of order entry on one server share.
+
+    Attributes:
+        blotter: the orders, as reports.
+        started: when the first of them came, ns.
+        instance_guid: another one after each start.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.blotter = Blotter(services.market)
+        self.started = services.now()
+        self.instance_guid = order_guid(services.epoch, str(self.started)).lower()
+        self._second = -1
+        self._rates: dict[str, Number | None] = {}
+
+    @property
+    def exchanges(self) -> list[str]:
+        """The venues that can be traded on."""
+        return list(dict.fromkeys(each.venue for each in self.services.market.instruments if each.kind == "matched"))
+
+    def symbols(self, exchange_id: str, identity: Identity) -> list[SymbolRow]:
+        """The instruments of an exchange of which the key may see anything."""
+        return [
+            SymbolRow(
+                symbol_id_coinapi=symbol_id(each),
+                symbol_id_exchange=native_id(each),
+                asset_id_base_exchange=each.base,
+                asset_id_quote_exchange=each.quote,
+                asset_id_base_coinapi=each.base,
+                asset_id_quote_coinapi=each.quote,
+                price_precision=number(each.tick_size),
+                size_precision=number(each.lot_size),
+            )
+            for each in self.services.market.instruments
+            if _tradable(each, exchange_id) and any(identity.may_see(channel, each.symbol) for channel in each.channels)
+        ]
+
+    def find(self, exchange_id: str, symbol: str) -> Instrument | None:
+        """The instrument of an exchange with this symbol id, the vendor's, the exchange's or ours."""
+        market = self.services.market
+        found = find_instrument(market, symbol)
+        for name in (f"{exchange_id}:{symbol}", symbol):
+            if found is None:
+                with suppress(UnknownSymbol):
+                    found = market.listing(name).instrument
+        return found if found is not None and _tradable(found, exchange_id) else None
+
+    def balances(self, rows: list[tuple[str, int, int]], by: UpdatedBy, exchange_id: str = "") -> list[Balance]:
+        """Balances, (asset, available, held) each; with an exchange as messages of their own, else as rows."""
+        return [
+            Balance(
+                type="BALANCE_UPDATE" if exchange_id else UNSET,
+                exchange_id=exchange_id or UNSET,
+                asset_id_exchange=asset,
+                asset_id_coinapi=asset,
+                balance=number(asset_text(available + held)),
+                available=number(asset_text(available)),
+                locked=number(asset_text(held)),
+                last_updated_by=by,
+                rate_usd=self._rate_usd(asset),
+            )
+            for asset, available, held in rows
+        ]
+
+    def positions(self, rows: list[events.Position], *, update: bool) -> list[tuple[str, Position]]:
+        """Positions, each with its exchange; as messages of their own, or as rows."""
+        shown = []
+        for row in rows:
+            instrument = self.services.market.listing(row.instrument).instrument
+            size, unrealised = abs(row.size), row.unrealised
+            profit = None if unrealised is None else number(instrument.notional.format(unrealised))
+            position = Position(
+                type="POSITION_UPDATE" if update else UNSET,
+                exchange_id=instrument.venue if update else UNSET,
+                symbol_id_exchange=native_id(instrument),
+                symbol_id_coinapi=symbol_id(instrument),
+                avg_entry_price=number(average_price(row.cost, size, instrument.price)) if size else NOTHING,
+                quantity=number(instrument.size.format(size)),
+                side="SELL" if row.size < 0 else "BUY",
+                unrealised_pnl=profit,
+                unrealized_pnl=profit,
+            )
+            shown.append((instrument.venue, position))
+        return shown
+
+    # ---- an account as it stands -----------------------------------------------------------------
+
+    def open_orders(self, account: str, exchange_id: str) -> list[Any]:
+        """The open orders of an account on an exchange, oldest first."""
+        orders = self.services.market.open_orders_of(account)
+        return self.blotter.reports(
+            account, [order for order in orders if self._venue(order.symbol) == exchange_id], update=False
+        )
+
+    def all_balances(self, account: str) -> list[Balance]:
+        """Every balance of an account."""
+        event = self.services.market.view(StreamKey("balances", account))
+        assert isinstance(event, Balances)
+        return self.balances(event.balances, "INITIALIZATION")
+
+    def all_positions(self, account: str, exchange_id: str) -> list[Position]:
+        """Every position of an account on an exchange that is not closed."""
+        event = self.services.market.view(StreamKey("positions", account))
+        assert isinstance(event, Positions)
+        rows = self.positions([row for row in event.positions if row.size], update=False)
+        return [position for venue, position in rows if venue == exchange_id]
+
+    def _venue(self, symbol: str) -> str:
+        return self.services.market.listing(symbol).instrument.venue
+
+    def _rate_usd(self, asset: str) -> Number | None:
+        """What one of an asset is worth in US dollars, looked up once a second: it takes a look at every instrument."""
+        second = self.services.market.now // SECOND_NS
+        if second != self._second:
+            prices = Prices(View.of(self.services, None))
+            self._second = second
+            self._rates = {
+                each: number(rate.rate) if (rate := prices.rate(each, "USD")) is not None else None
+                for each in prices.assets
+            }
+        return self._rates.get(asset)
+
+
+@dataclass(frozen=True)
+class EmsCodec:
+    """Says what happens to an account. All sessions of an account share its bytes."""
+
+    ems: Ems
+    name: str = "coinapi"
+
+    def updates(self, key: StreamKey, events: list[Event]) -> bytes:
+        """The orders, balances and positions that a transaction has changed, in order."""
+        ems, account = self.ems, key.symbol
+        orders = [event.order for event in events if isinstance(event, OrderUpdate)]
+        reports = iter(ems.blotter.reports(account, orders, update=True))
+        by: UpdatedBy = "EXCHANGE" if orders else "BALANCE_MANAGER"
+        said: list[Any] = []
+        for event in events:
+            if isinstance(event, OrderUpdate):
+                said.append(next(reports))
+            elif isinstance(event, Balances):
+                for exchange_id in ems.exchanges:
+                    said += ems.balances(event.balances, by, exchange_id)
+            elif isinstance(event, Positions):
+                said += [position for _, position in ems.positions(event.positions, update=True)]
+        return b"".join(map(text_frame, said))
+
+    def snapshot(self, key: StreamKey, event: Event | None, *, seq: int, ts: int) -> bytes:
+        """The account as it stands, exchange by exchange. It replaces what the client had."""
+        account, ems = key.symbol, self.ems
+        return b"".join(
+            text_frame(Snapshot(kind, exchange_id, rows))
+            for exchange_id in ems.exchanges
+            for kind, rows in (
+                ("ORDER_EXEC_REPORT_SNAPSHOT", ems.open_orders(account, exchange_id)),
+                ("BALANCE_SNAPSHOT", ems.all_balances(account)),
+                ("POSITION_SNAPSHOT", ems.all_positions(account, exchange_id)),
+            )
+        )
+
+    def lagging(self, messages: int) -> bytes:
+        """There is no word for it."""
+        return b""
+
+    def dropped(self, key: StreamKey, first: int, last: int) -> bytes | None:
+        """The snapshots that follow say it."""
+        return b""
+
+
+def text_frame(message: Any) -> bytes:
+    """A message as a frame."""
+    return frame(TEXT, msgspec.json.encode(message))
+
+
+def _tradable(instrument: Instrument, exchange_id: str) -> bool:
+    return instrument.kind == "matched" and instrument.venue == exchange_id
