@@ -4,13 +4,15 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
+COMPILE := $(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --generate-hashes --strip-extras --upgrade
+CLIENTS := $(patsubst requirements/clients/%.in,.clients/%/.installed,$(wildcard requirements/clients/*.in))
 
-.PHONY: demo test check recorded crash bots simulate autobahn fuzz bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher hostile soak format lock clean
+.PHONY: demo test check recorded clients crash bots simulate autobahn fuzz bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher hostile soak format lock clean
 
 demo: $(VENV)/.run  ## a server with the built-in market on port 8000
 	$(BIN)/tickwire serve --data-dir data
 
-test: $(VENV)/.dev  ## every test
+test: $(VENV)/.dev $(CLIENTS)  ## every test
 	$(PYTEST) -n 2
 
 check: $(VENV)/.dev  ## lint, format and types
@@ -20,6 +22,9 @@ check: $(VENV)/.dev  ## lint, format and types
 
 recorded: $(VENV)/.dev  ## recorded data of real venues through the whole system; TICKWIRE_DATA names its folder
 	$(PYTEST) tests/recorded -n 2 -rs
+
+clients: $(VENV)/.dev $(CLIENTS)  ## other people's clients, unmodified, against a server; each in an environment of its own
+	$(PYTEST) tests/clients -n 2
 
 crash: $(VENV)/.dev  ## kill a trading server 200 times, anywhere; CRASHES names another number
 	CRASHES=$(or $(CRASHES),200) $(PYTEST) tests/crash -n 2
@@ -66,14 +71,13 @@ format: $(VENV)/.dev  ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: $(VENV)/.dev  ## pin the newest versions that pyproject.toml allows, with hashes
-	$(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --generate-hashes --strip-extras --upgrade \
-	    -o requirements/run.txt pyproject.toml
-	$(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --generate-hashes --strip-extras --upgrade \
-	    -c requirements/run.txt -o requirements/dev.txt --extra dev --allow-unsafe pyproject.toml
+lock: $(VENV)/.dev  ## pin the newest versions that pyproject.toml and requirements/clients allow, with hashes
+	$(COMPILE) -o requirements/run.txt pyproject.toml
+	$(COMPILE) -c requirements/run.txt -o requirements/dev.txt --extra dev --allow-unsafe pyproject.toml
+	for client in requirements/clients/*.in; do $(COMPILE) --allow-unsafe -o $${client%.in}.txt $$client || exit 1; done
 
 clean:
-	rm -rf $(VENV) .autobahn .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .clients .autobahn .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # ---- environments: one stamp for each set of requirements -------------------------------------------
 
@@ -87,4 +91,9 @@ $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@
+
+.clients/%/.installed: requirements/clients/%.txt | $(VENV)/.dev
+	python3 -m venv --clear --without-pip .clients/$*
+	$(BIN)/python -m pip --python .clients/$*/bin/python install -q --disable-pip-version-check --require-hashes -r $<
 	touch $@

@@ -93,6 +93,7 @@ class Authority:
     """A certificate authority of our own.
 
     Attributes:
+        pem: its certificate.
         context: of a client that trusts it alone.
     """
 
@@ -100,8 +101,8 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority of our own")])
         certificate = self._signed(self._name, self._key.public_key(), x509.BasicConstraints(ca=True, path_length=0))
-        pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
-        self.context = ssl.create_default_context(cadata=pem)
+        self.pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+        self.context = ssl.create_default_context(cadata=self.pem)
 
     def issue(self, cert: Path, key: Path) -> int:
         """Write a new certificate for 127.0.0.1 and its key to these files; returns its serial number."""

@@ -14,6 +14,12 @@ CANDLES_KEPT_MAX = 10_000
 """Newest closed candles that are kept of one instrument and interval: a week of minutes, 27 years of days, 3 MB on the
 disk. The oldest go first."""
 
+HISTORY_ROWS_MAX = 1_000
+"""Rows of one answer to `history`: 300 KB, five milliseconds of the server's time."""
+
+HISTORY_ROWS_PER_REQUEST = 100
+"""Rows of `history` that count as one request, as that is what making them costs."""
+
 INSTRUMENTS_MAX = 10_000
 """Instruments of one server. Beyond it a listing is refused: each costs a few KiB and a turn a second."""
 

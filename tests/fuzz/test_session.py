@@ -18,7 +18,7 @@ from session_client import SYMBOL, Client
 from support import START_NS
 from tickwire.protocol.codes import ERROR_CODES
 from tickwire.protocol.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
-from tickwire.protocol.session import _METHODS
+from tickwire.protocol.session import ALL_METHODS
 
 ENCODINGS = {"json": SUBPROTOCOL_JSON, "msgpack": SUBPROTOCOL_MSGPACK}
 LIMIT = {"symbol": SYMBOL, "side": "buy", "price": "1.00", "size": "0.010", "client_order_id": "c"}
@@ -36,6 +36,10 @@ PARAMS: dict[str, list[Any]] = {
     "unsubscribe": [{"channel": "trades", "symbols": [SYMBOL]}],
     "subscriptions": [{}],
     "snapshot": [{"channel": "book", "symbol": SYMBOL, "depth": 10}, {"channel": "orders"}],
+    "history": [
+        {"channel": "candles", "symbol": SYMBOL, "interval": "1m", "start": 1, "end": START_NS * 2, "limit": 1_000},
+        {"channel": "trades", "symbol": SYMBOL},
+    ],
     "auth.login": [{"key": "trader", "signature": "trader signs sign me"}, {"token": "a.b.c", "takeover": True}],
     "auth.logout": [{}],
     "session.cancel_on_disconnect": [{"scope": "account"}],
@@ -62,6 +66,7 @@ PARAMS: dict[str, list[Any]] = {
     "order.list": [{}],
     "account.balances": [{}],
     "account.positions": [{}],
+    "account.fills": [{}],
     "account.portfolio": [{"currency": "USDT"}],
     "admin.deposit": [TRANSFER],
     "admin.withdraw": [TRANSFER],
@@ -104,7 +109,7 @@ def check(client: Client, encoding: str, data: bytes, request: Any = None) -> No
 
 
 def test_there_is_a_request_of_every_method() -> None:
-    assert set(PARAMS) == set(_METHODS)
+    assert set(PARAMS) == set(ALL_METHODS)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -178,9 +178,14 @@ async def test_the_same_operations_over_http(venue: Venue) -> None:
     assert await call("GET", "/orders/client:web") == (200, placed)
     status, amended = await call("PATCH", f"/orders/{order_id}", body={"price": "91"})
     assert (status, amended["order"]["price"], amended["order"]["order_id"]) == (200, "91.00", order_id)
-    assert await call("GET", f"/orders?symbol={SYMBOL}") == (200, {"orders": [amended["order"]]})
+    epoch = venue.server.tape.epoch
+    assert await call("GET", f"/orders?symbol={SYMBOL}") == (
+        200,
+        {"orders": [amended["order"]], "epoch": epoch, "seq": 2},
+    )
     status, balances = await call("GET", "/account/balances")
-    assert balances == {"balances": [{"asset": "USDT", "available": "908.818", "held": "91.182"}]}
+    rows = [{"asset": "USDT", "available": "908.818", "held": "91.182"}]
+    assert balances == {"balances": rows, "epoch": epoch, "seq": 3}
     assert await call("DELETE", f"/orders?symbol={SYMBOL}") == (200, {"order_ids": [order_id]})
     status, error = await call("DELETE", f"/orders/{order_id}")
     assert (status, error["error"]["code"]) == (409, "order_closed")

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import repeat
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickwire.engine.ledger import FEES
+from tickwire.engine.stops import direction
 from tickwire.market.market import Market
 from tickwire.model.channel import PRIVATE_CHANNELS, StreamKey
 from tickwire.model.events import Balances, Event, Fill, OrderUpdate, Positions
@@ -24,6 +25,8 @@ from tickwire.model.order import Order
 from tickwire.model.outcome import Executed, Refused
 from tickwire.model.records import (
     COMMANDS,
+    PRICED_TYPES,
+    WAITING_TYPES,
     AmendOrder,
     CancelAll,
     CancelOrder,
@@ -131,12 +134,12 @@ class Commands:
         near = middle + random.randint(-8, 8)
         side: Side = random.choice(("buy", "sell"))
         name = random.choice(ACCOUNTS)
-        weights = (70, 10, 8, 12) if name in RICH else (40, 10, 20, 30)
-        kind: OrderType = random.choices(("limit", "market", "stop", "stop_limit"), weights)[0]
+        weights = (70, 10, 5, 7, 3, 5) if name in RICH else (40, 10, 12, 18, 8, 12)
+        kind: OrderType = random.choices(get_args(OrderType), weights)[0]
         time_in_force: TimeInForce = random.choices(("gtc", "ioc", "fok", "gtd"), (60, 15, 10, 15))[0]
         stop_price = None
-        if kind.startswith("stop"):
-            stop_price = max(1, middle + random.randint(-1, 6) * (1 if side == "buy" else -1))
+        if kind in WAITING_TYPES:
+            stop_price = max(1, middle + random.randint(-1, 6) * (1 if direction(kind, side) == "rise" else -1))
         size = (
             random.choice((1, 2, 3, 5, 8, 13, 40, 97)) if name in RICH else random.choice((1, 1, 2, 2, 3, 3, 7, 30, 0))
         )
@@ -145,7 +148,7 @@ class Commands:
             name,
             side,
             size,
-            None if kind in ("market", "stop") else random.choices((near, near * 2 + 1, 0), (90, 8, 2))[0],
+            None if kind not in PRICED_TYPES else random.choices((near, near * 2 + 1, 0), (90, 8, 2))[0],
             kind,
             time_in_force,
             post_only=random.random() < 0.1,

@@ -333,8 +333,8 @@ def _orders(
     kinds = st.one_of(
         st.tuples(st.just("limit"), prices, st.none()),
         st.tuples(st.just("market"), st.none(), st.none()),
-        st.tuples(st.just("stop"), st.none(), stops),
-        st.tuples(st.just("stop_limit"), prices, stops),
+        st.tuples(st.sampled_from(["stop", "take_profit"]), st.none(), stops),
+        st.tuples(st.sampled_from(["stop_limit", "take_profit_limit"]), prices, stops),
     )
     return st.builds(
         lambda kind, symbol, account, side, size, lasts, **more: PlaceOrder(

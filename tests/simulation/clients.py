@@ -41,7 +41,8 @@ def random_order(rng: Random, client_order_id: str) -> PlaceParams:
         return PlaceParams(COIN.symbol, side, size, "market", client_order_id=client_order_id)  # type: ignore[arg-type]
     if kind < 0.2:
         stop = price(MIDDLE + rng.randint(-8, 8))
-        return PlaceParams(COIN.symbol, side, size, "stop", None, stop, client_order_id=client_order_id)  # type: ignore[arg-type]
+        waits = rng.choice(("stop", "take_profit"))
+        return PlaceParams(COIN.symbol, side, size, waits, None, stop, client_order_id=client_order_id)  # type: ignore[arg-type]
     force = rng.choice(("gtc", "gtc", "gtc", "ioc", "fok"))
     post_only = force == "gtc" and rng.random() < 0.2
     return PlaceParams(

@@ -317,7 +317,7 @@ async def test_a_reply_never_comes_after_what_the_streams_said_behind_it(
 
 async def test_the_other_requests_of_trading_are_typed(client: Client, peer: Peer) -> None:
     listed = start(client.orders(BTC))
-    assert (await peer.answer("order.list", OrdersResult([order()])))["params"] == {"symbol": BTC}
+    assert (await peer.answer("order.list", OrdersResult([order()], epoch="e", seq=1)))["params"] == {"symbol": BTC}
     assert await listed == [order()]
     canceled = start(client.cancel_all())
     await peer.answer("order.cancel_all", {"order_ids": ["7"]})
@@ -339,7 +339,7 @@ async def test_the_other_requests_of_trading_are_typed(client: Client, peer: Pee
     await peer.answer("account.positions", PositionsData([position]))
     assert await positions == {BTC: position}
     portfolio = start(client.portfolio("USDT"))
-    await peer.answer("account.portfolio", {"currency": "USDT", "total": "5", "holdings": []})
+    await peer.answer("account.portfolio", {"currency": "USDT", "total": "5", "holdings": [], "epoch": "e", "seq": 1})
     assert (await portfolio).total == "5"
 
 

@@ -16,7 +16,7 @@ from tickwire.model.channel import StreamKey
 from tickwire.model.records import FeedStatus
 from tickwire.observe.metrics import ROWS, Metrics, Observed
 from tickwire.protocol.codec import JSON, MSGPACK
-from tickwire.protocol.session import _METHODS
+from tickwire.protocol.session import ALL_METHODS
 from tickwire.streams.log import Cursor, Log, Retention
 from tickwire.tape.memory import MemoryTape
 from tickwire.testing.clock import ManualClock
@@ -213,8 +213,8 @@ def test_names_carry_their_units_and_kinds() -> None:
 
 
 def test_methods_of_the_label_are_those_of_the_protocol() -> None:
-    assert {"order.place", "subscribe", "ping"} <= set(_METHODS)
-    assert "unknown" not in _METHODS
+    assert {"order.place", "subscribe", "ping"} <= set(ALL_METHODS)
+    assert "unknown" not in ALL_METHODS
 
 
 # ---- what names them ---------------------------------------------------------------------------------

@@ -142,19 +142,19 @@ def ticker(symbol: str, *, last: int, open_: int) -> Ticker:
             '{"bid":null,"bid_size":null,"ask":null,"ask_size":null,"ts_event":0}',
         ),
         (
-            Candle(BTC, 9, T, 60_000_000_000, 1_699_999_980_000_000_000, 100, 110, 90, 105, 1_234, 123_456, 7, True),
+            Candle(BTC, 9, T, 60_000_000_000, 1_699_999_980_000_000_000, 100, 110, 90, 105, 1_234, 123_456, 7, True, 234, 456),
             '{"interval":"1m","start":1699999980000000000,"open":"1.00","high":"1.10","low":"0.90","close":"1.05",'
-            '"volume":"1.234","quote_volume":"1.23456","trades":7,"closed":true}',
+            '"volume":"1.234","quote_volume":"1.23456","trades":7,"closed":true,"buy_volume":"0.234","buy_quote_volume":"0.00456"}',
         ),
         (  # 0.25 x 1, and no decimals that the steps don't have
             Candle(ES, 9, T, 86_400_000_000_000, 0, 4, 4, 4, 4, 3, 12, 1, False),
             '{"interval":"1d","start":0,"open":"1.00","high":"1.00","low":"1.00","close":"1.00",'
-            '"volume":"3","quote_volume":"3.00","trades":1,"closed":false}',
+            '"volume":"3","quote_volume":"3.00","trades":1,"closed":false,"buy_volume":"0","buy_quote_volume":"0.00"}',
         ),
         (
             Candle(IDX, 9, T, 1_000_000_000, T, 4, 4, 4, 4, 3, 12, 1, False),
             '{"interval":"1s","start":1700000000000000000,"open":"20","high":"20","low":"20","close":"20",'
-            '"volume":"3","quote_volume":"60","trades":1,"closed":false}',
+            '"volume":"3","quote_volume":"60","trades":1,"closed":false,"buy_volume":"0","buy_quote_volume":"0"}',
         ),
         (
             Ticker(EUR, 9, T, 108_010, 108_000, 108_100, 107_900, 2_000, 216_000_000, 12),

@@ -69,8 +69,8 @@ def test_an_order_is_answered_once_it_is_on_the_tape(client: Client) -> None:
     }
     assert reply == {"id": "r7", "time_in": time_in, "time_out": now, "result": {"order": shown, "fills": []}}
     assert client.result("order.get", {"client_order_id": "c-1"}) == {"order": shown, "fills": []}
-    assert client.result("order.list") == {"orders": [shown]}
-    assert client.result("order.list", {"symbol": SYMBOL}) == {"orders": [shown]}
+    assert client.result("order.list") == {"orders": [shown], "epoch": "e1", "seq": 1}
+    assert client.result("order.list", {"symbol": SYMBOL}) == {"orders": [shown], "epoch": "e1", "seq": 1}
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,10 @@ def test_an_order_is_answered_once_it_is_on_the_tape(client: Client) -> None:
             PlaceOrder(
                 SYMBOL, "alice", "sell", 1000, None, "stop", stop_price=90, reduce_only=True, session="s1"
             ),
+        ),
+        (
+            {"symbol": SYMBOL, "side": "sell", "size": "1", "type": "take_profit", "stop_price": "1.1"},
+            PlaceOrder(SYMBOL, "alice", "sell", 1000, None, "take_profit", stop_price=110, session="s1"),
         ),
         (
             {**BUY, "type": "stop_limit", "stop_price": "1.10", "time_in_force": "gtd", "expires_at": 2**62,
@@ -291,7 +295,7 @@ def test_the_account(client: Client) -> None:
         {"asset": "USDT", "available": "999.99", "held": "0.006"},
         {"asset": "BTC", "available": "10.004", "held": "0"},
     ]
-    assert client.result("account.balances") == {"balances": rows}
+    assert client.result("account.balances") == {"balances": rows, "epoch": "e1", "seq": 3}
     assert client.result("account.positions") == {
         "positions": [
             {
@@ -303,8 +307,12 @@ def test_the_account(client: Client) -> None:
                 "fees": "0",
                 "mark": "1.00",
             }
-        ]
+        ],
+        "epoch": "e1",
+        "seq": 1,
     }
+    (fill,) = client.result("snapshot", {"channel": "fills"})["data"]["fills"]
+    assert client.result("account.fills") == {"fills": [fill], "epoch": "e1", "seq": 1}
     assert client.result("account.portfolio", {"currency": "USDT"}) == {
         "currency": "USDT",
         "total": "1010",
@@ -312,6 +320,8 @@ def test_the_account(client: Client) -> None:
             {"asset": "USDT", "amount": "999.996", "value": "999.996"},
             {"asset": "BTC", "amount": "10.004", "value": "10.004"},
         ],
+        "epoch": "e1",
+        "seq": 3,
     }
     assert client.result("account.portfolio", {"currency": "USD"})["holdings"][0]["value"] is None
 
@@ -328,7 +338,11 @@ def test_operators_move_money_and_switch_off() -> None:
     assert client.commands[0] == Transfer("alice", "USDT", "10.5", "t1")
     assert client.commands[-1] == Transfer("alice", "USDT", "-0.1", "t3")
     trader = Client(login="trader", world=client.world)
-    assert trader.result("account.balances") == {"balances": [{"asset": "USDT", "available": "10.4", "held": "0"}]}
+    assert trader.result("account.balances") == {
+        "balances": [{"asset": "USDT", "available": "10.4", "held": "0"}],
+        "epoch": "e1",
+        "seq": 2,
+    }
     trader.result("order.place", BUY)
     assert client.result("admin.kill_switch", {"on": True, "account": "alice"}) == {"order_ids": ["1"]}
     assert trader.error("order.place", BUY)[0] == "kill_switch"
@@ -349,7 +363,7 @@ def test_operators_move_money_and_switch_off() -> None:
 def test_login_and_logout() -> None:
     client = Client()
     assert client.login("other") == {"account": "bob", "scopes": ["read", "trade"]}
-    assert client.result("account.balances") == {"balances": []}
+    assert client.result("account.balances")["balances"] == []
     assert client.result("auth.logout") == {}
     assert client.error("account.balances") == ("not_logged_in", "method", 1)
 
@@ -357,12 +371,12 @@ def test_login_and_logout() -> None:
 def test_a_failed_login_leaves_who_is_logged_in() -> None:
     client = Client(login="reader")
     assert client.error("auth.login", {"key": "trader", "signature": "guessed"})[0] == "login_failed"
-    assert client.result("account.balances") == {"balances": []}
+    assert client.result("account.balances")["balances"] == []
 
 
 def test_the_upgrade_may_have_logged_in() -> None:
     client = Client(identity=KEYS["reader"])
-    assert client.result("account.balances") == {"balances": []}
+    assert client.result("account.balances")["balances"] == []
     assert client.error("order.place", BUY)[:2] == ("not_permitted", "method")
 
 

@@ -14,10 +14,11 @@ from websockets.frames import Frame, Opcode
 
 from support import BTC, World, decoded, frames, order
 from tickwire.config import ServerSettings
+from tickwire.market.history import NoHistory
 from tickwire.model.records import Guard, Record, SessionEnded
 from tickwire.protocol.codec import JSON
 from tickwire.server.auth import Authenticator
-from tickwire.server.gateway import Gateway, NoHistory
+from tickwire.server.gateway import Gateway
 from tickwire.server.keys import KeyStore
 from tickwire.server.socket import Connection
 

@@ -244,6 +244,11 @@ LIMITED = instrument(price_band="0.1", size_max="5", notional_min="0.5", notiona
             {"type": "stop_limit"},
             ("invalid_params", "a stop_limit order needs stop_price", "stop_price"),
         ),
+        ({"type": "take_profit"}, ("invalid_params", "a take_profit order has no price", "price")),
+        (
+            {"type": "take_profit", "price": None},
+            ("invalid_params", "a take_profit order needs stop_price", "stop_price"),
+        ),
         (
             {"post_only": True, "time_in_force": "ioc"},
             ("invalid_params", "a post-only order has to be able to rest", "post_only"),
@@ -262,6 +267,16 @@ LIMITED = instrument(price_band="0.1", size_max="5", notional_min="0.5", notiona
             {"stop_price": 200, "type": "stop_limit"},
             ("would_trigger", "the last trade, at 100.0, has reached the stop price already", "stop_price"),
         ),
+        (
+            {"stop_price": 200, "type": "take_profit_limit"},
+            ("would_trigger", "the last trade, at 100.0, has reached the stop price already", "stop_price"),
+        ),
+        ({"stop_price": 199, "type": "take_profit_limit"}, None),
+        (
+            {"stop_price": 199, "type": "take_profit_limit", "side": "sell"},
+            ("would_trigger", "the last trade, at 100.0, has reached the stop price already", "stop_price"),
+        ),
+        ({"stop_price": 201, "type": "take_profit_limit", "side": "sell"}, None),
         (
             {"price": 190, "side": "sell", "post_only": True},
             ("would_take", "a post-only order would match at once at this price", "price"),
@@ -397,6 +412,51 @@ def test_sell_stops_wake_from_above() -> None:
     desk.id("d", "buy", 1, 195)
     assert desk.market.last_price(S) == 191
     assert (desk.ended("a", high)[0], desk.order("a", low).status) == ("filled", "waiting")
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_take_profits_wake_on_the_other_side(restored: bool) -> None:
+    desk = Desk()
+    desk.trade(200)
+    cheap = desk.id("a", "buy", 1, stop_price=195, type="take_profit")
+    cheaper = desk.id("a", "buy", 2, 190, stop_price=190, type="take_profit_limit")
+    dear = desk.id("b", "sell", 1, stop_price=205, type="take_profit")
+    dearer = desk.id("b", "sell", 2, 212, stop_price=210, type="take_profit_limit")
+    orders = (("a", cheap), ("a", cheaper), ("b", dear), ("b", dearer))
+    if restored:
+        desk.restored()
+
+    def states() -> list[str]:
+        return [desk.order(*order).status for order in orders]
+
+    assert states() == ["waiting", "waiting", "waiting", "waiting"]
+    desk.id("c", "buy", 1, 204)
+    desk.id("c", "sell", 1, 205)
+    desk.id("d", "buy", 1, 205)
+    assert states() == ["waiting", "waiting", "filled", "waiting"]
+    assert [(fill.price, fill.size) for fill in desk.market.order_fills("b", dear)] == [(204, 1)]
+    desk.id("c", "sell", 1, 196)
+    desk.id("c", "buy", 1, 195)
+    desk.id("d", "sell", 1, 195)
+    assert states() == ["filled", "waiting", "filled", "waiting"]
+    assert [(fill.price, fill.size) for fill in desk.market.order_fills("a", cheap)] == [(196, 1)]
+    desk.trade(190)
+    desk.trade(210)
+    assert states() == ["filled", "open", "filled", "open"]
+    assert [(row.price, row.remaining) for row in (desk.order("a", cheaper), desk.order("b", dearer))] == [
+        (190, 2), (212, 2)
+    ]  # fmt: skip
+
+
+def test_one_price_wakes_who_waits_for_its_rise_before_who_waits_for_its_fall() -> None:
+    desk = Desk()
+    later = desk.id("a", "buy", 1, 190, stop_price=200, type="take_profit_limit")
+    first = desk.id("b", "sell", 1, 230, stop_price=200, type="take_profit_limit")
+    second = desk.id("a", "buy", 1, 180, stop_price=200, type="stop_limit")
+    desk.trade(200)
+    updates = [each.order for each in desk.events if isinstance(each, OrderUpdate) and each.order.status == "open"]
+    woken = [order.order_id for order in updates if order.order_id in (first, second, later)]
+    assert woken == [first, second, later]
 
 
 def test_a_stop_that_cannot_be_entered_ends_with_the_reason() -> None:

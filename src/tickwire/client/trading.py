@@ -115,7 +115,8 @@ class Trading:
         twice.
 
         Args:
-            type: limit with a price and market without one, unless given; stop and stop_limit with `stop_price`.
+            type: limit with a price and market without one, unless given; stop, stop_limit, take_profit and
+                take_profit_limit with `stop_price`.
             display_size: of an iceberg: what the book shows.
             expires_at: for gtd, ns since the Unix epoch by the server's clock: `server_time() + ...`.
             client_order_id: of the caller's choice, never used before by the account; without it one is made.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tickwire.engine.events import Canceled, CancelReason, EngineEvent, Matched, Reduced, Rejected, Rested
+from tickwire.engine.stops import Direction
 from tickwire.model.records import OrderType, SelfTradePrevention, Side, TimeInForce
 
 
@@ -271,7 +272,7 @@ class ReferenceStops:
     """Same methods and rules as `tickwire.engine.stops.StopBook`; see there. A list in order of entry."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, Side, int]] = []
+        self._waiting: list[tuple[int, Direction, int]] = []
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -279,9 +280,9 @@ class ReferenceStops:
     def __contains__(self, order_id: int) -> bool:
         return order_id in [waiting_id for waiting_id, _, _ in self._waiting]
 
-    def add(self, order_id: int, side: Side, stop_price: int) -> None:
+    def add(self, order_id: int, waits_for: Direction, stop_price: int) -> None:
         """Let an order wait."""
-        self._waiting.append((order_id, side, stop_price))
+        self._waiting.append((order_id, waits_for, stop_price))
 
     def remove(self, order_id: int) -> bool:
         """Forget an order; whether it was waiting."""
@@ -291,8 +292,8 @@ class ReferenceStops:
 
     def wake(self, last_price: int) -> list[int]:
         """Take out the orders that the last trade's price reaches."""
-        buys = [stop for stop in self._waiting if stop[1] == "buy" and stop[2] <= last_price]
-        sells = [stop for stop in self._waiting if stop[1] == "sell" and stop[2] >= last_price]
-        woken = sorted(buys, key=lambda stop: stop[2]) + sorted(sells, key=lambda stop: -stop[2])
+        rise = [stop for stop in self._waiting if stop[1] == "rise" and stop[2] <= last_price]
+        fall = [stop for stop in self._waiting if stop[1] == "fall" and stop[2] >= last_price]
+        woken = sorted(rise, key=lambda stop: stop[2]) + sorted(fall, key=lambda stop: -stop[2])
         self._waiting = [stop for stop in self._waiting if stop not in woken]
         return [order_id for order_id, _, _ in woken]

@@ -21,3 +21,13 @@ class History(Protocol):
             limit: how many at most. newest: these are the newest ones of the range, else its oldest.
         """
         ...
+
+
+class NoHistory:
+    """A history of nothing."""
+
+    def candles(
+        self, symbol: str, interval: str, *, start: int = 0, end: int = 2**63 - 1, limit: int, newest: bool = True
+    ) -> list[Candle]:
+        """None."""
+        return []

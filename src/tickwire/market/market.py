@@ -208,6 +208,14 @@ class Market:
         """An account's open and waiting orders, oldest first. Not to be changed."""
         return [order for order in self._account(account).live.values() if symbol in ("", order.symbol)]
 
+    def ended_orders_of(self, account: str) -> list[Order]:
+        """An account's orders that ended not long ago, in the order of their ends. Not to be changed."""
+        return list(self._account(account).closed.values())
+
+    def fills_of(self, account: str) -> list[Fill]:
+        """An account's newest fills, oldest first."""
+        return list(self._account(account).fills)
+
     def order_fills(self, account: str, order_id: int) -> list[Fill]:
         """Those of an account's newest fills that are an order's."""
         return [fill for fill in self._account(account).fills if fill.order_id == order_id]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tickwire.engine.events import Rejected
 from tickwire.limits import ICEBERG_SLICES_MAX
 from tickwire.model.outcome import Refused
-from tickwire.model.records import PlaceOrder
+from tickwire.model.records import PRICED_TYPES, WAITING_TYPES, PlaceOrder
 from tickwire.model.units import asset_text
 
 NO_CHANGE = "the order has this price and size already"
@@ -25,8 +25,8 @@ def contradiction(command: PlaceOrder) -> Refused | None:
     if command.display_size < 0:
         return Refused("invalid_params", "display_size must not be negative", "display_size")
     for field, value, wanted in (
-        ("price", command.price, kind in ("limit", "stop_limit")),
-        ("stop_price", command.stop_price, kind in ("stop", "stop_limit")),
+        ("price", command.price, kind in PRICED_TYPES),
+        ("stop_price", command.stop_price, kind in WAITING_TYPES),
     ):
         if (value is not None) != wanted:
             return Refused("invalid_params", f"a {kind} order {'needs' if wanted else 'has no'} {field}", field)

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tickwire.engine.events import Rejected
+from tickwire.engine.stops import direction, reached
 from tickwire.errors import InvalidNumber
 from tickwire.limits import OPEN_ORDERS_MAX, TRANSFER_IDS_MAX
 from tickwire.market.accounts import Account, AccountState
@@ -191,7 +192,7 @@ class Trading(Settlement):
         if command.stop_price is not None:
             order.status = "waiting"
             self._open(account, order)
-            listing.stops.add(order.order_id, order.side, command.stop_price)
+            listing.stops.add(order.order_id, direction(order.type, order.side), command.stop_price)
             self._orders_changed[order.order_id] = order
         else:
             refusal = self._match(account, listing, order, out, first=True)
@@ -218,7 +219,7 @@ class Trading(Settlement):
         if refusal is not None:
             return refusal
         stop, last = command.stop_price, listing.last_price
-        if stop is not None and last is not None and (last >= stop if command.side == "buy" else last <= stop):
+        if stop is not None and last is not None and reached(direction(command.type, command.side), stop, last):
             text = f"the last trade, at {listing.instrument.price.format(last)}, has reached the stop price already"
             return Refused("would_trigger", text, "stop_price")
         return listing.terms.refusal(command.size, command.price, listing.reference_price)
@@ -238,7 +239,7 @@ class Trading(Settlement):
         """Hold what an order can cost, match it and settle; a refusal leaves everything as it was.
 
         Args:
-            first: the order is new (else it is a stop that has woken, and is known already).
+            first: the order is new (else it has waited and woken, and is known already).
         """
         price, side = order.price, order.side
         matcher, terms = listing.matcher, listing.terms
@@ -297,7 +298,7 @@ class Trading(Settlement):
             insort(self._timers, (order.expires_at, ORDER, order.order_id))
 
     def _run_stops(self, listing: MatchedListing, out: Out) -> None:
-        """Enter the stops that the last trades have woken, and those that these wake, in the order of waking."""
+        """Enter the orders that the last trades have woken, and those that these wake, in the order of waking."""
         if not listing.stops or listing.last_price is None:
             return
         awake = deque(listing.stops.wake(listing.last_price))
@@ -506,6 +507,7 @@ class Trading(Settlement):
         self._orders = dict(sorted(self._orders.items()))
         for order in self._orders.values():
             if order.status == "waiting" and order.stop_price is not None:
-                self._matched(order.symbol).stops.add(order.order_id, order.side, order.stop_price)
+                waits_for = direction(order.type, order.side)
+                self._matched(order.symbol).stops.add(order.order_id, waits_for, order.stop_price)
             if order.time_in_force == "gtd":
                 insort(self._timers, (order.expires_at, ORDER, order.order_id))

@@ -15,8 +15,8 @@ Reason = Literal[
     "not_filled",  # what an order that does not rest could not take
     "self_trade",
     "reduce_only",  # the position that it would have reduced is gone
-    "insufficient_balance",  # of a stop when it woke up
-    "refused",  # a stop that, when it woke up, broke a rule of the instrument
+    "insufficient_balance",  # of an order that had waited, when it woke up
+    "refused",  # an order that, when it woke up, broke a rule of the instrument
     "expired",
     "disconnected",
     "dead_man",

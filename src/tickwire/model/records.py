@@ -17,7 +17,11 @@ from tickwire.errors import InvalidInput
 from tickwire.model.instrument import Instrument
 
 Side = Literal["buy", "sell"]
-OrderType = Literal["limit", "market", "stop", "stop_limit"]
+OrderType = Literal["limit", "market", "stop", "stop_limit", "take_profit", "take_profit_limit"]
+PRICED_TYPES: tuple[OrderType, ...] = ("limit", "stop_limit", "take_profit_limit")
+"""Those that have a price."""
+WAITING_TYPES: tuple[OrderType, ...] = ("stop", "stop_limit", "take_profit", "take_profit_limit")
+"""Those that have a stop price, and wait for it."""
 TimeInForce = Literal["gtc", "ioc", "fok", "gtd"]
 SelfTradePrevention = Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
 GuardScope = Literal["off", "connection", "account"]
@@ -68,8 +72,9 @@ class PlaceOrder(_Base, frozen=True, tag="place"):
     """Enter an order.
 
     Args:
-        price: None for `market` and `stop`.
-        stop_price: the last trade's price at which a `stop` or `stop_limit` wakes up.
+        price: for `PRICED_TYPES`, else None.
+        stop_price: the last trade's price at which one of `WAITING_TYPES` wakes up: for a stop's buy and a
+            take-profit's sell this price or above, for the other two this price or below.
         expires_at: of a `gtd` order; the tape's clock takes it off at this time.
         display_size: lots of an iceberg that show at a time; 0 shows all.
         self_trade_prevention: what is canceled when the order would meet one of the same account.

@@ -56,7 +56,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "kill_switch": ErrorCode("the account or the instrument is switched off", "ask the operator"),
     "would_take": ErrorCode("a post-only order would match at once", "give a price that rests"),
     "would_not_fill": ErrorCode("a fill-or-kill order can't be filled whole", "ask less, or use ioc"),
-    "would_trigger": ErrorCode("the stop price is already reached", "give one beyond the last trade, or no stop"),
+    "would_trigger": ErrorCode("the stop price is already reached", "give one that the last trade has not reached, or no stop"),
     "would_increase": ErrorCode("a reduce-only order would not reduce the position", "ask `account.positions`"),
     "deadline_passed": ErrorCode("the order came after its deadline", "decide anew"),
     "duplicate_id": ErrorCode("this id was used before with other content", "use a new id"),

@@ -6,16 +6,19 @@ integer nanoseconds. A field that is absent has its default.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+from tickwire.limits import HISTORY_ROWS_MAX
 from tickwire.model.records import OrderType, SelfTradePrevention, Side, TimeInForce
 
 SUBPROTOCOL_JSON = "tickwire.v1.json"
 SUBPROTOCOL_MSGPACK = "tickwire.v1.msgpack"
 
 RequestId: TypeAlias = int | str | None
+Time: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+"""Nanoseconds since the Unix epoch, UTC."""
 
 
 class _Base(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -60,6 +63,18 @@ class SnapshotParams(_Base, frozen=True, forbid_unknown_fields=True):
     depth: int | None = None
     interval_ms: int | None = None
     interval: str | None = None
+
+
+class HistoryParams(_Base, frozen=True, forbid_unknown_fields=True):
+    """Parameters of `history`: closed candles whose `start`, or trades whose `ts`, is from `start` on and before `end`.
+    Where there are more than `limit`, the newest of them; the one that comes first is the `end` of the page before."""
+
+    channel: Literal["candles", "trades"]
+    symbol: str
+    interval: str | None = None
+    start: Time | None = None
+    end: Time | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=HISTORY_ROWS_MAX)] = 100
 
 
 class InstrumentsParams(_Base, frozen=True, forbid_unknown_fields=True):
@@ -354,6 +369,9 @@ class CandleData(_Base, frozen=True, omit_defaults=False):
     quote_volume: str
     trades: int
     closed: bool
+    buy_volume: str = "0"
+    """of it, what takers bought"""
+    buy_quote_volume: str = "0"
 
 
 class TickerData(_Base, frozen=True, omit_defaults=False):
@@ -478,6 +496,27 @@ class PositionsData(_Base, frozen=True, omit_defaults=False):
     positions: list[PositionData]
 
 
+class AccountBalances(BalancesData, frozen=True, omit_defaults=False, kw_only=True):
+    """Result of `account.balances`: the stream `balances` as it stood at `seq`."""
+
+    epoch: str
+    seq: int
+
+
+class AccountPositions(PositionsData, frozen=True, omit_defaults=False, kw_only=True):
+    """Result of `account.positions`: the stream `positions` as it stood at `seq`."""
+
+    epoch: str
+    seq: int
+
+
+class AccountFills(FillsSnapshot, frozen=True, omit_defaults=False, kw_only=True):
+    """Result of `account.fills`: the stream `fills` as it stood at `seq`."""
+
+    epoch: str
+    seq: int
+
+
 class OrderResult(_Base, frozen=True, omit_defaults=False):
     """Result of `order.place`, `order.amend`, `order.cancel` and `order.get`: the order as it stood then, and the fills
     of this request (`order.get`: those of its last 1,000 that are the order's)."""
@@ -486,10 +525,11 @@ class OrderResult(_Base, frozen=True, omit_defaults=False):
     fills: list[FillData]
 
 
-class OrdersResult(_Base, frozen=True, omit_defaults=False):
-    """Result of `order.list`."""
+class OrdersResult(OpenOrdersData, frozen=True, omit_defaults=False, kw_only=True):
+    """Result of `order.list`: the stream `orders` as it stood at `seq`."""
 
-    orders: list[OrderData]
+    epoch: str
+    seq: int
 
 
 class CanceledResult(_Base, frozen=True, omit_defaults=False):
@@ -520,11 +560,13 @@ class Holding(_Base, frozen=True, omit_defaults=False):
 
 
 class PortfolioResult(_Base, frozen=True, omit_defaults=False):
-    """Result of `account.portfolio`: `total` leaves out what has no value."""
+    """Result of `account.portfolio`: `total` leaves out what has no value. `seq` is that of `balances`."""
 
     currency: str
     total: str
     holdings: list[Holding]
+    epoch: str
+    seq: int
 
 
 class Rate(_Base, frozen=True, omit_defaults=False):
@@ -570,7 +612,7 @@ StreamData: TypeAlias = (
 
 class StreamMessage(_Base, frozen=True):
     """One message of one stream. `data` is null in a snapshot of something that has not happened yet; `symbol` is the
-    account in a private stream."""
+    account in a private stream. `epoch` stands in the answer to `snapshot` only: a stream's is in `hello`."""
 
     channel: str
     symbol: str
@@ -581,6 +623,18 @@ class StreamMessage(_Base, frozen=True):
     depth: int = 0
     interval_ms: int = 0
     interval: str = ""
+    epoch: str = ""
+
+
+class HistoryResult(_Base, frozen=True, omit_defaults=False):
+    """Result of `history`: messages of a stream, oldest first, as they were said when each was new; `seq` is where the
+    stream stands now."""
+
+    epoch: str
+    channel: str
+    symbol: str
+    seq: int
+    messages: list[StreamMessage]
 
 
 class InstrumentInfo(_Base, frozen=True, omit_defaults=False):
@@ -602,6 +656,30 @@ class InstrumentInfo(_Base, frozen=True, omit_defaults=False):
     size_max: str = ""
     notional_min: str = ""
     notional_max: str = ""
+
+
+class InstrumentsResult(_Base, frozen=True, omit_defaults=False):
+    """Result of `instruments`."""
+
+    instruments: list[InstrumentInfo]
+
+
+class TimeResult(_Base, frozen=True, omit_defaults=False):
+    """Result of `time`: the server's clock."""
+
+    time: int
+
+
+class StreamsResult(_Base, frozen=True):
+    """Result of `subscribe`, `unsubscribe` and `subscriptions`. `recovered` answers a subscription `from` a place:
+    whether all of its streams go on from there."""
+
+    streams: list[StreamState]
+    recovered: bool | None = None
+
+
+class NoResult(_Base, frozen=True):
+    """Result of a method that has nothing to tell."""
 
 
 DATA_TYPES: dict[tuple[str, str], type] = {

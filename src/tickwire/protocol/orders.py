@@ -33,6 +33,9 @@ from tickwire.model.records import (
 from tickwire.model.units import asset_text, asset_units
 from tickwire.protocol.codec import Encoding
 from tickwire.protocol.messages import (
+    AccountBalances,
+    AccountFills,
+    AccountPositions,
     AmendParams,
     BatchItem,
     BatchParams,
@@ -92,6 +95,7 @@ class Desk:
         encoding: of the requests.
         now: the wall clock, nanoseconds.
         session: whose orders a guard of scope `connection` cancels; "" for none.
+        epoch: of the tape; with a `seq` it names a place in a stream.
         meters: where the operations of batches are counted.
     """
 
@@ -104,6 +108,7 @@ class Desk:
         encoding: Encoding,
         now: Callable[[], int],
         session: str = "",
+        epoch: str = "",
         meters: Meters | None = None,
     ) -> None:
         self._market = market
@@ -112,6 +117,7 @@ class Desk:
         self._encoding = encoding
         self._now = now
         self._session = session
+        self._epoch = epoch
         self.meters = meters or Meters()
         self._placing: dict[tuple[str, str], PlaceOrder] = {}
         """Placements that are not answered yet, by account and client_order_id: they can be amended and canceled."""
@@ -219,17 +225,25 @@ class Desk:
         if params.symbol:
             self._tradable(params.symbol)
         orders = self._market.open_orders_of(account, params.symbol)
-        return OrdersResult([self._renderer.order(order) for order in orders])
+        rows = [self._renderer.order(order) for order in orders]
+        return OrdersResult(rows, epoch=self._epoch, seq=self._seq("orders", account))
 
     # ---- the account -----------------------------------------------------------------------------
 
-    def balances(self, _: NoParams, account: str) -> Any:
+    def balances(self, _: NoParams, account: str) -> AccountBalances:
         """`account.balances`"""
-        return self._state("balances", account)
+        data = self._state("balances", account)
+        return AccountBalances(data.balances, epoch=self._epoch, seq=self._seq("balances", account))
 
-    def positions(self, _: NoParams, account: str) -> Any:
+    def positions(self, _: NoParams, account: str) -> AccountPositions:
         """`account.positions`"""
-        return self._state("positions", account)
+        data = self._state("positions", account)
+        return AccountPositions(data.positions, epoch=self._epoch, seq=self._seq("positions", account))
+
+    def fills(self, _: NoParams, account: str) -> AccountFills:
+        """`account.fills`"""
+        data = self._state("fills", account)
+        return AccountFills(data.fills, epoch=self._epoch, seq=self._seq("fills", account))
 
     def portfolio(self, params: PortfolioParams, account: str) -> PortfolioResult:
         """`account.portfolio`"""
@@ -239,7 +253,8 @@ class Desk:
             Holding(asset, asset_text(amount), None if value is None else asset_text(value))
             for asset, amount, value in rows
         ]
-        return PortfolioResult(params.currency, asset_text(total), holdings)
+        seq = self._seq("balances", account)
+        return PortfolioResult(params.currency, asset_text(total), holdings, self._epoch, seq)
 
     def dead_man(self, params: DeadManParams, account: str) -> Job:
         """`session.dead_man`"""
@@ -405,6 +420,9 @@ class Desk:
         assert event is not None
         return self._renderer.data(event)
 
+    def _seq(self, channel: str, account: str) -> int:
+        return self._market.seq(StreamKey(channel, account))
+
 
 _OPERATIONS: dict[str, tuple[type, Callable[[Desk, Any, str], Record]]] = {
     "place": (PlaceParams, Desk._placement),
@@ -422,6 +440,7 @@ METHODS: dict[str, tuple[type, Scope, Callable[[Desk, Any, str], Any]]] = {
     "order.list": (CancelAllParams, "read", Desk.open_orders),
     "account.balances": (NoParams, "read", Desk.balances),
     "account.positions": (NoParams, "read", Desk.positions),
+    "account.fills": (NoParams, "read", Desk.fills),
     "account.portfolio": (PortfolioParams, "read", Desk.portfolio),
     "session.dead_man": (DeadManParams, "trade", Desk.dead_man),
     "admin.deposit": (TransferParams, "admin", Desk.deposit),

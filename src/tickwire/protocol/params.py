@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from tickwire.errors import InvalidInput
+from tickwire.model.records import PRICED_TYPES, WAITING_TYPES
 from tickwire.model.units import Scale
 from tickwire.protocol.codec import Encoding
 from tickwire.protocol.codes import ERROR_CODES
@@ -62,14 +63,14 @@ def _field_of(message: str) -> str:
 def check_combination(params: PlaceParams) -> None:
     """Which fields go with which type and time in force."""
     kind, time_in_force = params.type, params.time_in_force
-    rests = kind in ("limit", "stop_limit") and time_in_force in ("gtc", "gtd")
+    rests = kind in PRICED_TYPES and time_in_force in ("gtc", "gtd")
     for field, given, wanted in (
-        ("price", params.price is not None, kind in ("limit", "stop_limit")),
-        ("stop_price", params.stop_price is not None, kind in ("stop", "stop_limit")),
+        ("price", params.price is not None, kind in PRICED_TYPES),
+        ("stop_price", params.stop_price is not None, kind in WAITING_TYPES),
     ):
         if given != wanted:
             raise InvalidInput(f"a {kind} order {'needs' if wanted else 'has no'} {field}", field=field)
-    if kind in ("market", "stop") and time_in_force == "gtd":
+    if kind not in PRICED_TYPES and time_in_force == "gtd":
         raise InvalidInput(f"a {kind} order does not rest, so it can't be gtd", field="time_in_force")
     if (params.expires_at is not None) != (time_in_force == "gtd"):
         text = "a gtd order needs expires_at" if time_in_force == "gtd" else "expires_at belongs to gtd"

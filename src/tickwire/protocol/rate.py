@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from tickwire.errors import InvalidInput
-from tickwire.limits import BATCH_OPERATIONS_MAX
-from tickwire.protocol.messages import BatchParams, Rate
+from tickwire.limits import BATCH_OPERATIONS_MAX, HISTORY_ROWS_PER_REQUEST
+from tickwire.protocol.messages import BatchParams, HistoryParams, Rate
 
 SECOND_NS = 1_000_000_000
 MS_NS = 1_000_000
 
-REQUESTS = "requests a second (an operation of a batch is one)"
+REQUESTS = "requests a second (an operation of a batch is one, and so are 100 rows of history)"
 
 
 class RateLimited(InvalidInput):
@@ -72,8 +72,10 @@ class TokenBucket:
 
 
 def cost(params: Any) -> int:
-    """How many requests one with these parameters counts as: a batch as many as it has operations. One that is refused
-    for its length is one."""
+    """How many requests one with these parameters counts as: a batch as many as it has operations, a history one for
+    every 100 rows. A batch that is refused for its length is one."""
+    if isinstance(params, HistoryParams):
+        return -(-params.limit // HISTORY_ROWS_PER_REQUEST)
     operations = len(params.operations) if isinstance(params, BatchParams) else 1
     return operations if 1 <= operations <= BATCH_OPERATIONS_MAX else 1
 

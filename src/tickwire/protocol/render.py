@@ -227,6 +227,8 @@ def _candle(event: Candle, f: _Formats) -> CandleData:
         f.notional(event.quote_volume),
         event.trades,
         event.closed,
+        f.size(event.buy_volume),
+        f.notional(event.buy_quote_volume),
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from tickwire.errors import InvalidInput, UnknownSymbol
+from tickwire.errors import InvalidInput
 from tickwire.limits import (
     FLOOD_FACTOR,
     HEARTBEAT_MS,
@@ -28,10 +28,11 @@ from tickwire.limits import (
     REQUESTS_PER_SECOND_MAX,
     SUBSCRIPTIONS_MAX,
 )
+from tickwire.market.history import History, NoHistory
 from tickwire.market.market import Market
 from tickwire.meters import OK, UNKNOWN, Meters
-from tickwire.model.channel import PRIVATE_CHANNELS, StreamKey, stream_key
-from tickwire.model.events import Fill, Status
+from tickwire.model.channel import PRIVATE_CHANNELS, StreamKey
+from tickwire.model.events import Fill
 from tickwire.model.identity import SCOPES, Identity, Scope
 from tickwire.model.records import Guard, SessionEnded
 from tickwire.protocol.codec import Encoding
@@ -40,7 +41,7 @@ from tickwire.protocol.messages import (
     GuardParams,
     Heartbeat,
     Hello,
-    InstrumentsParams,
+    HistoryParams,
     Limits,
     LoginParams,
     LoginResult,
@@ -51,13 +52,15 @@ from tickwire.protocol.messages import (
     Reply,
     Request,
     RequestId,
-    SnapshotParams,
     StreamParams,
+    StreamsResult,
+    TimeResult,
 )
 from tickwire.protocol.orders import METHODS, Desk, Job, Outcomes, Submit, done
 from tickwire.protocol.params import decode_params, error_body
 from tickwire.protocol.rate import TokenBucket, cost, rate_headers
-from tickwire.protocol.render import Renderer, instrument_info, stream_state
+from tickwire.protocol.reader import READS, Reader, permitted
+from tickwire.protocol.render import Renderer, stream_state
 from tickwire.streams.hub import Hub
 from tickwire.streams.log import Cursor, Sink
 
@@ -88,6 +91,7 @@ class Session:
         identity: who logged in with the upgrade, if anybody.
         require_key: without a login, refuse everything but `ping`, `time` and `auth.login`.
         requests_per_second: that the client may make, with a burst of as many.
+        history: the closed candles that are kept.
         meters: where requests and what is sent are counted.
 
     Attributes:
@@ -114,6 +118,7 @@ class Session:
         identity: Identity | None = None,
         require_key: bool = False,
         requests_per_second: int = REQUESTS_PER_SECOND_MAX,
+        history: History | None = None,
         meters: Meters | None = None,
     ) -> None:
         self.session_id = session_id
@@ -139,6 +144,14 @@ class Session:
         self._beats_without_login = 0
         self._beats_idle = 0
         self.ending: tuple[int, str] | None = None
+        self._reader = Reader(
+            market=market,
+            hub=hub,
+            renderer=renderer,
+            history=history or NoHistory(),
+            epoch=epoch,
+            require_key=require_key,
+        )
         self._desk = Desk(
             market=market,
             renderer=renderer,
@@ -146,6 +159,7 @@ class Session:
             encoding=encoding,
             now=now,
             session=session_id,
+            epoch=epoch,
             meters=meters,
         )
         self._cursors: dict[StreamKey, Cursor] = {}
@@ -213,7 +227,7 @@ class Session:
         try:
             request = self._envelope(data, time_in)
             request_id = request.id
-            if isinstance(request.method, str) and request.method in _METHODS:
+            if isinstance(request.method, str) and request.method in ALL_METHODS:
                 method = request.method
             result = self._run(request, data, time_in)
             if isinstance(result, Job):
@@ -292,30 +306,21 @@ class Session:
         name = request.method
         if not isinstance(name, str):
             raise InvalidInput("method must be the name of a method, a string", field="method", code="invalid_request")
-        if name not in _METHODS:
-            text = f"no method {name[:50]!r}; there are {', '.join(_METHODS)}"
+        if name not in ALL_METHODS:
+            text = f"no method {name[:50]!r}; there are {', '.join(ALL_METHODS)}"
             raise InvalidInput(text, field="method", code="unknown_method")
-        params_type, scope, method = _METHODS[name]
+        params_type, scope, method = ALL_METHODS[name]
         if scope is not None or (self._require_key and name not in _WITHOUT_KEY):
-            self._permitted(scope, "method")
+            permitted(self.identity, scope, "method")
         params: Any = decode_params(self._encoding, bytes(request.params), params_type)
         requests = cost(params)
         if requests > self._requests_per_second:
-            text = f"a session may make {self._requests_per_second} requests a second: send fewer operations at once"
-            raise InvalidInput(text, field="operations")
+            text = f"a session may make {self._requests_per_second} requests a second: ask for less at once"
+            raise InvalidInput(text, field="limit" if isinstance(params, HistoryParams) else "operations")
         self._bucket.take(now, requests - 1)
         return method(self, params)
 
     # ---- who is asking ---------------------------------------------------------------------------
-
-    def _permitted(self, scope: Scope | None, field: str) -> Identity:
-        """Who is logged in, if that has the scope."""
-        identity = self.identity
-        if identity is None:
-            raise InvalidInput("this needs a login: call auth.login first", field=field, code="not_logged_in")
-        if scope is not None:
-            identity.check(scope, field)
-        return identity
 
     def _check_key(self) -> None:
         """A key that was revoked ends its login and the session; a guard that it armed stays."""
@@ -336,7 +341,7 @@ class Session:
         return LoginResult(identity.account, [scope for scope in SCOPES if scope in identity.scopes])
 
     def _logout(self, _: NoParams) -> Any:
-        self._leave(self._permitted(None, "method"))
+        self._leave(permitted(self.identity, None, "method"))
         self._drop_unseen()
         return {}
 
@@ -353,72 +358,16 @@ class Session:
     def _drop_unseen(self) -> None:
         """Give up the public streams that whoever is logged in now may not see."""
         public = [key for key in self._cursors if key.channel not in PRIVATE_CHANNELS]
-        self._drop([key for key in public if not self._may_see(key.channel, key.symbol)])
-
-    def _may_see(self, channel: str, symbol: str) -> bool:
-        identity = self.identity
-        return not self._require_key if identity is None else identity.may_see(channel, symbol)
+        self._drop([key for key in public if not self._reader.may_see(self.identity, key.channel, key.symbol)])
 
     def _cancel_on_disconnect(self, params: GuardParams) -> Any:
-        identity = self._permitted("trade", "method")
+        identity = permitted(self.identity, "trade", "method")
         return Job([Guard(identity.account, self.session_id, params.scope)], done)
 
     # ---- streams ---------------------------------------------------------------------------------
 
-    def _instruments(self, params: InstrumentsParams) -> Any:
-        rows = []
-        for instrument in self._market.instruments:
-            if params.venue not in (None, instrument.venue) or params.asset_class not in (
-                None,
-                instrument.asset_class,
-            ):
-                continue
-            channels = [channel for channel in instrument.channels if self._may_see(channel, instrument.symbol)]
-            if not channels:
-                continue
-            status = self._market.view(StreamKey("status", instrument.symbol))
-            assert isinstance(status, Status)
-            rows.append(replace(instrument_info(instrument, status), channels=channels))
-        return {"instruments": rows}
-
-    def _keys(self, params: StreamParams) -> list[StreamKey]:
-        """The streams that a request names, each checked; nothing is done if one is wrong."""
-        if params.channel in PRIVATE_CHANNELS:
-            return [self._private_key(params, bool(params.symbols), "symbols")]
-        if not params.symbols:
-            raise InvalidInput("symbols must name at least one instrument", field="symbols")
-        if len(params.symbols) > SUBSCRIPTIONS_MAX:
-            text = f"at most {SUBSCRIPTIONS_MAX} symbols in one request"
-            raise InvalidInput(text, field="symbols", code="too_many_subscriptions")
-        return [
-            self._key(params, symbol, f"symbols[{index}]") for index, symbol in enumerate(dict.fromkeys(params.symbols))
-        ]
-
-    def _private_key(self, params: StreamParams | SnapshotParams, named: bool, field: str) -> StreamKey:
-        account = self._permitted("read", "channel").account
-        if named:
-            raise InvalidInput(f"{params.channel} takes no symbol: it is the account's", field=field)
-        return stream_key(
-            params.channel, account, depth=params.depth, interval_ms=params.interval_ms, interval=params.interval
-        )
-
-    def _key(self, params: StreamParams | SnapshotParams, symbol: str, field: str) -> StreamKey:
-        key = stream_key(
-            params.channel, symbol, depth=params.depth, interval_ms=params.interval_ms, interval=params.interval
-        )
-        if self.identity is not None:
-            self.identity.check_entitled(channel=key.channel, symbol=symbol, field=field)
-        try:
-            instrument = self._market.listing(symbol).instrument
-        except UnknownSymbol:
-            raise UnknownSymbol(symbol, field=field) from None
-        if key.channel not in instrument.channels:
-            has = ", ".join(instrument.channels)
-            raise InvalidInput(f"{symbol} has no {key.channel}; it has {has}", field="channel", code="not_available")
-        return key
-
     def _subscribe(self, params: StreamParams) -> Any:
-        keys = self._keys(params)
+        keys = self._reader.keys(params, self.identity)
         new = sum(key not in self._cursors for key in keys)
         if len(self._cursors) + new > SUBSCRIPTIONS_MAX:
             text = f"a session may have {SUBSCRIPTIONS_MAX} streams; unsubscribe first"
@@ -426,7 +375,7 @@ class Session:
         if params.from_ is None:
             for key in keys:
                 self._begin(key)
-            return {"streams": [stream_state(key, self._hub.last_seq(key)) for key in keys]}
+            return StreamsResult([stream_state(key, self._hub.last_seq(key)) for key in keys])
         reasons = [
             self._go_on(key, params.from_.epoch, seq) for key, seq in zip(keys, _seqs(params.from_, keys), strict=True)
         ]
@@ -434,7 +383,7 @@ class Session:
             replace(stream_state(key, self._hub.last_seq(key)), recovered=not reason, reason=reason)
             for key, reason in zip(keys, reasons, strict=True)
         ]
-        return {"streams": streams, "recovered": not any(reasons)}
+        return StreamsResult(streams, not any(reasons))
 
     def _begin(self, key: StreamKey) -> None:
         """Subscribe from now on."""
@@ -466,28 +415,18 @@ class Session:
         return self._encoding.frame(self._renderer.message(key, fill, kind="update", seq=fill.seq, ts=fill.ts))
 
     def _unsubscribe(self, params: StreamParams) -> Any:
-        keys = self._keys(params)
+        keys = self._reader.keys(params, self.identity)
         for index, key in enumerate(keys):
             if key not in self._cursors:
                 text = f"not subscribed to {key.channel} of {key.symbol}"
                 field = "channel" if key.channel in PRIVATE_CHANNELS else f"symbols[{index}]"
                 raise InvalidInput(text, field=field, code="not_subscribed")
         self._drop(keys)
-        return {"streams": [stream_state(key, self._hub.last_seq(key)) for key in keys]}
+        return StreamsResult([stream_state(key, self._hub.last_seq(key)) for key in keys])
 
     def _drop(self, keys: list[StreamKey]) -> None:
         for key in keys:
             self._hub.unsubscribe(self._cursors.pop(key))
-
-    def _snapshot(self, params: SnapshotParams) -> Any:
-        if params.channel in PRIVATE_CHANNELS:
-            key = self._private_key(params, bool(params.symbol), "symbol")
-        else:
-            key = self._key(params, params.symbol, "symbol")
-        event = self._hub.snapshot(key)
-        seq = event.seq if event is not None else self._market.seq(key)
-        ts = event.ts if event is not None else self._market.now
-        return self._renderer.message(key, event, kind="snapshot", seq=seq, ts=ts)
 
     def _streams(self) -> list[Any]:
         return [stream_state(key, self._hub.last_seq(key)) for key in self._cursors]
@@ -510,16 +449,19 @@ def _of_the_desk(method: Callable[[Desk, Any, str], Any]) -> Callable[[Session, 
     return run
 
 
+def _of_the_reader(method: Callable[[Reader, Any, Identity | None], Any]) -> Callable[[Session, Any], Any]:
+    return lambda session, params: method(session._reader, params, session.identity)
+
+
 _WITHOUT_KEY = ("ping", "time", "auth.login")
 
-_METHODS: dict[str, tuple[type, Scope | None, Callable[[Session, Any], Any]]] = {
+ALL_METHODS: dict[str, tuple[type, Scope | None, Callable[[Session, Any], Any]]] = {
     "ping": (NoParams, None, lambda session, _: PingResult(session.rate)),
-    "time": (NoParams, None, lambda session, _: {"time": session._now()}),
-    "instruments": (InstrumentsParams, None, Session._instruments),
+    "time": (NoParams, None, lambda session, _: TimeResult(session._now())),
     "subscribe": (StreamParams, None, Session._subscribe),
     "unsubscribe": (StreamParams, None, Session._unsubscribe),
-    "subscriptions": (NoParams, None, lambda session, _: {"streams": session._streams()}),
-    "snapshot": (SnapshotParams, None, Session._snapshot),
+    "subscriptions": (NoParams, None, lambda session, _: StreamsResult(session._streams())),
+    **{name: (params, None, _of_the_reader(method)) for name, (params, method) in READS.items()},
     "auth.login": (LoginParams, None, Session._login),
     "auth.logout": (NoParams, None, Session._logout),
     "session.cancel_on_disconnect": (GuardParams, "trade", Session._cancel_on_disconnect),

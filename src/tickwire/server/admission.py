@@ -108,7 +108,7 @@ class Admission:
         now: the time.
         connections_per_ip: sockets of one address, whatever they are used for.
         upgrades_per_second: of one address.
-        requests_per_second: of one key over HTTP.
+        requests_per_second: over HTTP, of one key, and of one address without a key.
     """
 
     def __init__(
@@ -126,6 +126,7 @@ class Admission:
         )
         self.requests = Buckets(requests_per_second, "requests a second of one key", now, entries_max=KEYS_MAX)
         """Over HTTP, where no session counts them."""
+        self._anonymous = Buckets(requests_per_second, "requests a second of one address without a key", now)
 
     # ---- sockets ---------------------------------------------------------------------------------
 
@@ -166,6 +167,14 @@ class Admission:
             RateLimited: there were too many.
         """
         self._upgrades.take(_party(ip))
+
+    def anonymous(self, ip: str, count: int) -> Rate:
+        """Count requests over HTTP that come without a key; what is left.
+
+        Raises:
+            RateLimited: that is too many; none is counted.
+        """
+        return self._anonymous.take(_party(ip), count)
 
     # ---- logins ----------------------------------------------------------------------------------
 

@@ -28,15 +28,14 @@ from tickwire.model.events import Event
 from tickwire.model.records import FeedStatus, Record, SessionEnded
 from tickwire.observe.metrics import Metrics, Observed
 from tickwire.observe.watchdog import Watchdog
-from tickwire.protocol.codec import ENCODINGS, JSON, NativeCodec
+from tickwire.protocol.codec import ENCODINGS, NativeCodec
 from tickwire.protocol.deflate import WIRE_ENCODINGS
-from tickwire.protocol.orders import Desk
 from tickwire.protocol.render import Renderer
 from tickwire.server.auth import Authenticator
 from tickwire.server.dialects import dialect_routes
 from tickwire.server.drain import drain
 from tickwire.server.front import Front
-from tickwire.server.gateway import Gateway, NoHistory
+from tickwire.server.gateway import Gateway
 from tickwire.server.http import http_app, metrics_route
 from tickwire.server.keys import KeyStore
 from tickwire.server.notify import notify
@@ -47,6 +46,7 @@ from tickwire.server.tls import Certificate
 from tickwire.streams.hub import Hub
 from tickwire.streams.log import Retention
 from tickwire.tape.base import Tape
+from tickwire.tape.candles import CandleStore
 from tickwire.tape.sqlite import open_tape
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ WATCH_SECONDS = 0.2
 BACKLOG = 2_048
 """Connections that the kernel has accepted and this process not yet."""
 KEYS_FILE = "keys.db"
+CANDLES_FILE = "candles.db"
 
 
 class Server:
@@ -90,7 +91,10 @@ class Server:
             self._certificate = (
                 Certificate(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None
             )
-            self.market: Market = restore(self.tape, recent)
+            folder = None if durability == "none" else settings.data_dir
+            self.history = undo.enter_context(contextlib.closing(CandleStore(folder and folder / CANDLES_FILE)))
+            """Closed candles."""
+            self.market: Market = restore(self.tape, recent, self.history)
             self._feeds = [self._feed(spec) for spec in settings.feeds]
             undo.pop_all()
         self._renderer = renderer = Renderer(lambda symbol: self.market.listing(symbol).instrument)
@@ -102,7 +106,6 @@ class Server:
         self.hub = Hub(self.market, codecs, Retention(settings.retained_bytes_max), self.meters)
         if self.tape.last_seq:
             self.hub.remember(recent, now())
-        self.history = NoHistory()
         built_in = any(spec.kind == SIMULATED for spec in settings.feeds)
         self._gateway = Gateway(
             market=self.market,
@@ -208,6 +211,7 @@ class Server:
             tape_bytes_max=settings.tape_bytes_max,
             tape_hours_max=settings.tape_hours_max,
             snapshot_every=settings.snapshot_every,
+            history=self.history,
             meters=self.meters,
         )
         gone: list[Record] = [
@@ -244,6 +248,7 @@ class Server:
             with contextlib.ExitStack() as closing:
                 closing.callback(self._socket.close)
                 closing.callback(self.keys.close)
+                closing.callback(self.history.close)
                 closing.callback(self.tape.close)
                 try:
                     with contextlib.suppress(WriterFailed):  # which it says itself
@@ -270,14 +275,6 @@ class Server:
         def front(**given: Any) -> Front:
             return Front(self._gateway, **given)
 
-        desk = Desk(
-            market=self.market,
-            renderer=self._renderer,
-            submit=pipeline.submit,
-            encoding=JSON,
-            now=self._now,
-            meters=self.meters,
-        )
         metrics = Metrics(
             Observed(
                 meters=self.meters,
@@ -294,7 +291,7 @@ class Server:
             self._unready,
             lambda: self._failing(pipeline),
             [
-                *rest_routes(desk, self._gateway.identify, self._gateway.allow),
+                *rest_routes(self._gateway.services, self._gateway.identify, self._gateway.allow_address),
                 *dialect_routes(self._gateway.dialects, self._gateway.services),
                 metrics_route(metrics, self.settings.metrics_allow, self._gateway.callers.is_own),
             ],

@@ -21,7 +21,6 @@ from tickwire.limits import CONNECTIONS_PER_KEY_MAX, LIMIT_RETRY_SECONDS, RETRY_
 from tickwire.market.history import History
 from tickwire.market.market import Market
 from tickwire.meters import Meters
-from tickwire.model.events import Candle
 from tickwire.model.identity import Identity
 from tickwire.model.records import Record
 from tickwire.protocol.deflate import WIRE_ENCODINGS
@@ -41,18 +40,6 @@ from tickwire.streams.hub import Hub
 log = logging.getLogger(__name__)
 
 WS_PATH = "/ws"
-
-
-class NoHistory:
-    """In place of what keeps candles."""
-
-    def candles(
-        self, symbol: str, interval: str, *, start: int = 0, end: int = 2**63 - 1, limit: int, newest: bool = True
-    ) -> list[Candle]:
-        """None."""
-        return []
-
-
 SETTLE_SECONDS = 0.25
 SETTLE_ROUNDS_MAX = 8
 """A client that goes on and on subscribing keeps a feed waiting two seconds, no longer."""
@@ -205,6 +192,10 @@ class Gateway:
         """
         return self.admission.requests.take(key_id, requests)
 
+    def allow_address(self, ip: str, requests: int) -> Rate:
+        """The same, of an address that shows no key."""
+        return self.admission.anonymous(ip, requests)
+
     def close_revoked(self) -> None:
         """Close the connections whose key is no longer in force."""
         if not self._authenticator.refresh():
@@ -286,6 +277,7 @@ class Gateway:
             meters=self.meters,
             require_key=self._settings.require_key,
             requests_per_second=self._settings.requests_per_second,
+            history=self.services.history,
         )
 
     def new_dialect_session(

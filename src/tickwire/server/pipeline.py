@@ -12,10 +12,11 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeAlias
 
 from tickwire.clock import NowNs
-from tickwire.errors import InvalidInput, TapeError, WriterFailed
+from tickwire.errors import InvalidInput, TapeError, UnknownSymbol, WriterFailed
 from tickwire.limits import (
     BATCH_RECORDS_MAX,
     CLOCK_INTERVAL_MS,
@@ -28,17 +29,20 @@ from tickwire.limits import (
 )
 from tickwire.market.market import Market
 from tickwire.meters import Meters
-from tickwire.model.events import Event
+from tickwire.model.events import Candle, Event
 from tickwire.model.outcome import Outcome
-from tickwire.model.records import Clock, Record, SessionEnded
+from tickwire.model.records import Clock, ListInstrument, Record, SessionEnded
 from tickwire.streams.hub import Hub
 from tickwire.tape.base import Tape
+from tickwire.tape.candles import CandleStore
 
 log = logging.getLogger(__name__)
 
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3_600 * SECOND_NS
 RETAIN_EVERY_TRANSACTIONS = 500
+CANDLES_PER_TURN = 1_000
+"""Closed candles that a restart stores at a time."""
 
 
 Done: TypeAlias = Callable[[list[Outcome | None] | None], None]
@@ -49,37 +53,41 @@ def _failure() -> WriterFailed:
     return WriterFailed("the server has failed and accepts nothing more; its log says why")
 
 
-def restore(tape: Tape, recent: deque[Event] | None = None) -> Market:
+def restore(tape: Tape, recent: deque[Event] | None = None, history: CandleStore | None = None) -> Market:
     """The market as the tape leaves it: a snapshot, then every transaction after it.
 
     Args:
         recent: is given what was published last, `RESUME_SECONDS` of it if the snapshots that are kept allow.
+        history: is given the candles that were closed since the snapshot, and loses those that the tape has lost.
 
     Raises:
         TapeError: the tape can't be read, or has lost what the snapshot does not cover.
     """
     if recent is not None:
         try:
-            return _fold(tape, recent)
+            return _fold(tape, recent, history)
         except TapeError as error:  # perhaps in what the newest snapshot covers, which is needed to tell of only
             log.warning("clients can't go on over this restart: %s", error)
             recent.clear()
-    return _fold(tape, None)
+    return _fold(tape, None, history)
 
 
-def _fold(tape: Tape, recent: deque[Event] | None) -> Market:
+def _fold(tape: Tape, recent: deque[Event] | None, history: CandleStore | None) -> Market:
     since = None
     if recent is not None:
         for _, records in tape.read(after=max(tape.first_seq, tape.last_seq) - 1):
             since = records[0].ts - RESUME_SECONDS * SECOND_NS if isinstance(records[0], Clock) else None
     seq, market = _snapshot(tape, since)
+    keeper = _Keeper(market, history)
     for _, records in tape.read(after=seq):
         hears = recent is not None and since is not None and market.now >= since
         market.heard = None if hears else ()
         for record in records:
             events = market.apply(record)
+            keeper.applied(record, events)
             if recent is not None and hears:
                 recent.extend(events)
+    keeper.done()
     market.changed.clear()
     market.heard = None
     return market
@@ -87,16 +95,62 @@ def _fold(tape: Tape, recent: deque[Event] | None) -> Market:
 
 def _snapshot(tape: Tape, since: int | None) -> tuple[int, Market]:
     """The newest snapshot, or an older one from before a time if the tape still goes on from it; with the number of its
-    transaction."""
+    transaction. One that this version can't read is not needed where the tape has all from its beginning."""
     snapshot, seq, market = tape.load_snapshot(), 0, Market()
     while snapshot is not None:
-        seq, market = snapshot[0], Market.restore(snapshot[1])
+        try:
+            market = Market.restore(snapshot[1])
+        except TapeError as error:
+            if tape.first_seq > 1:
+                raise
+            log.warning("snapshot %d is passed over, the tape is read from its beginning: %s", snapshot[0], error)
+            return 0, Market()
+        seq = snapshot[0]
         if since is None or market.now < since:
             break
         snapshot = tape.load_snapshot(before=seq)
         if snapshot is not None and snapshot[0] + 1 < tape.first_seq:
             break
     return seq, market
+
+
+class _Keeper:
+    """Hands the candles that a fold closes over to a history, many at a time."""
+
+    def __init__(self, market: Market, history: CandleStore | None) -> None:
+        self._market = market
+        self._history = history
+        self._closed: list[Candle] = []
+        if history is not None:
+            for instrument in market.instruments:
+                history.listed(instrument)
+
+    def applied(self, record: Record, events: list[Event]) -> None:
+        """A record was folded into the market."""
+        if self._history is None:
+            return
+        if type(record) is Clock and events:
+            self._closed += [event for event in events if isinstance(event, Candle)]
+            if len(self._closed) >= CANDLES_PER_TURN:
+                self._hand_over(self._history)
+        elif type(record) is ListInstrument:
+            self._hand_over(self._history)
+            _list(self._history, self._market, record)
+
+    def done(self) -> None:
+        """The tape has come to its end."""
+        if self._history is not None:
+            self._hand_over(self._history)
+            self._history.cut(self._market.now)
+
+    def _hand_over(self, history: CandleStore) -> None:
+        history.add(self._closed)
+        self._closed = []
+
+
+def _list(history: CandleStore, market: Market, record: ListInstrument) -> None:
+    with suppress(UnknownSymbol):  # of one instrument too many
+        history.listed(market.listing(record.instrument.symbol).instrument)
 
 
 class Pipeline:
@@ -107,6 +161,7 @@ class Pipeline:
         now: the wall clock; the tape's clock follows it and never goes back.
         tape_bytes_max, tape_hours_max: what the tape is kept to.
         snapshot_every: records between snapshots of the market.
+        history: where closed candles are kept.
         meters: where transactions and how long they take are counted.
     """
 
@@ -120,6 +175,7 @@ class Pipeline:
         tape_bytes_max: int = TAPE_BYTES_MAX,
         tape_hours_max: int = TAPE_HOURS_MAX,
         snapshot_every: int = SNAPSHOT_EVERY_RECORDS,
+        history: CandleStore | None = None,
         meters: Meters | None = None,
     ) -> None:
         self._tape = tape
@@ -131,6 +187,7 @@ class Pipeline:
         self._tape_bytes_max = tape_bytes_max
         self._tape_age_max_ns = tape_hours_max * HOUR_NS
         self._snapshot_every = snapshot_every
+        self._history = history
         self._pending: deque[_Submission] = deque()
         self._records_pending = 0
         self._room: deque[asyncio.Future[None]] = deque()
@@ -216,7 +273,7 @@ class Pipeline:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _commit(self, batch: deque[_Submission]) -> None:
-        market, hub = self._market, self._hub
+        market, hub, history = self._market, self._hub, self._history
         clock = Clock(max(self._now(), market.now))
         transaction: list[Record] = [clock]
         for records, _ in batch:
@@ -225,7 +282,10 @@ class Pipeline:
         seq = self._tape.append(transaction)
         self._meters.commit_ns.add(time.perf_counter_ns() - began)
         self._meters.transaction_records.add(len(transaction))
-        hub.publish(market.apply(clock))
+        events = market.apply(clock)
+        hub.publish(events)
+        if history is not None and (closed := [event for event in events if isinstance(event, Candle)]):
+            history.add(closed)
         while batch:
             records, done = batch[0]
             outcomes: list[Outcome | None] = []
@@ -235,6 +295,8 @@ class Pipeline:
                 if events:
                     hub.publish(events)
                 outcomes.append(market.outcome)
+                if history is not None and type(record) is ListInstrument:
+                    _list(history, market, record)
             batch.popleft()
             try:
                 done(outcomes)
@@ -268,6 +330,8 @@ class Pipeline:
         """Keep the state of the market, which bounds the next start and lets old transactions go."""
         self._records_since_snapshot, self._snapshot_ts = 0, self._market.now
         began = time.perf_counter_ns()
+        if self._history is not None:
+            self._history.save()  # first: the next start folds from the snapshot on
         self._tape.save_snapshot(self._tape.last_seq, self._market.snapshot())
         self._meters.snapshot_ns.add(time.perf_counter_ns() - began)
 
