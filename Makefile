@@ -7,12 +7,12 @@ PYTEST := $(BIN)/python -m pytest
 COMPILE := $(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --generate-hashes --strip-extras --upgrade
 CLIENTS := $(patsubst requirements/clients/%.in,.clients/%/.installed,$(wildcard requirements/clients/*.in))
 
-.PHONY: demo test check recorded clients crash bots simulate autobahn fuzz bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher hostile soak format lock clean
+.PHONY: demo test check recorded clients crash bots simulate autobahn fuzz bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher hostile schemas soak format lock clean
 
 demo: $(VENV)/.run  ## a server with the built-in market on port 8000
 	$(BIN)/tickwire serve --data-dir data
 
-test: $(VENV)/.dev $(CLIENTS)  ## every test
+test: $(VENV)/.dev $(CLIENTS) .specs/.installed  ## every test
 	$(PYTEST) -n 2
 
 check: $(VENV)/.dev  ## lint, format and types
@@ -64,6 +64,9 @@ bench-matcher: $(VENV)/.dev  ## matcher operations a second beside the reference
 hostile: $(VENV)/.dev  ## attacks on a real server with its real limits, and a crowd of 1,000; `make test` has a short version
 	HOSTILE=full $(PYTEST) tests/hostile -s -rs
 
+schemas: $(VENV)/.dev .specs/.installed  ## a server does what its OpenAPI and AsyncAPI documents say, at length; EXAMPLES names their number
+	EXAMPLES=$(or $(EXAMPLES),200) $(PYTEST) tests/integration/test_openapi.py tests/integration/test_asyncapi.py -s
+
 soak: $(VENV)/.dev  ## 500 clients that come and go for 30 minutes, and nothing is lost or leaks; MINUTES names another number
 	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),30)
 
@@ -77,7 +80,7 @@ lock: $(VENV)/.dev  ## pin the newest versions that pyproject.toml and requireme
 	for client in requirements/clients/*.in; do $(COMPILE) --allow-unsafe -o $${client%.in}.txt $$client || exit 1; done
 
 clean:
-	rm -rf $(VENV) .clients .autobahn .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .clients .specs .autobahn .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # ---- environments: one stamp for each set of requirements -------------------------------------------
 
@@ -96,4 +99,9 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 .clients/%/.installed: requirements/clients/%.txt | $(VENV)/.dev
 	python3 -m venv --clear --without-pip .clients/$*
 	$(BIN)/python -m pip --python .clients/$*/bin/python install -q --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+.specs/.installed: requirements/asyncapi/package-lock.json
+	mkdir -p .specs && cp requirements/asyncapi/package*.json .specs
+	if command -v npm >/dev/null; then npm ci --silent --ignore-scripts --prefix .specs; fi
 	touch $@

@@ -76,13 +76,12 @@ class Run(NamedTuple):
     waited: float
 
 
-def measure(name: str, clients: int, messages: int, turn: int, lose: int) -> Run:
+def measure(name: str, contestant: Contestant, clients: int, messages: int, turn: int, lose: int) -> Run:
     """Let a contestant send `messages` messages to each of `clients` clients.
 
     Raises:
         Failed: a client did not get exactly these messages.
     """
-    contestant = CONTESTANTS[name]
     serve = (name, "--messages", messages, "--turn", turn, "--lose", lose)
     with started(contestant.module, *serve) as server:
         try:
@@ -194,7 +193,7 @@ def main(argv: list[str]) -> int:
             for name in given.only:
                 messages = given.messages * CONTESTANTS[name].weight // clients
                 try:
-                    runs[name].append(measure(name, clients, messages, given.turn, given.lose))
+                    runs[name].append(measure(name, CONTESTANTS[name], clients, messages, given.turn, given.lose))
                 except Failed as failure:
                     print(f"WRONG: {failure}", file=sys.stderr)
                     return 1

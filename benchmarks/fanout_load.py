@@ -16,9 +16,12 @@ import socket
 import sys
 import time
 from argparse import ArgumentParser
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-from benchmarks.fanout_workload import FRAME_BYTES, frame, pin
+from benchmarks.fanout_trades import PAYLOADS, framed
+from benchmarks.fanout_workload import frame, pin
 
 BUFFER_BYTES = 1 << 20
 SILENCE_SECONDS_MAX = 20.0
@@ -27,7 +30,7 @@ AFTERMATH_SECONDS = 0.1
 HEARTBEAT = b'{"type":"heartbeat"'
 
 _UPGRADE = (
-    b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"GET %b HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 _memcmp = ctypes.CDLL(None).memcmp
@@ -38,17 +41,21 @@ class Wrong(Exception):
     """A client did not get exactly the stream."""
 
 
-def connect(port: int, request: bytes = b"", greetings: int = 0) -> socket.socket:
+def connect(
+    port: int, request: bytes = b"", greetings: int = 0, *, path: str = "/ws", ping: bool = False
+) -> socket.socket:
     """A client whose next bytes are those of the stream.
 
     Args:
         port: of the server.
         request: a text message of at most 125 bytes to send after the upgrade; none if empty.
         greetings: frames that come before the stream's first message.
+        path: to connect to.
+        ping: whether to ping after the request and wait for the pong: for a protocol that answers no request.
     """
     client = socket.create_connection(("127.0.0.1", port))
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    client.sendall(_UPGRADE)
+    client.sendall(_UPGRADE % path.encode())
     received = bytearray()
     while b"\r\n\r\n" not in received:
         received += _some(client)
@@ -57,7 +64,9 @@ def connect(port: int, request: bytes = b"", greetings: int = 0) -> socket.socke
     del received[: received.index(b"\r\n\r\n") + 4]
     if request:
         client.sendall(bytes((0x81, 0x80 | len(request), 0, 0, 0, 0)) + request)
-    for _ in range(greetings):
+    if ping:
+        client.sendall(bytes((0x89, 0x80, 0, 0, 0, 0)))
+    for _ in range(greetings + ping):
         while (size := frame_size(received)) is None or size > len(received):
             received += _some(client)
         del received[:size]
@@ -86,10 +95,17 @@ def frame_size(data: bytes | bytearray) -> int | None:
 
 
 class Stream:
-    """What every client has to receive."""
+    """What every client has to receive.
 
-    def __init__(self, messages: int) -> None:
-        self.data = b"".join([frame(n) for n in range(messages)])
+    Args:
+        messages: how many.
+        make: message number `n` as it is on the wire; all are of one length.
+    """
+
+    def __init__(self, messages: int, make: Callable[[int], bytes] = frame) -> None:
+        self.frame_bytes = len(make(0))
+        self.data = b"".join([make(n) for n in range(messages)])
+        assert len(self.data) == self.frame_bytes * messages
         self.address = ctypes.cast(ctypes.c_char_p(self.data), ctypes.c_void_p).value or 0
 
 
@@ -105,6 +121,11 @@ class Reader:
         self.position = 0
         """Bytes of the stream that were received."""
         self.heartbeats = 0
+
+    @property
+    def awaited(self) -> int:
+        """The number of the message that is to come."""
+        return self.position // self._stream.frame_bytes
 
     @property
     def complete(self) -> bool:
@@ -125,18 +146,18 @@ class Reader:
 
     def _by_frame(self, data: bytes) -> None:
         """Compare frame by frame, which finds a heartbeat between two messages, and the place of an error."""
-        expected = self._stream.data
-        position = self.position - self.position % FRAME_BYTES
+        expected, frame_bytes = self._stream.data, self._stream.frame_bytes
+        position = self.position - self.position % frame_bytes
         data = expected[position : self.position] + self.begun + data
         at = 0
         while (size := frame_size(data[at : at + 10])) is not None and at + size <= len(data):
             whole = data[at : at + size]
-            if whole == expected[position : position + FRAME_BYTES]:
+            if whole == expected[position : position + frame_bytes]:
                 position += size
             elif HEARTBEAT in whole[:24]:
                 self.heartbeats += 1
             else:
-                raise Wrong(f"message {position // FRAME_BYTES} was to come, but this came: {whole[:160]!r}")
+                raise Wrong(f"message {position // frame_bytes} was to come, but this came: {whole[:160]!r}")
             at += size
         rest = data[at:]
         is_next = expected.startswith(rest, position)
@@ -175,7 +196,7 @@ def receive(clients: list[socket.socket], stream: Stream) -> Received:
                 was_complete = reader.complete
                 size = client.recv_into(buffer)
                 if not size:
-                    raise Wrong(f"the server closed a connection before message {reader.position // FRAME_BYTES}")
+                    raise Wrong(f"the server closed a connection before message {reader.awaited}")
                 reader.received(address, size)
                 incomplete -= reader.complete and not was_complete
             if not incomplete and not finished:
@@ -185,7 +206,7 @@ def receive(clients: list[socket.socket], stream: Stream) -> Received:
         behind = min(all_readers, key=lambda reader: reader.position)
         raise Wrong(
             f"nothing came for {SILENCE_SECONDS_MAX:.0f} s, and {incomplete} of {len(clients)} clients are incomplete; "
-            f"one waits for message {behind.position // FRAME_BYTES}"
+            f"one waits for message {behind.awaited}"
         )
     if any(reader.begun for reader in all_readers):
         raise Wrong("more came after the last message")
@@ -200,11 +221,15 @@ def main() -> int:
     parser.add_argument("--messages", type=int, required=True)
     parser.add_argument("--request", default="", help="what each client asks for after the upgrade")
     parser.add_argument("--greetings", type=int, default=0, help="frames before the stream's first one")
+    parser.add_argument("--path", default="/ws", help="what each client connects to")
+    parser.add_argument("--ping", action="store_true", help="let each client wait for a pong before it is ready")
+    parser.add_argument("--frames", choices=PAYLOADS, help="the stream is this dialect's trades")
     given = parser.parse_args()
     pin(1)
-    stream = Stream(given.messages)
+    stream = Stream(given.messages, partial(framed, given.frames) if given.frames else frame)
     try:
-        clients = [connect(given.port, given.request.encode(), given.greetings) for _ in range(given.clients)]
+        asking = partial(connect, given.port, given.request.encode(), given.greetings)
+        clients = [asking(path=given.path, ping=given.ping) for _ in range(given.clients)]
         print(json.dumps({"ready": given.clients}), flush=True)
         received = receive(clients, stream)
     except (Wrong, OSError) as error:

@@ -31,6 +31,7 @@ from tickwire.server.http import http_app
 from tickwire.server.keys import KeyStore
 from tickwire.server.socket import Connection
 from tickwire.streams.hub import Hub
+from tickwire.tape.candles import CandleStore
 
 INSTRUMENT = Instrument(
     venue="SIM",
@@ -96,6 +97,7 @@ def open_gateway(market: Market, hub: Hub, renderer: Renderer, now: NowNs) -> Ga
         now=now,
         settings=ServerSettings(connections_per_ip=CONNECTIONS_MAX, upgrades_per_second=CONNECTIONS_MAX),
         welcome=lambda _: [],
+        history=CandleStore(None),
     )
 
 

@@ -18,7 +18,6 @@ from typing import TypeVar
 
 PAYLOAD_BYTES = 125
 """The most that a frame with a header of two bytes can carry."""
-FRAME_BYTES = PAYLOAD_BYTES + 2
 BUFFERED_BYTES_MAX = 256 * 1024
 """Unsent bytes of a client above which the producer waits for it; the same for every contestant."""
 

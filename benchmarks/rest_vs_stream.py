@@ -45,10 +45,16 @@ STREAM = "stream"
 NOBODY = "nobody"
 PATH = f"/api/v1/instruments/{SYMBOL}/book"
 SUBSCRIBE = b'{"id":1,"method":"subscribe","params":{"channel":"book","symbols":["SIM:BTC-USDT"]}}'
+START_NS = 1_000_000_000
+"""How long after the server's start a measurement begins: its clients are connected by then."""
 MARGIN_SECONDS = 3
-"""Of recording beyond the measurement: for the start of the server and its clients."""
+"""Of recording beyond the measurement."""
 BUFFER_BYTES = 1 << 18
 ANSWER_SECONDS_MAX = 5
+
+
+def _sleep_until(at: int) -> None:
+    time.sleep(max(0, at - time.monotonic_ns()) / 1e9)
 
 
 class _Data(msgspec.Struct):
@@ -63,11 +69,11 @@ class _Message(msgspec.Struct):
 
 
 class Client:
-    """One that holds the book.
+    """One that holds the book, from before a measurement on.
 
     Attributes:
         received: payloads, and when each was there whole (monotonic ns).
-        bytes: all that came over the socket while it ran.
+        bytes: what came over the socket during the measurement.
     """
 
     def __init__(self) -> None:
@@ -75,7 +81,7 @@ class Client:
         self.bytes = 0
 
     def run(self, begin: int, end: int) -> None:
-        """Hold the book until `end`."""
+        """Hold the book until `end`. The measurement is from `begin` to `end`, monotonic ns."""
         raise NotImplementedError
 
     def held(self) -> Iterator[tuple[int, int, str]]:
@@ -117,9 +123,10 @@ class Reader(Client):
         while (left := (end - time.monotonic_ns()) / 1e9) > 0:
             self._socket.settimeout(left)
             try:
-                self.bytes += self._read()
+                size = self._read()
             except TimeoutError:
                 return
+            self.bytes += size if time.monotonic_ns() >= begin else 0
 
     def held(self) -> Iterator[tuple[int, int, str]]:
         """See `Client`."""
@@ -180,12 +187,13 @@ class Poller(Client):
         return size
 
     def run(self, begin: int, end: int) -> None:
-        """See `Client`. Whose answer is late asks again at once, and goes on in its rhythm."""
+        """See `Client`. After an answer that is late it goes on in its rhythm."""
         period = 1_000_000_000 // self._hz
-        due = begin + int(period * self._offset)
+        due = begin + int(period * (self._offset - 1))
         while due < end:
-            time.sleep(max(0, due - time.monotonic_ns()) / 1e9)
-            self.bytes += self._ask()
+            _sleep_until(due)
+            size = self._ask()
+            self.bytes += size if time.monotonic_ns() >= begin else 0
             due += max(1, -(-(time.monotonic_ns() - due) // period)) * period
 
     def held(self) -> Iterator[tuple[int, int, str]]:
@@ -198,19 +206,19 @@ class Poller(Client):
 
 
 class Result(NamedTuple):
-    """Of one way to follow the book; all but the staleness is of one client and second.
+    """Of one way to follow the book; where nothing else is said, of one client and second.
 
     Args:
         staleness: of all clients together.
         changes: published.
-        missed: of these, never held.
+        levels: of the book, both sides together.
         bytes: received.
         cpu_seconds: of the server.
     """
 
     staleness: Staleness
     changes: float
-    missed: float
+    levels: float
     bytes: float
     cpu_seconds: float
 
@@ -224,19 +232,20 @@ def measure(recording: Path, make: list[Callable[[int], Client]], seconds: float
     cores = os.sched_getaffinity(0)
     with started("benchmarks.rest_server", recording) as server:
         try:
-            port = said(server)["port"]
+            listening = said(server)
             pin(1)  # not before: the server would inherit it
-            clients = [made(port) for made in make]
-            began = time.monotonic_ns()
-            tell(server, "start")
+            clients = [made(listening["port"]) for made in make]
+            began = listening["at"] + START_NS  # the same part of the recording in each measurement
             end = began + int(seconds * 1e9)
             failures: list[Exception] = []
             threads = [Thread(target=_run, args=(client, began, end, failures)) for client in clients]
             for thread in threads:
                 thread.start()
+            _sleep_until(began)
+            tell(server, "start")
             for thread in threads:
                 thread.join()
-            time.sleep(max(0, end - time.monotonic_ns()) / 1e9)
+            _sleep_until(end)
             tell(server, "report")
             report = said(server)
         except (Failed, Wrong, OSError) as failure:
@@ -254,6 +263,7 @@ def measure(recording: Path, make: list[Callable[[int], Client]], seconds: float
     published = sum(began <= change.at < end for change in changes)
     return staleness, {
         "changes": published / seconds,
+        "levels": changes[-1].levels,
         "bytes": sum(client.bytes for client in clients) / seconds,
         "cpu_seconds": report["cpu_seconds"] / seconds,
     }
@@ -309,13 +319,13 @@ def main(argv: list[str]) -> int:
             if name == NOBODY:
                 idle = sums["cpu_seconds"]
                 continue
-            missed = staleness.missed / given.seconds / n
             cpu = max(0.0, sums["cpu_seconds"] - idle) / n
-            results[name] = Result(staleness, sums["changes"], missed, sums["bytes"] / n, cpu)
+            results[name] = Result(staleness, sums["changes"], sums["levels"], sums["bytes"] / n, cpu)
     rows = {name: summary(result) for name, result in results.items()}
     show(rows, idle)
     if given.json:
-        given.json.write_text(json.dumps({"clients": n, "seconds": given.seconds, "idle": idle, "ways": rows}, indent=2))
+        report = {"clients": n, "seconds": given.seconds, "idle": idle, "ways": rows}
+        given.json.write_text(json.dumps(report, indent=2) + "\n")
     if given.page:
         rest_page.write(rows, {name: result.staleness for name, result in results.items()}, n, given.seconds)
     print("\nat every number that a client held, it held the server's book")
@@ -328,7 +338,8 @@ def summary(result: Result) -> dict[str, Any]:
         "p50_ms": result.staleness.quantile(0.5) / 1e6,
         "p99_ms": result.staleness.quantile(0.99) / 1e6,
         "changes": result.changes,
-        "missed": result.missed,
+        "levels": result.levels,
+        "missed": result.staleness.missed / max(1, result.staleness.changes),
         "bytes": result.bytes,
         "cpu_ms": result.cpu_seconds * 1e3,
     }
@@ -336,11 +347,11 @@ def summary(result: Result) -> dict[str, Any]:
 
 def show(rows: dict[str, dict[str, Any]], idle: float) -> None:
     """Print the table."""
-    columns = ("p50 ms", "p99 ms", "changes/s", "missed/s", "KB/s", "server ms/s")
+    columns = ("p50 ms", "p99 ms", "changes/s", "never seen", "KB/s", "server ms/s")
     print(f"{'':<10}" + "".join(f"{column:>13}" for column in columns))
     for name, row in rows.items():
         cells = (
-            f"{row['p50_ms']:,.2f}", f"{row['p99_ms']:,.2f}", f"{row['changes']:,.0f}", f"{row['missed']:,.1f}",
+            f"{row['p50_ms']:,.2f}", f"{row['p99_ms']:,.2f}", f"{row['changes']:,.0f}", f"{row['missed']:.1%}",
             f"{row['bytes'] / 1e3:,.1f}", f"{row['cpu_ms']:,.2f}",
         )  # fmt: skip
         print(f"{name:<10}" + "".join(f"{cell:>13}" for cell in cells))

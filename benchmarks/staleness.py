@@ -23,12 +23,14 @@ class Staleness:
     """Of one client or several.
 
     Attributes:
-        missed: changes that were published and never held, another having come after them.
+        changes: published in the measurement, up to the one that a client knew last.
+        missed: of these, replaced before the client heard of them.
     """
 
     def __init__(self) -> None:
         self._ramps: list[Ramp] = []
         self._total = 0
+        self.changes = 0
         self.missed = 0
 
     def add(self, held: Sequence[tuple[int, int]], published: Sequence[tuple[int, int]], begin: int, end: int) -> None:
@@ -51,7 +53,9 @@ class Staleness:
                 self._ramps.append(Ramp(first - due, last - due))
         self._total += end - begin
         seen = {number for _, number in held}
-        self.missed += sum(held[0][1] < number < held[-1][1] and number not in seen for number in numbers)
+        counted = [number for number, at in published if at >= begin and number <= held[-1][1]]
+        self.changes += len(counted)
+        self.missed += sum(number not in seen for number in counted)
 
     def share_within(self, age: float) -> float:
         """In which share of the time it was no more than `age` ns."""

@@ -106,7 +106,7 @@ class Server(World):
     def try_open(
         self, path: str = "/v1/", query: str = "", *, token: Identity | None = None, **headers: str
     ) -> Client | Refused:
-        sink = ListSink()
+        sink = CountingSink()
         lower = {name.replace("_", "-"): value for name, value in headers.items()}
         opening = Opening("s1", path, query, lower, "::1", sink, lambda: sink.flushes, token)
         session = self.dialect.session(self.services, opening)
@@ -121,10 +121,22 @@ class Server(World):
         return client
 
 
+class CountingSink(ListSink):
+    """Counts the writes, as a socket does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flushes = 0
+
+    def flush(self) -> None:
+        self.flushes += bool(self.out)
+        super().flush()
+
+
 class Client:
     """One connection."""
 
-    def __init__(self, server: Server, session: MarketSession, sink: ListSink) -> None:
+    def __init__(self, server: Server, session: MarketSession, sink: CountingSink) -> None:
         self.server = server
         self.session = session
         self.sink = sink

@@ -7,9 +7,10 @@ import json
 from typing import Any
 
 from support import START_NS, ListSink, World, frames
-from tickwire.dialects.base import Opening, Services
+from tickwire.dialects.base import HttpAnswer, HttpRequest, Opening, Services
 from tickwire.dialects.coinapi.ems import Ems
 from tickwire.dialects.coinapi.ems_session import EmsSession
+from tickwire.dialects.coinapi.rest import Rest
 from tickwire.errors import InvalidInput
 from tickwire.meters import Meters
 from tickwire.model.events import Candle
@@ -27,7 +28,6 @@ KEYS = {
     "narrow": Identity("narrow", "alice", frozenset({"read"}), symbols=("FXCM:*",)),
     "operator": Identity("operator", "ops", frozenset({"admin"})),
 }
-GUID = "5f1a0c1e-0000-4000-8000-000000000000"
 
 
 class Past:
@@ -190,3 +190,39 @@ def iso(ms: int) -> str:
 
 
 assert START_NS == 1_700_000_000_000_000_000
+
+
+class RestClient:
+    """A client of the REST interfaces.
+
+    Attributes:
+        headers: of the last answer.
+    """
+
+    def __init__(self, server: Server | None = None, key: str = "trader") -> None:
+        self.server = server or Server()
+        self.world = self.server.world
+        self.rest = Rest(self.server.ems)
+        self.key = key
+        self.headers: dict[str, str] = {}
+
+    def ask(
+        self, path: str, query: str = "", *, method: str = "GET", body: Any = b"", shown: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """The status and the answer, at once or when it is on the tape."""
+        answers: list[HttpAnswer] = []
+        if shown is None:
+            shown = {"x-coinapi-key": self.key} if self.key else {}
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.rest.http(HttpRequest(method, path, query, shown, data, "::1"), answers.append)
+        if not answers:
+            self.server.commit()
+        (answer,) = answers
+        self.headers = dict(answer.headers)
+        return answer.status, plain(answer.body)
+
+    def get(self, path: str, query: str = "") -> Any:
+        """The answer to what must go well."""
+        status, answer = self.ask(path, query)
+        assert status == 200, answer
+        return answer

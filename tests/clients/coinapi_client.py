@@ -16,13 +16,12 @@ from clients.lines import Watching, run
 
 
 class CoinApi(Watching):
-    """Sockets by name, and REST."""
+    """Sockets by name, and REST. Nothing is closed: each socket is read by a thread of its own, which can't be told."""
 
     def __init__(self) -> None:
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._sockets: dict[str, Any] = {}
-        self._threads: list[Thread] = []
 
     async def open(self, name: str, url: str, header: dict[str, str], first: list[Any]) -> None:
         """Connect, send the first messages, and note by the name whatever comes."""
@@ -43,9 +42,7 @@ class CoinApi(Watching):
             url, header=header, on_open=on_open, on_message=on_message, on_error=on_end, on_close=on_end
         )
         self._sockets[name] = socket
-        thread = Thread(target=socket.run_forever, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        Thread(target=socket.run_forever, daemon=True).start()
         await opened.wait()
 
     async def send(self, name: str, message: Any) -> None:
@@ -64,22 +61,11 @@ class CoinApi(Watching):
 
         return await asyncio.to_thread(ask)
 
-    def close(self) -> None:
-        """Close all sockets."""
-        for socket in self._sockets.values():
-            socket.close()
-        for thread in self._threads:
-            thread.join()
-
 
 @asynccontextmanager
 async def client() -> AsyncIterator[CoinApi]:
     """No socket yet."""
-    coinapi = CoinApi()
-    try:
-        yield coinapi
-    finally:
-        await asyncio.to_thread(coinapi.close)
+    yield CoinApi()
 
 
 run(client)

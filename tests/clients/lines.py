@@ -109,15 +109,15 @@ class Watching:
             task.cancel()
 
     async def seen(self, name: str, count: int = 1, **where: Any) -> list[Any]:
-        """All that was told by that name, once there are so many, one of them with these fields."""
-        while len(told := self._told[name]) < count or not any(
-            all(_field(item, key) == value for key, value in where.items()) for item in reversed(told)
-        ):
+        """All that was told by that name with these fields, once there are so many."""
+        while True:
+            told = [item for item in self._told[name] if all(_field(item, key) == where[key] for key in where)]
+            if len(told) >= count:
+                return told
             if self._failure is not None:
                 raise self._failure
             self._changed.clear()
             await self._changed.wait()
-        return told
 
 
 def _field(item: Any, path: str) -> Any:

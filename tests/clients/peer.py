@@ -38,6 +38,15 @@ class Peer:
         """
         return await self.ask({"method": method, "params": params})
 
+    async def seen(self, name: str, count: int = 1, **where: Any) -> list[Any]:
+        """All that the client was told by that name with these fields, once there are so many."""
+        told: list[Any] = await self.call("seen", name=name, count=count, **where)
+        return told
+
+    async def last(self, name: str, **where: Any) -> Any:
+        """The newest of that, once there is one."""
+        return (await self.seen(name, **where))[-1]
+
     async def ask(self, message: dict[str, Any]) -> Any:
         """The answer to a line. The first one, which makes the client, has the number 0."""
         assert self._process.stdin is not None

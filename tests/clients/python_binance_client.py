@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -13,13 +13,15 @@ from clients.lines import Watching, run
 
 
 class PythonBinance(Watching):
-    """Does what the methods of its client and its socket manager do, named as there."""
+    """Does what the methods of its client and its socket manager do, named as there.
 
-    def __init__(self, account: Any, sockets: Any, stack: AsyncExitStack) -> None:
+    Nothing is closed: a socket of this client would first wait ten seconds for a message.
+    """
+
+    def __init__(self, account: Any, sockets: Any) -> None:
         super().__init__()
         self._account = account
         self._sockets = sockets
-        self._stack = stack
 
     async def do(self, method: str, **arguments: Any) -> Any:
         """The result of a method of the client."""
@@ -27,14 +29,15 @@ class PythonBinance(Watching):
 
     async def watch(self, socket: str, arguments: list[Any]) -> None:
         """Note all that a socket gives from now on, by its name; it is open when this returns."""
-        opened = await self._stack.enter_async_context(getattr(self._sockets, socket)(*arguments))
+        opened = await getattr(self._sockets, socket)(*arguments).__aenter__()
         self.keep_watching(socket, opened.recv)
 
     async def watch_depth(self, symbol: str) -> None:
         """Note every state of a depth cache."""
-        manager = await self._stack.enter_async_context(
-            DepthCacheManager(self._account, symbol, bm=self._sockets, limit=1000, conv_type=Decimal, ws_interval=100)
+        manager = DepthCacheManager(
+            self._account, symbol, bm=self._sockets, limit=1000, conv_type=Decimal, ws_interval=100
         )
+        await manager.__aenter__()
 
         async def book() -> dict[str, Any]:
             cache = await manager.recv()
@@ -50,11 +53,10 @@ async def client(http: str, ws: str, key: str, secret: str) -> AsyncIterator[Pyt
     AsyncClient.WS_API_URL = f"{ws}/ws-api/v3"
     BinanceSocketManager.STREAM_URL = f"{ws}/"
     account = await AsyncClient.create(key, secret)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(account.close_connection)
-        python_binance = PythonBinance(account, BinanceSocketManager(account), stack)
-        stack.callback(python_binance.stop_watching)
-        yield python_binance
+    python_binance = PythonBinance(account, BinanceSocketManager(account))
+    yield python_binance
+    python_binance.stop_watching()
+    await account.session.close()
 
 
 run(client)

@@ -78,11 +78,12 @@ async def test_streams(tmp_path: Path) -> None:
         for method in ("trade", "agg_trade", "book_ticker", "ticker", "mini_ticker", "avg_price"):
             await client.call("watch", method=method, symbol=STREAM)
         await client.call("watch", method="kline", symbol=STREAM, interval="1m")
-        await ours.trade_until(client.call("seen", name="diff_book_depth", count=10))
+        await ours.trade_until(client.seen("diff_book_depth", count=10))
         seq = await ours.settle()
         trades = ours.seen.trades
 
-        diffs = await client.call("seen", name="diff_book_depth", u=seq)
+        await client.seen("diff_book_depth", u=seq)
+        diffs = await client.seen("diff_book_depth")
         assert diffs[0]["U"] == first + 1
         sides = (dict(ours.seen.books[first].bids), dict(ours.seen.books[first].asks))
         last = first
@@ -95,29 +96,29 @@ async def test_streams(tmp_path: Path) -> None:
                     if not size:
                         del side[price]
             assert Book(sorted(sides[0].items(), reverse=True), sorted(sides[1].items())) == ours.seen.books[last]
-        told = await client.call("seen", name="partial_book_depth", lastUpdateId=seq)
-        for one in told:
+        await client.seen("partial_book_depth", lastUpdateId=seq)
+        for one in await client.seen("partial_book_depth"):
             book = ours.seen.books[one["lastUpdateId"]]
             assert Book(levels(one["bids"]), levels(one["asks"])) == Book(book.bids[:5], book.asks[:5])
 
-        told = await client.call("seen", name="trade", t=max(trades))
+        await client.seen("trade", t=max(trades))
+        told = await client.seen("trade")
         assert [(one["t"], one["p"], one["q"]) for one in told] == [
             (number, text(Decimal(trades[number].price)), text(Decimal(trades[number].size)))
             for number in range(told[0]["t"], max(trades) + 1)
         ]
         start, *_, size, count = candles(ours.seen)[-1]
-        candle = (await client.call("seen", name="kline", **{"k.t": int(start), "k.n": int(count)}))[-1]["k"]
+        candle = (await client.last("kline", **{"k.t": int(start), "k.n": int(count)}))["k"]
         assert candle["v"] == text(size)
         ticker = (await ours.maker.snapshot("ticker", SYMBOL)).data
         volume = text(Decimal(ticker.volume))
-        one = (await client.call("seen", name="ticker", v=volume))[-1]
+        one = await client.last("ticker", v=volume)
         assert (one["c"], one["h"], one["n"], one["L"]) == (
             text(Decimal(ticker.last)), text(Decimal(ticker.high)), ticker.trades, max(trades),
         )  # fmt: skip
-        assert (await client.call("seen", name="mini_ticker", v=volume))[-1]["c"] == one["c"]
-        [average, *_] = await client.call("seen", name="avg_price")
-        assert average["i"] == "5m"
-        assert (await client.call("seen", name="agg_trade", l=max(trades)))[-1]["s"] == NAME
+        assert (await client.last("mini_ticker", v=volume))["c"] == one["c"]
+        assert (await client.last("avg_price"))["i"] == "5m"
+        assert (await client.last("agg_trade", l=max(trades)))["s"] == NAME
 
 
 async def place(client: Peer, part: str, **params: Any) -> Any:
@@ -144,19 +145,20 @@ async def test_orders_fills_and_balances_are_those_of_the_ledger(tmp_path: Path,
             sale = await place(client, part, side="SELL", type="LIMIT", time_in_force="GTC", quantity=0.5, price=100.5)
             assert (await ours.customer.order(str(sale["orderId"]))).data.price == "100.50"
             await ours.taker.place(SYMBOL, "buy", "0.2", "101")
-            told = await client.call("seen", name="account", e="ExecutionReport", i=sale["orderId"], x="TRADE")
-            [report] = [one for one in told if one.get("i") == sale["orderId"] and one["x"] == "TRADE"]
+            [report] = await client.seen("account", e="ExecutionReport", i=sale["orderId"], x="TRADE")
+            await ours.settle()
             check_fill(ours, report["t"], report["L"], report["l"], report["n"], report["N"])
             assert (report["X"], report["z"], report["m"]) == ("PARTIALLY_FILLED", "0.20000000", True)
 
             await cancel(client, part, sale["orderId"])
             assert (await ours.customer.order(str(sale["orderId"]))).status == "canceled"
-            await client.call("seen", name="account", e="ExecutionReport", i=sale["orderId"], x="CANCELED")
+            await client.seen("account", e="ExecutionReport", i=sale["orderId"], x="CANCELED")
 
             await ours.maker.place(SYMBOL, "sell", "0.3", "100.10")
             bought = await place(client, part, side="BUY", type="MARKET", quantity=0.3)
             assert (bought["status"], bought["executedQty"], len(bought["fills"])) == ("FILLED", "0.30000000", 1)
-            await client.call("seen", name="account", e="ExecutionReport", i=bought["orderId"], X="FILLED")
+            await client.seen("account", e="ExecutionReport", i=bought["orderId"], X="FILLED")
+            await ours.settle()
             for fill in bought["fills"]:
                 keys = ("tradeId", "price", "qty", "commission", "commissionAsset")
                 check_fill(ours, *(fill[key] for key in keys))
@@ -168,8 +170,8 @@ async def test_orders_fills_and_balances_are_those_of_the_ledger(tmp_path: Path,
             rows = told["balances"]
             assert {row["asset"]: (Decimal(row["free"]), Decimal(row["locked"])) for row in rows} == balances
         locked = text(balances["USDT"][1])
-        told = await client.call("seen", name="account", **{"e": "OutboundAccountPosition", "B.0.l": locked})
-        assert levels([(told[-1]["B"][0]["f"], locked)]) == [balances["USDT"]]
+        told = await client.last("account", **{"e": "OutboundAccountPosition", "B.0.l": locked})
+        assert levels([(told["B"][0]["f"], locked)]) == [balances["USDT"]]
 
         mine = await client.call("rest", method="my_trades", symbol=NAME)
         assert [str(one["id"]) for one in mine] == list(ours.seen.fills)

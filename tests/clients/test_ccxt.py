@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clients.peer import ClientError, Peer, peer
-from clients.venue import SYMBOL, Book, amounts, candles, levels, venue
+from clients.venue import SYMBOL, Book, amounts, best, candles, levels, venue
 
 PAIR = "BTC/USDT"
 
@@ -43,8 +43,9 @@ async def test_every_book_is_ours_at_its_nonce(tmp_path: Path) -> None:
         assert (fetched["nonce"], book(fetched)) == (seq, ours.seen.books[seq])
 
         await watch(ccxt, "watch_order_book", PAIR)
-        await ours.trade_until(ccxt.call("seen", name="watch_order_book", count=10))
-        told = await ccxt.call("seen", name="watch_order_book", nonce=await ours.settle())
+        await ours.trade_until(ccxt.seen("watch_order_book", count=10))
+        await ccxt.seen("watch_order_book", nonce=await ours.settle())
+        told = await ccxt.seen("watch_order_book")
         for one in told:
             assert book(one) == ours.seen.books[one["nonce"]], one["nonce"]
         assert len({one["nonce"] for one in told}) >= 10
@@ -53,13 +54,15 @@ async def test_every_book_is_ours_at_its_nonce(tmp_path: Path) -> None:
 async def test_trades_ticker_and_candles(tmp_path: Path) -> None:
     async with venue(tmp_path) as ours, peer("ccxt", ours.binance()) as ccxt:
         await ours.trade(50)
-        for method in ("watch_trades", "watch_ticker", "watch_ohlcv"):
-            await watch(ccxt, method, PAIR)
-        await ours.trade_until(ccxt.call("seen", name="watch_trades", count=20))
-        best = ours.seen.books[await ours.settle()]
+        await watch(ccxt, "watch_trades", PAIR)
+        await watch(ccxt, "watch_ticker", PAIR, {"name": "ticker"})  # else it takes the one without bid and ask
+        await watch(ccxt, "watch_ohlcv", PAIR)
+        await ours.trade_until(ccxt.seen("watch_trades", count=20))
+        book_now = ours.seen.books[await ours.settle()]
         trades = ours.seen.trades
 
-        told = await ccxt.call("seen", name="watch_trades", id=str(max(trades)))
+        await ccxt.seen("watch_trades", id=str(max(trades)))
+        told = await ccxt.seen("watch_trades")
         assert [int(one["id"]) for one in told] == list(range(int(told[0]["id"]), max(trades) + 1))
         for one in told:
             trade = trades[int(one["id"])]
@@ -67,18 +70,18 @@ async def test_trades_ticker_and_candles(tmp_path: Path) -> None:
             assert (one["price"], one["amount"], one["side"], one["timestamp"]) == expected
 
         ticker = (await ours.maker.snapshot("ticker", SYMBOL)).data
-        *_, last = await ccxt.call("seen", name="watch_ticker", baseVolume=float(ticker.volume))
+        last = await ccxt.last("watch_ticker", baseVolume=float(ticker.volume))
         assert {field: last[field] for field in ("last", "open", "high", "low", "change")} == {
             field: Decimal(getattr(ticker, field)) for field in ("last", "open", "high", "low", "change")
         }
         assert (last["baseVolume"], last["quoteVolume"]) == (Decimal(ticker.volume), Decimal(ticker.quote_volume))
-        assert [(last["bid"], last["bidVolume"]), (last["ask"], last["askVolume"])] == [best.bids[0], best.asks[0]]
+        assert [last["bid"], last["bidVolume"]] == best(book_now.bids)
+        assert [last["ask"], last["askVolume"]] == best(book_now.asks)
 
         minutes = [row[:6] for row in candles(ours.seen)]
         assert await do(ccxt, "fetch_ohlcv", PAIR, "1m") == minutes
         start, *_, volume = minutes[-1]
-        told = await ccxt.call("seen", name="watch_ohlcv", **{"0": int(start), "5": float(volume)})
-        assert told[-1] == minutes[-1]
+        assert await ccxt.last("watch_ohlcv", **{"0": int(start), "5": float(volume)}) == minutes[-1]
 
 
 async def test_orders_fills_and_balances_are_those_of_the_ledger(tmp_path: Path) -> None:
@@ -92,16 +95,16 @@ async def test_orders_fills_and_balances_are_those_of_the_ledger(tmp_path: Path)
         assert (order.status, order.data.price, order.data.client_order_id) == ("open", "100.50", sale["clientOrderId"])
         assert (sale["status"], sale["remaining"]) == ("open", Decimal("0.5"))
         await ours.taker.place(SYMBOL, "buy", "0.2", "101")
-        told = await ccxt.call("seen", name="watch_orders", id=sale["id"], filled=0.2)
-        assert (told[-1]["status"], told[-1]["average"], told[-1]["fee"]) == (
+        told = await ccxt.last("watch_orders", id=sale["id"], filled=0.2)
+        assert (told["status"], told["average"], told["fee"]) == (
             "open", Decimal("100.5"), {"cost": Decimal("0.0201"), "currency": "USDT"},
         )  # fmt: skip
 
         canceled = await do(ccxt, "cancel_order", sale["id"], PAIR)
         assert (canceled["status"], canceled["filled"]) == ("canceled", Decimal("0.2"))
         assert (await ours.customer.order(sale["id"])).status == "canceled"
-        told = await ccxt.call("seen", name="watch_orders", id=sale["id"], status="canceled")
-        assert (told[-1]["filled"], told[-1]["clientOrderId"]) == (Decimal("0.2"), sale["clientOrderId"])
+        told = await ccxt.last("watch_orders", id=sale["id"], status="canceled")
+        assert (told["filled"], told["clientOrderId"]) == (Decimal("0.2"), sale["clientOrderId"])
 
         for size, price in (("0.1", "100.1"), ("0.5", "100.2")):
             await ours.maker.place(SYMBOL, "sell", size, price)
@@ -116,6 +119,7 @@ async def test_orders_fills_and_balances_are_those_of_the_ledger(tmp_path: Path)
         assert (await do(ccxt, "cancel_order_ws", bid["id"], PAIR))["status"] == "canceled"
         held = await do(ccxt, "create_order", PAIR, "limit", "buy", 2, 80)
 
+        await ours.settle()
         fills = [ours.seen.fills[trade_id] for trade_id in sorted(ours.seen.fills, key=int)]
         expected = [
             (fill.trade_id, fill.order_id, fill.side, fill.liquidity, Decimal(fill.price), Decimal(fill.size),
@@ -123,7 +127,7 @@ async def test_orders_fills_and_balances_are_those_of_the_ledger(tmp_path: Path)
             for fill in fills
         ]  # fmt: skip
         assert len(expected) == 3
-        told = await ccxt.call("seen", name="watch_my_trades", count=3)
+        told = await ccxt.seen("watch_my_trades", count=3)
         for mine in (told, await do(ccxt, "fetch_my_trades", PAIR)):
             assert [
                 (one["id"], one["order"], one["side"], one["takerOrMaker"], one["price"], one["amount"],
@@ -131,12 +135,12 @@ async def test_orders_fills_and_balances_are_those_of_the_ledger(tmp_path: Path)
                 for one in mine
             ] == expected  # fmt: skip
 
-        told = (await ccxt.call("seen", name="watch_orders", id=held["id"]))[-1]
+        told = await ccxt.last("watch_orders", id=held["id"])
         assert (told["status"], told["price"]) == ("open", Decimal("80"))
         balances = amounts(await ours.customer.balances())
         fetched = await do(ccxt, "fetch_balance")
         usdt = {f"USDT.{name}": float(amount) for name, amount in zip(("free", "used"), balances["USDT"], strict=True)}
-        watched = (await ccxt.call("seen", name="watch_balance", **usdt))[-1]
+        watched = await ccxt.last("watch_balance", **usdt)
         for balance in (fetched, watched):
             assert {asset: (balance[asset]["free"], balance[asset]["used"]) for asset in balances} == balances
         assert ours.server.market.ledger.imbalances() == []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.peer import Peer, peer
-from clients.venue import SYMBOL, Book, Levels, Venue, amounts, candles, venue
+from clients.venue import SYMBOL, Book, Levels, Venue, amounts, best, candles, venue
 from tickwire.keyfile import api_key, decode_base64url
 
 SYMBOL_ID = "SIM_SPOT_BTC_USDT"
@@ -46,21 +46,20 @@ async def test_the_vendors_example(tmp_path: Path) -> None:
         await ours.trade(50)
         before = max(ours.seen.trades)
         await client.call("open", name="ws", url=ours.url("ws", "coinapi/v1/"), header={}, first=[hello])
-        await client.call("seen", name="ws", type="book20")
-        await ours.trade_until(client.call("seen", name="ws", type="trade", count=50))
+        await client.seen("ws", type="book20")
+        await ours.trade_until(client.seen("ws", type="trade", count=20))
         seq = await ours.settle()
         book, trades = ours.seen.books[seq], ours.seen.trades
 
         bids = [{"price": float(price), "size": float(size)} for price, size in book.bids[:20]]
-        told = await client.call("seen", name="ws", type="book20", bids=bids)
-        assert side(of_type(told, "book20")[-1]["asks"]) == book.asks[:20]
-        for one in of_type(told, "book20"):
+        assert side((await client.last("ws", type="book20", bids=bids))["asks"]) == book.asks[:20]
+        for one in await client.seen("ws", type="book20"):
             shown = ours.seen.books[one["sequence"]]
             assert (side(one["bids"]), side(one["asks"])) == (shown.bids[:20], shown.asks[:20])
-        told = await client.call("seen", name="ws", type="hearbeat")  # spelled like this
+        await client.seen("ws", type="hearbeat")  # spelled like this
         rows = [
             (one["sequence"], one["symbol_id"], one["price"], one["size"], one["taker_side"])
-            for one in of_type(told, "trade")
+            for one in await client.seen("ws", type="trade")
         ]
         assert rows == [
             (
@@ -73,9 +72,9 @@ async def test_the_vendors_example(tmp_path: Path) -> None:
             for number in range(rows[0][0], max(trades) + 1)
         ]
         assert rows[0][0] > before
-        quote = of_type(told, "quote")[-1]
-        assert (quote["bid_price"], quote["bid_size"]) == book.bids[0]
-        assert (quote["ask_price"], quote["ask_size"]) == book.asks[0]
+        quote = await client.last("ws", type="quote")
+        assert [quote["bid_price"], quote["bid_size"]] == best(book.bids)
+        assert [quote["ask_price"], quote["ask_size"]] == best(book.asks)
 
 
 async def test_every_book_is_ours_at_its_sequence_and_so_are_orders_candles_and_rates(tmp_path: Path) -> None:
@@ -91,27 +90,26 @@ async def test_every_book_is_ours_at_its_sequence_and_so_are_orders_candles_and_
         exrates = {"type": "subscribe", "subscribe_data_type": ["exrate"], "subscribe_filter_asset_id": ["BTC/USDT"]}
         header = {"X-CoinAPI-Key": guid(ours)}
         await client.call("open", name="ws", url=ours.url("ws", "coinapi/"), header=header, first=[hello, exrates])
-        await client.call("seen", name="ws", type="book")
-        await ours.trade_until(client.call("seen", name="ws", type="book", count=300))
+        await client.seen("ws", type="book")
+        await ours.trade_until(client.seen("ws", type="book", count=200))
         seq = await ours.settle()
 
-        told = await client.call("seen", name="ws", type="book", sequence=seq)
-        check_books(ours, of_type(told, "book"))
+        await client.seen("ws", type="book", sequence=seq)
+        check_books(ours, await client.seen("ws", type="book"))
         live = await ours.maker.book_l3(SYMBOL)
-        changes = of_type(await client.call("seen", name="ws", type="book_l3", sequence=live.seq), "book_l3")
-        queues = orders_of(changes)
+        await client.seen("ws", type="book_l3", sequence=live.seq)
+        queues = orders_of(await client.seen("ws", type="book_l3"))
         for name, ours_says in (("bids", live.orders("buy")), ("asks", live.orders("sell"))):
             assert queues[name] == [(order.price, order.size) for order in ours_says]
 
         start, *prices, volume, count = candles(ours.seen)[-1]
-        told = await client.call("seen", name="ws", type="ohlcv", trades_count=int(count), volume_traded=float(volume))
-        candle = of_type(told, "ohlcv")[-1]
+        candle = await client.last("ws", type="ohlcv", trades_count=int(count), volume_traded=float(volume))
         assert milliseconds(candle["time_period_start"]) == start
         assert [candle[f"price_{name}"] for name in ("open", "high", "low", "close")] == prices
         day = (await ours.maker.snapshot("ticker", SYMBOL)).data
         rate = Context(15, ROUND_HALF_UP).divide(Decimal(day.quote_volume), Decimal(day.volume))
-        told = await client.call("seen", name="ws", type="exrate", rate=float(rate))
-        assert (told[-1]["asset_id_base"], told[-1]["asset_id_quote"]) == ("BTC", "USDT")
+        exrate = await client.last("ws", type="exrate", rate=float(rate))
+        assert (exrate["asset_id_base"], exrate["asset_id_quote"]) == ("BTC", "USDT")
 
 
 def check_books(ours: Venue, told: list[Any]) -> None:
@@ -162,22 +160,23 @@ async def test_order_entry(tmp_path: Path) -> None:
     async with venue(tmp_path) as ours, peer("coinapi", {}) as client:
         url = f"{ours.url('ws', 'coinapi')}/ems?apikey={guid(ours)}"
         await client.call("open", name="ems", url=url, header={}, first=[])
-        await client.call("seen", name="ems", type="SERVER_INFO")
-        [listed] = of_type(await client.call("seen", name="ems", type="SYMBOLS_SNAPSHOT"), "SYMBOLS_SNAPSHOT")
+        await client.seen("ems", type="SERVER_INFO")
+        [listed] = await client.seen("ems", type="SYMBOLS_SNAPSHOT")
         assert [row["symbol_id_coinapi"] for row in listed["data"]] == [SYMBOL_ID]
-        [balances] = of_type(await client.call("seen", name="ems", type="BALANCE_SNAPSHOT"), "BALANCE_SNAPSHOT")
+        [balances] = await client.seen("ems", type="BALANCE_SNAPSHOT")
         assert {row["asset_id_coinapi"]: Decimal(row["balance"]) for row in balances["data"]} == {
             "BTC": Decimal(1000), "USDT": Decimal(1000000),
         }  # fmt: skip
 
         await place(client, "one", "SELL", 0.5, 100.5)
-        told = await client.call("seen", name="ems", client_order_id="one", status="NEW")
-        order_id = told[-1]["exchange_order_id"]
-        assert [status for status, _ in told[-1]["status_history"]] == ["RECEIVED", "ROUTING", "ROUTED", "NEW"]
+        report = await client.last("ems", client_order_id="one", status="NEW")
+        order_id = report["exchange_order_id"]
+        assert [status for status, _ in report["status_history"]] == ["RECEIVED", "ROUTING", "ROUTED", "NEW"]
         assert (await ours.customer.order(order_id)).data.price == "100.50"
 
         await ours.taker.place(SYMBOL, "buy", "0.2", "101")
-        report = (await client.call("seen", name="ems", client_order_id="one", status="PARTIALLY_FILLED"))[-1]
+        report = await client.last("ems", client_order_id="one", status="PARTIALLY_FILLED")
+        await ours.settle()
         [fill] = report["fills"]
         ledgers = ours.seen.fills[fill["id"]]
         assert (fill["price"], fill["amount"]) == (Decimal(ledgers.price), Decimal(ledgers.size))
@@ -187,7 +186,7 @@ async def test_order_entry(tmp_path: Path) -> None:
 
         cancel = {"type": "ORDER_CANCEL_SINGLE_REQUEST", "exchange_id": "SIM", "exchange_order_id": order_id}
         await client.call("send", name="ems", message=cancel)
-        report = (await client.call("seen", name="ems", client_order_id="one", status="CANCELED"))[-1]
+        report = await client.last("ems", client_order_id="one", status="CANCELED")
         assert [status for status, _ in report["status_history"]][-3:] == [
             "PARTIALLY_FILLED", "PENDING_CANCEL", "CANCELED",
         ]  # fmt: skip
@@ -195,23 +194,19 @@ async def test_order_entry(tmp_path: Path) -> None:
 
         await ours.maker.place(SYMBOL, "sell", "1", "100.10")
         await place(client, "two", "BUY", 0.3, 100.2)
-        report = (await client.call("seen", name="ems", client_order_id="two", status="FILLED"))[-1]
+        report = await client.last("ems", client_order_id="two", status="FILLED")
         assert [(one["price"], one["amount"]) for one in report["fills"]] == [(Decimal("100.1"), Decimal("0.3"))]
-        await place(client, "two", "BUY", 0.3, 100.2)  # the id is taken
-        await client.call("seen", name="ems", type="MESSAGE_REJECT")
+        await place(client, "two", "BUY", 0.4, 100.2)  # the id is taken by another order
+        await client.seen("ems", type="MESSAGE_REJECT")
         cancel = {"type": "ORDER_CANCEL_SINGLE_REQUEST", "exchange_id": "SIM", "client_order_id": "never"}
         await client.call("send", name="ems", message=cancel)
-        await client.call("seen", name="ems", type="MESSAGE_REJECT", reject_reason="ORDER_ID_NOT_FOUND")
+        await client.seen("ems", type="MESSAGE_REJECT", reject_reason="ORDER_ID_NOT_FOUND")
 
         await place(client, "rests", "BUY", 2, 80)
         wanted = amounts(await ours.customer.balances())
         for asset, (available, held) in wanted.items():
-            row = (
-                await client.call(
-                    "seen", name="ems", type="BALANCE_UPDATE", asset_id_coinapi=asset, available=float(available)
-                )
-            )[-1]
-            assert row["type"] != "BALANCE_UPDATE" or row["locked"] == held
+            update = {"type": "BALANCE_UPDATE", "asset_id_coinapi": asset, "available": float(available)}
+            assert (await client.last("ems", **update))["locked"] == held
         assert ours.server.market.ledger.imbalances() == []
 
 

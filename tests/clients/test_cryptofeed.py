@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from clients.peer import peer
-from clients.venue import Book, candles, levels, venue
+from clients.venue import Book, best, candles, levels, venue
 from edge import Authority
 
 
@@ -19,27 +19,31 @@ async def test_book_trades_ticker_and_candles(tmp_path: Path) -> None:
     async with venue(tmp_path / "data", context=authority.context, tls_cert=cert, tls_key=key) as ours:
         urls = {"http": ours.url("https", "binance"), "ws": ours.url("wss", "binance")}
         async with peer("cryptofeed", {"symbol": "BTC-USDT", **urls}, environment) as client:
-            await ours.trade_until(client.call("seen", name="l2_book", count=10))
-            best = ours.seen.books[await ours.settle()]
+            await ours.trade_until(client.seen("l2_book", count=10))
+            now = ours.seen.books[await ours.settle()]
             trades = ours.seen.trades
 
-            for one in await client.call("seen", name="l2_book", id=ours.seen.seq):
+            await client.seen("l2_book", id=ours.seen.seq)
+            for one in await client.seen("l2_book"):
                 assert Book(levels(one["bids"]), levels(one["asks"])) == ours.seen.books[one["id"]]
 
-            told = await client.call("seen", name="trades", **{"raw.l": max(trades)})
+            await client.seen("trades", **{"raw.l": max(trades)})
             numbers: list[int] = []
-            for one in told:
+            for one in await client.seen("trades"):
                 parts = [trades[number] for number in range(one["raw"]["f"], one["raw"]["l"] + 1)]
                 numbers += range(one["raw"]["f"], one["raw"]["l"] + 1)
                 assert {(Decimal(part.price), part.side) for part in parts} == {(Decimal(one["price"]), one["side"])}
                 assert sum(Decimal(part.size) for part in parts) == Decimal(one["amount"])
             assert numbers == list(range(numbers[0], max(trades) + 1))
 
-            for one in await client.call("seen", name="ticker", bid=str(best.bids[0][0]), ask=str(best.asks[0][0])):
+            told = await client.seen("ticker")
+            for one in told:
                 book = ours.seen.books[one["raw"]["u"]]
-                assert [Decimal(one["bid"]), Decimal(one["ask"])] == [book.bids[0][0], book.asks[0][0]]
+                assert [Decimal(one["bid"]), Decimal(one["raw"]["B"])] == best(book.bids)
+                assert [Decimal(one["ask"]), Decimal(one["raw"]["A"])] == best(book.asks)
+            assert [Decimal(told[-1]["bid"]), Decimal(told[-1]["ask"])] == [best(side)[0] for side in now]
 
             start, *values, count = candles(ours.seen)[-1]
-            told = await client.call("seen", name="candles", start=float(start) / 1000, trades=int(count))
+            candle = await client.last("candles", start=float(start) / 1000, trades=int(count))
             fields = ("open", "high", "low", "close", "volume")
-            assert [Decimal(told[-1][field]) for field in fields] == values
+            assert [Decimal(candle[field]) for field in fields] == values

@@ -49,6 +49,11 @@ class Book(NamedTuple):
     asks: Levels
 
 
+def best(side: Levels) -> list[Decimal]:
+    """Price and size of the best level, as a client says them that knows no empty side."""
+    return [*side[0]] if side else [Decimal(0), Decimal(0)]
+
+
 def levels(rows: Iterable[Iterable[Any]]) -> Levels:
     """Levels as clients tell them, `[[price, size], …]` in text or as numbers."""
     return [(Decimal(price), Decimal(size)) for price, size, *_ in rows]
@@ -70,12 +75,14 @@ class Seen:
         self.fills: dict[str, FillData] = {}
         self.times: dict[int, int] = {}
         self._sides: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
+        self._reached = {("book", SYMBOL): -1, ("trades", SYMBOL): -1, ("fills", "customer"): -1}
         self._changed = asyncio.Event()
 
     async def read(self, subscription: Subscription) -> None:
         """Read a stream until it is closed."""
         async for message in subscription:
             assert isinstance(message, StreamMessage), message
+            self._reached[message.channel, message.symbol] = message.seq
             match message.channel:
                 case "book":
                     self._book(message)
@@ -101,12 +108,12 @@ class Seen:
         """The newest state of the book."""
         return max(self.books)
 
-    async def catch_up(self, client: Client) -> None:
-        """Wait for all that was published by now."""
-        streams = {row.channel: row.seq for row in await client.subscriptions()}
-        while max(self.books, default=0) < streams["book"] or max(self.trades, default=0) < streams["trades"]:
-            self._changed.clear()
-            await self._changed.wait()
+    async def catch_up(self, *clients: Client) -> None:
+        """Wait for all that was published by now to the streams of these clients."""
+        for row in [row for client in clients for row in await client.subscriptions()]:
+            while self._reached.get((row.channel, row.symbol), row.seq) < row.seq:
+                self._changed.clear()
+                await self._changed.wait()
 
 
 class Venue:
@@ -164,7 +171,7 @@ class Venue:
 
     async def settle(self) -> int:
         """Wait until the native streams have said all; returns the `seq` of the book as it stands."""
-        await self.seen.catch_up(self.maker)
+        await self.seen.catch_up(self.maker, self.customer)
         return self.seen.seq
 
 

@@ -30,7 +30,7 @@ UPGRADE = (
     "GET {} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{}\r\n"
 )
-STATUSES = {200, 400, 401, 403, 404, 405, 409, 413, 429, 503, 550}
+STATUSES = {200, 400, 401, 403, 404, 405, 409, 413, 429, 490, 503, 504, 550}
 SYMBOL = "SIM_SPOT_BTC_USDT"
 LIMIT = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "1.00"}
 

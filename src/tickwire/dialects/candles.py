@@ -99,10 +99,9 @@ def candle_range(
         return []
     last = period.after(last)
     _, name, ratio = period.base
-    # the piece that the limit may cut is one too many
-    kept = history.candles(symbol, name, start=first, end=last, limit=(limit + 1) * ratio, newest=newest)
+    kept = history.candles(symbol, name, start=first, end=last, limit=limit * ratio, newest=newest)
     opened = _opened(market, symbol, name)
-    if opened is not None and first <= opened.start < last and (newest or len(kept) < (limit + 1) * ratio):
+    if opened is not None and first <= opened.start < last:
         kept.append(opened)
     pieces: dict[int, list[Candle]] = {}
     for candle in kept:

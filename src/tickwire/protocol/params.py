@@ -25,7 +25,7 @@ PARSED_MAX = 16_384
 TEXT_LENGTH_MAX = 500
 """Characters of an error's message and field, which may quote a request."""
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,36}")
+NAME = re.compile(r"^[A-Za-z0-9._-]{1,36}$")
 
 
 def error_body(error: InvalidInput, operation: str = "") -> ErrorBody:
@@ -107,5 +107,5 @@ def check_id(text: str, field: str) -> None:
 
 def check_name(text: str, field: str) -> None:
     """An account, as keys name them, or an asset, as instruments do."""
-    if not _NAME.fullmatch(text):
+    if not NAME.fullmatch(text):
         raise InvalidInput(f"{field} must be 1 to 36 letters (a-z, A-Z), digits, '.', '_' or '-'", field=field)

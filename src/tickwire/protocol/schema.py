@@ -8,9 +8,11 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from tickwire.limits import BATCH_OPERATIONS_MAX
 from tickwire.model.channel import BOOK_DEPTHS, BOOK_INTERVALS_MS, CANDLE_INTERVALS_NS, CHANNELS, PRIVATE_CHANNELS
 from tickwire.protocol.codes import ERROR_CODES
-from tickwire.protocol.messages import DATA_TYPES
+from tickwire.protocol.messages import DATA_TYPES, AmendParams, OrderParams, OrderResult, PlaceParams
+from tickwire.protocol.params import ID_LENGTH_MAX, NAME, TIME_MAX
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -31,6 +33,32 @@ OPTIONS: dict[str, list[Any]] = {
 """What the options of a request can be. In what the server says an option that is not set is absent."""
 
 
+def ref(kind: type) -> Schema:
+    """A reference to the schema of a type."""
+    return {"$ref": REF.format(name=kind.__name__)}
+
+
+_NAME: Schema = {"pattern": NAME.pattern}
+_MORE: dict[str, Schema] = {
+    "client_order_id": {"pattern": f"^[ -~]{{0,{ID_LENGTH_MAX}}}$"},
+    "transfer_id": {"pattern": f"^[ -~]{{1,{ID_LENGTH_MAX}}}$"},
+    "asset": _NAME,
+    "currency": _NAME,
+    "expires_at": {"minimum": 1, "maximum": TIME_MAX},
+    "deadline": {"minimum": 1, "maximum": TIME_MAX},
+    "operations": {"minItems": 1, "maxItems": BATCH_OPERATIONS_MAX},
+}
+"""What is checked of parameters beyond their types."""
+_OF_TYPES: dict[tuple[str, str], Schema] = {
+    ("ErrorBody", "code"): {"enum": list(ERROR_CODES)},
+    ("StreamParams", "channel"): {"enum": [*CHANNELS, *PRIVATE_CHANNELS]},
+    ("SnapshotParams", "channel"): {"enum": [*CHANNELS, *PRIVATE_CHANNELS]},
+    ("Operation", "params"): {"anyOf": [ref(kind) for kind in (PlaceParams, AmendParams, OrderParams)]},
+    ("BatchItem", "result"): ref(OrderResult),
+    ("TransferParams", "account"): _NAME,
+}
+
+
 def components(types: Iterable[type]) -> dict[str, Schema]:
     """The schema of each of these types and of all that they are made of, by name."""
     _, found = msgspec.json.schema_components(list(types), ref_template=REF)
@@ -40,11 +68,6 @@ def components(types: Iterable[type]) -> dict[str, Schema]:
         for field, part in schema.get("properties", {}).items():
             _refine(name, field, part)
     return dict(sorted(found.items()))
-
-
-def ref(kind: type) -> Schema:
-    """A reference to the schema of a type."""
-    return {"$ref": REF.format(name=kind.__name__)}
 
 
 def stream_message(channel: str, kind: str, *, answer: bool = False) -> Schema:
@@ -96,22 +119,34 @@ def parameters(kind: type) -> dict[str, Schema]:
     return {name: _present(field) for name, field in fields.items()}
 
 
+def referred(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without the schemas that nothing in it refers to."""
+    schemas = document["components"]["schemas"]
+    while True:
+        text = msgspec.json.encode(document).decode()
+        idle = [name for name in schemas if f'"{REF.format(name=name)}"' not in text]
+        if not idle:
+            return document
+        for name in idle:
+            del schemas[name]
+
+
 def _present(field: Schema) -> Schema:
     variants = [variant for variant in field.get("anyOf", ()) if variant != {"type": "null"}]
     return variants[0] if len(variants) == 1 else field
 
 
 def _refine(name: str, field: str, schema: Schema) -> None:
-    """Say what the type does not."""
+    """Say what a type does not."""
     part = _present(schema)
     if field in DECIMALS and part.get("type") == "string":
         part["pattern"] = DECIMAL
-    if field in ("bids", "asks"):
+    elif field in ("bids", "asks"):
         *_, price, size = part["items"]["prefixItems"]
         price["pattern"] = size["pattern"] = DECIMAL
-    if name == "ErrorBody" and field == "code":
-        part["enum"] = list(ERROR_CODES)
-    if name.endswith("Params") and field in OPTIONS:
+    elif name.endswith("Params") and field in OPTIONS:
         part["enum"] = OPTIONS[field]
-    if name in ("StreamParams", "SnapshotParams") and field == "channel":
-        part["enum"] = [*CHANNELS, *PRIVATE_CHANNELS]
+    elif name.endswith("Params") and field in _MORE:
+        part |= _MORE[field]
+    elif (name, field) in _OF_TYPES:
+        part |= _OF_TYPES[name, field]

@@ -31,14 +31,16 @@ from tickwire.observe.watchdog import Watchdog
 from tickwire.protocol.codec import ENCODINGS, NativeCodec
 from tickwire.protocol.deflate import WIRE_ENCODINGS
 from tickwire.protocol.render import Renderer
+from tickwire.server.asyncapi import asyncapi
 from tickwire.server.auth import Authenticator
 from tickwire.server.dialects import dialect_routes
 from tickwire.server.drain import drain
 from tickwire.server.front import Front
 from tickwire.server.gateway import Gateway
-from tickwire.server.http import http_app, metrics_route
+from tickwire.server.http import document_route, http_app, metrics_route
 from tickwire.server.keys import KeyStore
 from tickwire.server.notify import notify
+from tickwire.server.openapi import openapi
 from tickwire.server.pipeline import Pipeline, restore
 from tickwire.server.rest import rest_routes
 from tickwire.server.socket import Connection
@@ -291,6 +293,8 @@ class Server:
             self._unready,
             lambda: self._failing(pipeline),
             [
+                document_route("/openapi.json", openapi),
+                document_route("/asyncapi.json", asyncapi),
                 *rest_routes(self._gateway.services, self._gateway.identify, self._gateway.allow_address),
                 *dialect_routes(self._gateway.dialects, self._gateway.services),
                 metrics_route(metrics, self.settings.metrics_allow, self._gateway.callers.is_own),
@@ -380,6 +384,9 @@ def _say_if_failed(task: asyncio.Future[None]) -> None:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ConfigError(f"can't listen on {host}:{port}: {error.strerror}; choose another with --port") from error
+    # what is accepted inherits it; asyncio's own loop would not set it, and an answer would wait 40 ms for an ACK
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

@@ -90,7 +90,7 @@ class Authenticator:
         self._keys = keys
         self._api_keys = ApiKeys(keys)
         self._now = now
-        self._in_force: dict[str, bool] = {}
+        self._in_force: set[str] = set()
         nobodys: dict[Proof, bytes] = {
             "ed25519": Ed25519PrivateKey.generate().public_key().public_bytes_raw(),
             "hmac": secrets.token_bytes(SECRET_BYTES),
@@ -195,9 +195,11 @@ class Authenticator:
 
     def in_force(self, key_id: str) -> bool:
         """Whether a key that logged in earlier still may act, as of the last `refresh`; asked for each request."""
-        known = self._in_force.get(key_id)
-        if known is None:
-            known = self._in_force[key_id] = self._keys.get(key_id) is not None
+        if key_id in self._in_force:
+            return True
+        known = self._keys.get(key_id) is not None
+        if known:  # of those that are not there are as many as anybody makes up
+            self._in_force.add(key_id)
         return known
 
     def refresh(self) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -62,6 +65,16 @@ def http_app(
         return JSONResponse({"ready": True})
 
     return Starlette(routes=[Route("/", home), Route("/healthz", healthz), Route("/readyz", readyz), *api])
+
+
+def document_route(path: str, document: Callable[[], dict[str, Any]]) -> Route:
+    """A document about the server, made when it is first asked for."""
+    body = cache(lambda: msgspec.json.encode(document()))
+
+    async def endpoint(_: Request) -> Response:
+        return Response(body(), media_type="application/json")
+
+    return Route(path, endpoint)
 
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")

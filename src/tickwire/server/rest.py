@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from tickwire.dialects.base import Services
 from tickwire.errors import InvalidInput
-from tickwire.meters import OK
+from tickwire.meters import OK, UNKNOWN
 from tickwire.model.channel import CHANNELS
 from tickwire.model.identity import Identity, Scope
 from tickwire.protocol.codec import JSON
@@ -42,6 +42,7 @@ STATUS = {
     "unknown_order": 404,
     "unknown_symbol": 404,
     "not_available": 404,
+    "unknown_method": 405,
     "order_closed": 409,
     "duplicate_id": 409,
     "rate_limited": 429,
@@ -68,6 +69,8 @@ class Operation(NamedTuple):
     fixed: tuple[tuple[str, str], ...] = ()
 
 
+_VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+"""That are answered, if only with 405: or a path with a parameter would take what another one refuses."""
 _OPTIONS = {"book": ("depth",), "candles": ("interval",)}
 _PERIOD = ("start", "end", "limit")
 
@@ -117,7 +120,7 @@ def rest_routes(
     paths: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.verb] = operation
-    return [Route(API + path, rest.endpoint(by_verb), methods=[*by_verb]) for path, by_verb in paths.items()]
+    return [Route(API + path, rest.endpoint(by_verb), methods=_VERBS) for path, by_verb in paths.items()]
 
 
 class _Rest:
@@ -151,10 +154,14 @@ class _Rest:
     def endpoint(self, by_verb: dict[str, Operation]) -> Callable[[Request], Any]:
         """Answers what is asked of one path."""
 
+        allowed = ", ".join([*by_verb, "HEAD"] if "GET" in by_verb else by_verb)
+
         async def endpoint(request: Request) -> Response:
-            operation = by_verb["GET" if request.method == "HEAD" else request.method]
+            operation = by_verb.get("GET" if request.method == "HEAD" else request.method)
             headers: dict[str, str] = {}
             try:
+                if operation is None:
+                    raise InvalidInput(f"no {request.method} here; there are {allowed}", code="unknown_method")
                 body, status, code = await self._run(operation, request, headers), 200, OK
             except InvalidInput as error:
                 body, status, code = {"error": error_body(error)}, STATUS.get(error.code, 400), error.code
@@ -162,7 +169,9 @@ class _Rest:
                     headers = {"Retry-After": str(error.retry_after_s), **dict(rate_headers(error.rate))}
                 if status == 401:
                     headers["WWW-Authenticate"] = "Bearer"
-            self._services.meters.requests[operation.method, code] += 1
+                elif status == 405:
+                    headers["Allow"] = allowed
+            self._services.meters.requests[operation.method if operation else UNKNOWN, code] += 1
             return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
 
         return endpoint

@@ -123,7 +123,7 @@ def test_trades_of_a_mirrored_venue_have_its_time_and_are_not_put_together() -> 
 def test_depth_at_100_ms_is_the_change_of_a_window() -> None:
     world, client = stream("btcusdt@depth@100ms")
     world.do(order("buy", 10_050, 2))
-    world.do(order("buy", 10_050, 1), order("sell", 10_300, 9))
+    world.do(order("buy", 10_050, 1), order("sell", 10_300, 9), order("buy", 10_060, 1))
     assert client.said() == []
     world.do(ms=100)
     assert client.said() == [
@@ -132,8 +132,8 @@ def test_depth_at_100_ms_is_the_change_of_a_window() -> None:
             "E": START + 5,
             "s": "BTCUSDT",
             "U": 6,
-            "u": 9,
-            "b": [["100.50", "0.003"]],
+            "u": 10,
+            "b": [["100.60", "0.001"], ["100.50", "0.003"]],
             "a": [["101.00", "0.000"], ["102.00", "0.004"], ["103.00", "0.009"]],
         }
     ]
@@ -277,6 +277,9 @@ def test_ticker() -> None:
     assert (payload["F"], payload["L"], payload["n"]) == (4, 4, 1)
     assert (payload["p"], payload["P"], payload["w"]) == ("0.00", "0.000", "100.00000000")
     assert (payload["v"], payload["q"], payload["B"]) == ("0.001", "0.10000", "0.003")
+    world.do(order("sell", 10_000, 1), ms=60_000)
+    world.do(ms=1000)
+    assert [payload["x"] for payload in client.said()] == ["102.00"]
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -312,10 +315,10 @@ def test_a_percentage_falls_and_is_rounded_away_from_zero() -> None:
     world = VenueWorld()
     client = world.open("/ws/btcusdt@ticker")
     world.do(order("sell", 3_000, 1), order("buy", 3_000, 1))
-    world.do(order("sell", 2_999, 1), order("buy", 2_999, 1))
+    world.do(order("sell", 2_998, 2), order("buy", 2_998, 2))
     world.do(ms=1000)
     (payload,) = client.said()
-    assert (payload["p"], payload["P"], payload["w"]) == ("-0.01", "-0.033", "29.99500000")
+    assert (payload["p"], payload["P"], payload["w"]) == ("-0.02", "-0.067", "29.98666667")
 
 
 # ---- averages ------------------------------------------------------------------------------------------
@@ -353,7 +356,7 @@ def test_kline() -> None:
     world.do(order("sell", 10_000, 1))
     world.until((START + 2000) * 1_000_000)
     minute = 1_699_999_980_000
-    payload = {
+    payload: dict[str, Any] = {
         "e": "kline",
         "E": START + 2000,
         "s": "BTCUSDT",
@@ -383,10 +386,10 @@ def test_kline() -> None:
     assert client.said() == []
     world.until((minute + 60_000) * 1_000_000)
     closed, opened = client.said()
-    assert closed == payload | {"E": minute + 60_000, "k": payload["k"] | {"x": True}}  # type: ignore[operator]
-    flat = dict.fromkeys(("o", "c", "h", "l"), "100.00") | dict.fromkeys(("v", "V"), "0.000")
-    flat |= dict.fromkeys(("q", "Q"), "0.00000") | {"f": -1, "L": -1, "n": 0, "x": False}  # type: ignore[dict-item]
-    k = payload["k"] | {"t": minute + 60_000, "T": minute + 119_999} | flat  # type: ignore[operator]
+    assert closed == payload | {"E": minute + 60_000, "k": payload["k"] | {"x": True}}
+    flat: dict[str, Any] = dict.fromkeys(("o", "c", "h", "l"), "100.00") | dict.fromkeys(("v", "V"), "0.000")
+    flat |= {"q": "0.00000", "Q": "0.00000", "f": -1, "L": -1, "n": 0, "x": False}
+    k = payload["k"] | {"t": minute + 60_000, "T": minute + 119_999} | flat
     assert opened == payload | {"E": minute + 60_000, "k": k}
 
 

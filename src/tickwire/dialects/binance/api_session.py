@@ -32,6 +32,8 @@ SUBSCRIPTIONS_MAX = 64
 _ED25519_CHARS = 88
 """Of a signature of 64 bytes in base64; those of RSA are longer, those of HMAC in hex shorter."""
 
+_NO_PARAMS = (b"", b"null")
+
 
 class _Request(msgspec.Struct, frozen=True, gc=False):
     id: Any = None
@@ -147,7 +149,8 @@ class ApiSession:
                 request = msgspec.json.decode(data, type=_Request)
                 if _is_id(request.id):
                     request_id = request.id
-                raw = msgspec.json.decode(bytes(request.params) or b"{}", type=dict[str, msgspec.Raw])
+                params = bytes(request.params)
+                raw = msgspec.json.decode(b"{}" if params in _NO_PARAMS else params, type=dict[str, msgspec.Raw])
                 repeated = JSON.repeated_key(data)
             except (ValueError, RecursionError):
                 raise BinanceError(-1135, code="invalid_json") from None

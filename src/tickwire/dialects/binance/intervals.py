@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tickwire.dialects.candles import DAY_NS, MONDAY_NS, SECOND_NS, Period
 from tickwire.errors import InvalidInput
@@ -53,7 +53,7 @@ def flat(symbol: str, period: Period, start: int, price: int, now: int) -> Candl
 
 def steady(
     found: Iterable[Candle], symbol: str, period: Period, first: int, last: int, price: int | None, now: int
-) -> list[Candle]:
+) -> Iterator[Candle]:
     """Candles with the gaps between them filled.
 
     Args:
@@ -63,12 +63,10 @@ def steady(
     by_start = {candle.start: candle for candle in found}
     if price is None:
         first = next(iter(by_start), last + 1)
-    rows = []
     while first <= last:
         candle = by_start.get(first) or flat(symbol, period, first, price or 0, now)
-        rows.append(candle)
+        yield candle
         price, first = candle.close, period.after(first)
-    return rows
 
 
 def close_before(market: Market, history: History, symbol: str, period: Period, start: int) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -231,7 +232,6 @@ def klines(
     else:
         first = period.start_of(start)
         first = first if first >= start else period.after(first)
-        newest = min(newest, period.after(first, limit - 1))
     if newest < first:
         return []
     found = candle_range(
@@ -239,7 +239,7 @@ def klines(
     )
     before = close_before(market, services.history, symbol, period, first)
     rows = steady(found, symbol, period, first, newest, before, market.now)
-    return [_kline_row(kline(candle, instrument, interval, unit)) for candle in rows]
+    return [_kline_row(kline(candle, instrument, interval, unit)) for candle in islice(rows, limit)]
 
 
 def _kline_row(k: Kline) -> KlineRow:

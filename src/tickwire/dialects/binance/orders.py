@@ -95,7 +95,7 @@ def placement(params: Params, instrument: Instrument, ladder: Ladder, client_ord
         params.choice("selfTradePreventionMode", PREVENTIONS)
         prevention = params.text("selfTradePreventionMode")
     return PlaceParams(
-        params.required("symbol"),
+        instrument.symbol,
         side,
         size,
         kind.type,

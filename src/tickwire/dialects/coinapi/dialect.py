@@ -20,6 +20,7 @@ from tickwire.dialects.coinapi.credentials import identify, split_path
 from tickwire.dialects.coinapi.ems import Ems
 from tickwire.dialects.coinapi.ems_session import EmsSession
 from tickwire.dialects.coinapi.market_session import HELLO_WINDOW_SECONDS, MarketSession
+from tickwire.dialects.coinapi.rest import Rest
 from tickwire.dialects.coinapi.scope import Flavour
 from tickwire.errors import InvalidInput
 from tickwire.limits import ADDRESSES_MAX, CONNECTIONS_PER_IP_MAX, UPGRADES_PER_SECOND_MAX
@@ -53,6 +54,7 @@ class CoinApi:
     def __init__(self) -> None:
         self._addresses: dict[str, _Address] = {}  # the one heard of last is the last
         self._ems: Ems | None = None
+        self._rest: Rest | None = None
 
     def session(self, services: Services, opening: Opening) -> ServedSession | Refused:
         """The session of a WebSocket that is opened, or why it is not."""
@@ -88,7 +90,14 @@ class CoinApi:
 
     def http(self, services: Services, request: HttpRequest, reply: Callable[[HttpAnswer], None]) -> None:
         """Answer a request."""
-        reply(HttpAnswer(404, b'{"error":"not found"}'))
+        if self._rest is None:
+            self._rest = Rest(self._order_desk(services))
+        self._rest.http(request, reply)
+
+    def _order_desk(self, services: Services) -> Ems:
+        if self._ems is None:
+            self._ems = Ems(services)
+        return self._ems
 
     def _order_entry(self, services: Services, opening: Opening) -> ServedSession | Refused:
         try:
@@ -104,9 +113,11 @@ class CoinApi:
             return Refused(429 if error.code == "rate_limited" else 401, str(error))
         if identity is None:
             return Refused(401, "order entry needs an API key")
-        if self._ems is None:
-            self._ems = Ems(services)
-        return EmsSession(self._ems, opening, identity)
+        try:
+            identity.check("read")
+        except InvalidInput as error:
+            return Refused(403, str(error))
+        return EmsSession(self._order_desk(services), opening, identity)
 
     def _address(self, ip: str, now: int) -> _Address:
         address = self._addresses.pop(ip, None) or _Address(now)

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import msgspec
 from msgspec import UNSET
 
 from tickwire.dialects.base import Services
+from tickwire.dialects.coinapi.codecs import QuietCodec, framed
 from tickwire.dialects.coinapi.ems_messages import NOTHING, Balance, Number, Position, Snapshot, SymbolRow, number
 from tickwire.dialects.coinapi.ems_reports import Blotter
 from tickwire.dialects.coinapi.exrates import Prices
@@ -27,7 +27,6 @@ from tickwire.model.events import Balances, Event, OrderUpdate, Positions
 from tickwire.model.identity import Identity
 from tickwire.model.instrument import Instrument
 from tickwire.model.units import asset_text
-from tickwire.protocol.codec import TEXT, frame
 from tickwire.protocol.render_account import average_price
 
 UpdatedBy = Literal["INITIALIZATION", "BALANCE_MANAGER", "EXCHANGE"]
@@ -158,12 +157,12 @@ class Ems:
         return self._rates.get(asset)
 
 
-@dataclass(frozen=True)
-class EmsCodec:
-    """Says what happens to an account. All sessions of an account share its bytes."""
+@dataclass(frozen=True, slots=True)
+class EmsCodec(QuietCodec):
+    """Says what happens to an account. All its sessions share the bytes; what a client missed, the snapshots that
+    follow make up for."""
 
     ems: Ems
-    name: str = "coinapi"
 
     def updates(self, key: StreamKey, events: list[Event]) -> bytes:
         """The orders, balances and positions that a transaction has changed, in order."""
@@ -180,13 +179,13 @@ class EmsCodec:
                     said += ems.balances(event.balances, by, exchange_id)
             elif isinstance(event, Positions):
                 said += [position for _, position in ems.positions(event.positions, update=True)]
-        return b"".join(map(text_frame, said))
+        return b"".join(map(framed, said))
 
     def snapshot(self, key: StreamKey, event: Event | None, *, seq: int, ts: int) -> bytes:
         """The account as it stands, exchange by exchange. It replaces what the client had."""
         account, ems = key.symbol, self.ems
         return b"".join(
-            text_frame(Snapshot(kind, exchange_id, rows))
+            framed(Snapshot(kind, exchange_id, rows))
             for exchange_id in ems.exchanges
             for kind, rows in (
                 ("ORDER_EXEC_REPORT_SNAPSHOT", ems.open_orders(account, exchange_id)),
@@ -194,19 +193,6 @@ class EmsCodec:
                 ("POSITION_SNAPSHOT", ems.all_positions(account, exchange_id)),
             )
         )
-
-    def lagging(self, messages: int) -> bytes:
-        """There is no word for it."""
-        return b""
-
-    def dropped(self, key: StreamKey, first: int, last: int) -> bytes | None:
-        """The snapshots that follow say it."""
-        return b""
-
-
-def text_frame(message: Any) -> bytes:
-    """A message as a frame."""
-    return frame(TEXT, msgspec.json.encode(message))
 
 
 def _tradable(instrument: Instrument, exchange_id: str) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from itertools import takewhile
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -26,7 +25,8 @@ from tickwire.model.order import Order
 from tickwire.protocol.render_account import average_price
 
 TICKETS_MAX = 20_000
-"""Orders whose request is remembered, of all accounts together: some 10 MB. Older ones are told in the market's words."""
+"""Orders whose request is remembered, of all accounts together: some 10 MB. The oldest is forgotten first; then it is
+told in the market's words."""
 
 TIME_IN_FORCE = {
     "gtc": "GOOD_TILL_CANCEL",
@@ -209,17 +209,23 @@ def request_report(wanted: Wanted, history: History, error: str = "") -> Report:
 
 
 def _history(order: Order, fills: list[Fill], ticket: Ticket) -> History:
-    """Every status that an order has had, and when. What happened at one moment is told by its end."""
+    """Every status that an order has had, and when.
+
+    Args:
+        fills: those that it had then, without the oldest where they are not kept any more.
+    """
     history = begun(ticket)
-    at_once = fills[0].ts == order.created if fills else bool(order.filled)
-    if not at_once and (order.live or order.updated > order.created):
+    filled_at_once = fills[0].ts == order.created if fills else bool(order.filled)
+    rested = order.time_in_force in ("gtc", "gtd") and order.reason != "self_trade"
+    if not filled_at_once and (order.live or rested or order.updated > order.created):
         history.append(("NEW", order.created))
-    if order.filled and (order.live or (fills and fills[0].ts < order.updated)):
+    in_one = order.status == "filled" and bool(fills) and fills[0].size == order.filled
+    if order.filled and not in_one:
         history.append(("PARTIALLY_FILLED", fills[0].ts if fills else order.updated))
     if ticket.cancel_at and len(history) > len(begun(ticket)):
-        asked = "PENDING_CANCEL", max(ticket.cancel_at, order.created)
-        later = list(takewhile(lambda row: row[1] > asked[1], reversed(history)))
-        history.insert(len(history) - len(later), asked)
+        asked: tuple[Status, int] = "PENDING_CANCEL", max(ticket.cancel_at, order.created)
+        later = sum(at > asked[1] for _, at in history)
+        history.insert(len(history) - later, asked)
     if not order.live:
         history.append(("FILLED" if order.status == "filled" else "CANCELED", order.updated))
     return history

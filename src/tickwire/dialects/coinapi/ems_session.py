@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any
 
 from tickwire.dialects.base import Opening
-from tickwire.dialects.coinapi.ems import Ems, EmsCodec, text_frame
+from tickwire.dialects.coinapi.codecs import NAME, framed
+from tickwire.dialects.coinapi.ems import Ems, EmsCodec
 from tickwire.dialects.coinapi.ems_messages import (
     CancelEvery,
     CancelSingle,
@@ -62,7 +63,7 @@ class EmsSession:
         self._desk = EmsDesk(ems, session_id=opening.session_id, quiet=True)
         self._bucket = TokenBucket(REQUESTS_PER_SECOND_MAX, services.now())
         self._refusals = TokenBucket(FLOOD_FACTOR * REQUESTS_PER_SECOND_MAX, services.now())
-        self._sent = services.meters.sent["coinapi"]
+        self._sent = services.meters.sent[NAME]
         self._cursor: Cursor | None = None
         self._open = True
 
@@ -78,8 +79,10 @@ class EmsSession:
 
     def opened(self) -> bytes:
         """Who serves, and the account as it stands."""
-        key = StreamKey("account", self._who.account)
-        self._cursor, account = self._services.hub.subscribe(key, self._sink, EmsCodec(self._ems))
+        key, codec = StreamKey("account", self._who.account), EmsCodec(self._ems)
+        self._cursor, _ = self._services.hub.subscribe(key, self._sink, codec)
+        # made anew: the hub's own is as old as the account's last change, and so are its prices
+        account = codec.snapshot(key, None, seq=0, ts=0)
         symbols = [
             Snapshot("SYMBOLS_SNAPSHOT", exchange_id, self._ems.symbols(exchange_id, self._who))
             for exchange_id in self._ems.exchanges
@@ -191,7 +194,7 @@ class EmsSession:
         return self._frame(info)
 
     def _frame(self, message: Any) -> bytes:
-        frame = text_frame(message)
+        frame = framed(message)
         self._sent.messages += 1
         self._sent.size += len(frame)
         return frame

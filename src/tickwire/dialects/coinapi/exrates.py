@@ -145,7 +145,8 @@ def _price(view: View, listing: Listing) -> tuple[int, Ratio] | None:
     if window.volume and window.quote_volume > 0 and view.sees("ticker", symbol):
         base = window.volume * size.units * _UNITS // size.divisor
         worth = window.quote_volume * price.units * size.units * _UNITS // (price.divisor * size.divisor)
-        return _VWAP, Ratio(worth, base)
+        if worth and base:  # not of a dust that even these parts don't show
+            return _VWAP, Ratio(worth, base)
     if quote.bid is not None and quote.ask is not None and quote.bid > 0 and view.sees("quotes", symbol):
         return _MIDDLE, Ratio((quote.bid + quote.ask) * price.units, 2 * price.divisor)
     if listing.last_price and listing.last_price > 0 and view.sees("trades", symbol):

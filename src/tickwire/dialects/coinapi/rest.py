@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tickwire.dialects.base import HttpAnswer, HttpRequest
-from tickwire.dialects.coinapi import rest_ems, rest_market, rest_metadata, rest_rates
+from tickwire.dialects.coinapi import rest_ems, rest_market, rest_metadata, rest_rates, rest_series
 from tickwire.dialects.coinapi.credentials import identify, split_path
 from tickwire.dialects.coinapi.ems import Ems
 from tickwire.dialects.coinapi.ems_orders import EmsDesk
@@ -48,7 +48,7 @@ _RATES: dict[str, _Market] = {
     "/assets": rest_metadata.assets,
     "/assets/icons/{size}": rest_metadata.nothing,
     "/assets/{asset_id}": rest_metadata.asset,
-    "/exchangerate/history/periods": rest_market.periods,
+    "/exchangerate/history/periods": rest_series.periods,
     "/exchangerate/{asset_id_base}": rest_rates.rates,
     "/exchangerate/{asset_id_base}/{asset_id_quote}": rest_rates.rate,
     "/exchangerate/{asset_id_base}/{asset_id_quote}/history": rest_rates.history,
@@ -60,10 +60,10 @@ _DATA: dict[str, _Market] = {
     "/symbols": rest_metadata.symbols,
     "/symbols/map/{exchange_id}": rest_metadata.mapping,
     "/symbols/{exchange_id}": rest_metadata.symbols,
-    "/ohlcv/periods": rest_market.periods,
-    "/ohlcv/exchanges/{exchange_id}/history": rest_market.ohlcv_of_exchange,
-    "/ohlcv/{symbol_id}/history": rest_market.ohlcv_history,
-    "/ohlcv/{symbol_id}/latest": rest_market.ohlcv_latest,
+    "/ohlcv/periods": rest_series.periods,
+    "/ohlcv/exchanges/{exchange_id}/history": rest_series.ohlcv_of_exchange,
+    "/ohlcv/{symbol_id}/history": rest_series.ohlcv_history,
+    "/ohlcv/{symbol_id}/latest": rest_series.ohlcv_latest,
     "/trades/latest": rest_market.trades_of_all,
     "/trades/{symbol_id}/history": rest_market.trades_history,
     "/trades/{symbol_id}/latest": rest_market.trades_latest,
@@ -89,10 +89,10 @@ _DATA: dict[str, _Market] = {
 _STOCK: dict[str, _Market] = {
     "/exchanges": rest_metadata.exchanges,
     "/symbols/{exchange_id}": rest_metadata.symbols,
-    "/ohlcv/periods": rest_market.periods,
-    "/ohlcv/exchange-symbol/{exchange_id}/{symbol_id}/history": rest_market.ohlcv_history,
-    "/ohlcv/exchange-symbol/{exchange_id}/{symbol_id}/latest": rest_market.ohlcv_latest,
-    "/ohlcv/exchange/{exchange_id}/history": rest_market.ohlcv_of_exchange,
+    "/ohlcv/periods": rest_series.periods,
+    "/ohlcv/exchange-symbol/{exchange_id}/{symbol_id}/history": rest_series.ohlcv_history,
+    "/ohlcv/exchange-symbol/{exchange_id}/{symbol_id}/latest": rest_series.ohlcv_latest,
+    "/ohlcv/exchange/{exchange_id}/history": rest_series.ohlcv_of_exchange,
     "/native/iex/trade/{symbol}": rest_metadata.iex_messages,
     "/native/iex/level1-quote/{symbol}": rest_metadata.iex_messages,
     "/native/iex/level2-price-level-update/{symbol}": rest_metadata.iex_messages,

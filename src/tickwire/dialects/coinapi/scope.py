@@ -82,9 +82,9 @@ class Rule(NamedTuple):
         periods: of `ohlcv`.
     """
 
-    data_types: frozenset[str]
+    data_types: tuple[str, ...]
     filter: Filter
-    exrates: frozenset[str]
+    exrates: tuple[str, ...]
     periods: frozenset[str]
 
 
@@ -135,10 +135,11 @@ def rule_of(message: ClientMessage, flavour: Flavour) -> Rule:
     for each in periods - ALL_PERIODS:
         text = f"there is no period {each[:50]!r}; there are {', '.join(PERIODS)}"
         raise InvalidInput(text, field="subscribe_filter_period_id")
-    exrates = frozenset(asset_names(message) if "exrate" in data_types else ())
+    exrates = tuple(asset_names(message) if "exrate" in data_types else ())
     if "exrate" in data_types and not exrates:
         raise InvalidInput("is required for exrate", field="subscribe_filter_asset_id")
-    return Rule(data_types, filter_of(message, exact=flavour.exact), exrates, periods)
+    in_order = tuple(each for each in DATA_TYPES if each in data_types)
+    return Rule(in_order, filter_of(message, exact=flavour.exact), exrates, periods)
 
 
 _WHOLE = frozenset({""})
