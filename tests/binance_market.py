@@ -9,6 +9,7 @@ import msgspec
 
 from support import BTC, ListSink, World, decoded
 from tickwire.dialects.base import Opening, Refused, Services
+from tickwire.dialects.binance import market_data
 from tickwire.dialects.binance.names import Names
 from tickwire.dialects.binance.stream_session import StreamSession, open_streams
 from tickwire.dialects.binance.streams import Streams
@@ -144,3 +145,53 @@ class Client:
     def said(self) -> list[Any]:
         """What the streams have said since."""
         return self.sink.messages()
+
+
+class LocalBook:
+    """Keeps a book as the venue tells its clients to."""
+
+    def __init__(self, world: VenueWorld, stream: Client) -> None:
+        self._world = world
+        self._stream = stream
+        self._buffer: list[Any] = []
+        self.last = -1
+        """The last update that is applied; -1 while there is no book."""
+        self.bids: dict[str, str] = {}
+        self.asks: dict[str, str] = {}
+        self.restarts = 0
+        self._joining = False
+
+    def read(self) -> None:
+        """Take what the stream has said."""
+        for event in self._stream.said():
+            if self.last < 0:
+                self._buffer.append(event)
+            elif event["u"] > self.last:
+                if event["U"] == self.last + 1 or (self._joining and event["U"] <= self.last):
+                    self._apply(event)
+                else:
+                    self.restarts += 1
+                    self.last, self._buffer = -1, [event]
+
+    def fetch(self) -> None:
+        """Get the snapshot and join the buffered events to it; without a book where they begin after it."""
+        (instrument,) = self._world.names.table().values()
+        depth = msgspec.to_builtins(market_data.depth(self._world.services, instrument, 5_000))
+        events = [event for event in self._buffer if event["u"] > depth["lastUpdateId"]]
+        if events and not events[0]["U"] <= depth["lastUpdateId"] + 1 <= events[0]["u"]:
+            return
+        self.last = depth["lastUpdateId"]
+        self.bids, self.asks = dict(depth["bids"]), dict(depth["asks"])
+        self._joining, self._buffer = True, []  # the first event may begin before the snapshot
+        for event in events:
+            assert self._joining or event["U"] == self.last + 1
+            self._apply(event)
+
+    def _apply(self, event: Any) -> None:
+        for side, levels in ((self.bids, event["b"]), (self.asks, event["a"])):
+            for price, size in levels:
+                if size.strip("0.") == "":
+                    side.pop(price, None)
+                else:
+                    side[price] = size
+        self.last, self._joining = event["u"], False

@@ -26,6 +26,7 @@ KEYS = {
     "trader": Identity("trader", "alice", frozenset({"trade"})),
     "other": Identity("other", "bob", frozenset({"read", "trade"})),
     "narrow": Identity("narrow", "alice", frozenset({"read"}), symbols=("FXCM:*",)),
+    "quotes": Identity("quotes", "alice", frozenset({"read"}), channels=("quotes",)),
     "operator": Identity("operator", "ops", frozenset({"admin"})),
 }
 
@@ -48,7 +49,8 @@ class Server:
 
     Attributes:
         submitted: what waits for `commit`. commands: every command ever submitted.
-        busy: refuse what is submitted. revoked: keys that are not in force any more.
+        busy: refuse what is submitted. failing: fail at the next `commit`.
+        revoked: keys that are not in force any more.
         allowance: requests that a key may still make over HTTP.
     """
 
@@ -57,7 +59,7 @@ class Server:
         self.past = Past()
         self.submitted: list[tuple[list[Record], Any]] = []
         self.commands: list[Record] = []
-        self.busy = self.draining = False
+        self.busy = self.draining = self.failing = False
         self.revoked: set[str] = set()
         self.allowance = 50
         self.services = Services(
@@ -104,7 +106,7 @@ class Server:
 
     # ---- what a test does ----------------------------------------------------------------------------
 
-    def commit(self, *, failed: bool = False, ms: int = 1) -> None:
+    def commit(self, *, ms: int = 1) -> None:
         """Let the tape take what was submitted."""
         world, market = self.world, self.world.market
         world.clock.advance(ms=ms)
@@ -112,11 +114,11 @@ class Server:
         submitted, self.submitted = self.submitted, []
         for records, done in submitted:
             outcomes: list[Outcome | None] = []
-            for record in [] if failed else records:
+            for record in [] if self.failing else records:
                 market.outcome = None
                 world.hub.publish(market.apply(record))
                 outcomes.append(market.outcome)
-            answer: Outcomes | None = None if failed else outcomes
+            answer: Outcomes | None = None if self.failing else outcomes
             done(answer)
         world.hub.flush()
 
@@ -153,9 +155,9 @@ class EmsClient:
         self.sink.writes.clear()
         return messages(pieces)
 
-    def committed(self, **more: Any) -> list[Any]:
+    def committed(self) -> list[Any]:
         """What comes of it once it is on the tape."""
-        self.server.commit(**more)
+        self.server.commit()
         return self.told()
 
     def place(self, client_order_id: str = "c-1", **more: Any) -> list[Any]:

@@ -6,11 +6,11 @@ from typing import Any
 from zlib import crc32
 
 from tickwire.dialects.binance.call import Call
+from tickwire.dialects.binance.decimals import amount, padded
 from tickwire.dialects.binance.orders import OrderView, trade_row
 from tickwire.dialects.binance.public import span
 from tickwire.model.channel import StreamKey
 from tickwire.model.events import Balances
-from tickwire.model.units import asset_text
 
 ROWS_MAX = 1_000
 """Rows of one answer."""
@@ -33,10 +33,10 @@ def status(call: Call) -> Any:
         "buyerCommission": 0,
         "sellerCommission": 0,
         "commissionRates": {
-            "maker": maker.maker_fee if maker else "0",
-            "taker": taker.taker_fee if taker else "0",
-            "buyer": "0",
-            "seller": "0",
+            "maker": padded(maker.maker_fee if maker else "0"),
+            "taker": padded(taker.taker_fee if taker else "0"),
+            "buyer": padded("0"),
+            "seller": padded("0"),
         },
         "canTrade": "trade" in identity.scopes,
         "canWithdraw": False,
@@ -47,7 +47,7 @@ def status(call: Call) -> Any:
         "updateTime": call.time(event.ts),
         "accountType": "SPOT",
         "balances": [
-            {"asset": asset, "free": asset_text(free), "locked": asset_text(locked)}
+            {"asset": asset, "free": amount(free), "locked": amount(locked)}
             for asset, free, locked in event.balances
             if free or locked or not omit_zero
         ],

@@ -4,6 +4,7 @@ makes. REST and the WebSocket API wrap the result each in its own way."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -16,7 +17,7 @@ from tickwire.dialects.binance.signatures import Sent, check_key, check_timestam
 from tickwire.dialects.binance.usage import WEIGHT, Usage
 from tickwire.dialects.binance.user import UserCodec
 from tickwire.errors import InvalidInput
-from tickwire.meters import OK
+from tickwire.meters import OK, UNKNOWN
 from tickwire.model.identity import Identity
 from tickwire.protocol.codec import JSON
 from tickwire.protocol.orders import Desk, Job
@@ -100,6 +101,18 @@ class Api:
         """
         self.usage.take(WEIGHT, ip, self.services.now(), weight)
 
+    def refuse(self, ip: str, error: BinanceError) -> Answer:
+        """The answer to what is no request of any operation; it has a weight, too."""
+        try:
+            self.enter(ip, 1)
+        except BinanceError as refused:
+            error = refused
+        self.services.meters.requests[UNKNOWN, error.code] += 1
+        return Answer(error, self._used(ip))
+
+    def _used(self, ip: str) -> list[dict[str, Any]]:
+        return self.usage.weight(ip, self.services.now())
+
     def answer(
         self, operation: Operation, sent: Sent, caller: Caller, unit: int, strict: int, reply: Callable[[Answer], None]
     ) -> None:
@@ -117,9 +130,9 @@ class Api:
                 result = venue_error(result)
             code = result.code if isinstance(result, BinanceError) else OK
             self.services.meters.requests[f"binance.{operation.method}", code] += 1
-            limits = self.usage.weight(caller.ip, now)
+            limits = self._used(caller.ip)
             if account:
-                limits = self.usage.orders(account, now) + limits
+                limits = self.usage.orders(account, self.services.now()) + limits
             reply(Answer(result, limits))
 
         try:
@@ -196,8 +209,12 @@ class Api:
 
     def _signed(self, api_key: str, sent: Sent, ip: str) -> Identity:
         keys = self.services.keys
+        *others, last = sent.payloads
+        for payload in others:
+            with suppress(InvalidInput):
+                return keys.signed(api_key, payload, sent.signature or "", ip)
         try:
-            return keys.signed(api_key, sent.payload, sent.signature or "", ip)
+            return keys.signed(api_key, last, sent.signature or "", ip)
         except InvalidInput as error:
             if error.code == "login_failed" and keys.in_force(api_key):
                 raise BinanceError(-1022, code=error.code) from None

@@ -166,8 +166,7 @@ class ApiSession:
             sent = from_message(raw)
             shows = sent.params.flag("returnRateLimits", self._shows_limits)
         except BinanceError as error:
-            with_limits = self._api.usage.weight(self._opening.ip, self._services.now())
-            self._reply(request_id, self._shows_limits, Answer(error, with_limits))
+            self._reply(request_id, self._shows_limits, self._api.refuse(self._opening.ip, error))
             return
         caller = Caller(self._opening.ip, self._desk, self.identity, self._api_key, self)
         self._api.answer(

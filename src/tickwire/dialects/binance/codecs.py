@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 
 import msgspec
 
+from tickwire.dialects.binance.decimals import formats
 from tickwire.dialects.binance.intervals import close_before, flat
 from tickwire.dialects.binance.names import Names, name_of
 from tickwire.dialects.binance.payloads import (
@@ -27,15 +28,8 @@ from tickwire.dialects.binance.payloads import (
     kline,
     trade,
 )
-from tickwire.dialects.binance.tickers import (
-    AVERAGE_MINUTES,
-    average_price,
-    day_stats,
-    day_ticker,
-    mini_ticker,
-    window_stats,
-    window_ticker,
-)
+from tickwire.dialects.binance.stats import AVERAGE_MINUTES, average_price, day_stats, window_stats
+from tickwire.dialects.binance.tickers import day_ticker, mini_ticker, window_ticker
 from tickwire.dialects.candles import Period, candle_at
 from tickwire.market.history import History
 from tickwire.market.market import Market
@@ -300,7 +294,7 @@ class ReferencePriceCodec(_ClockCodec):
         if not isinstance(listing, MatchedListing) or not (self._traded(since) or listing.quote.ts >= since):
             return []
         price, instrument = listing.reference_price, listing.instrument
-        text = None if price is None else instrument.price.format(price)
+        text = None if price is None else formats(instrument).price(price)
         return [ReferencePriceEvent(name_of(instrument), text, self.market.now // self.unit)]
 
 

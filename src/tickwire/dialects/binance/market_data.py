@@ -9,11 +9,12 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from tickwire.dialects.base import Services
+from tickwire.dialects.binance.decimals import formats
 from tickwire.dialects.binance.intervals import close_before, period_of, steady
 from tickwire.dialects.binance.names import SymbolInfo, name_of, symbol_info
 from tickwire.dialects.binance.payloads import Depth, Kline, agg_trade, aggregates, book_ticker, kline, trade_time
 from tickwire.dialects.binance.payloads import depth as depth_of
-from tickwire.dialects.binance.tickers import (
+from tickwire.dialects.binance.stats import (
     AVERAGE_MINUTES,
     DayStats,
     FullStats,
@@ -142,7 +143,7 @@ def trades(
 ) -> list[TradeRow]:
     """The newest trades, of those that are kept, oldest first; or those from an id on."""
     kept = [event for event in _recent(services, instrument) if from_id is None or event.seq >= from_id]
-    price, size, notional = instrument.price.format, instrument.size.format, instrument.notional.format
+    price, size, notional = formats(instrument)
     return [
         TradeRow(
             event.seq,
@@ -294,7 +295,7 @@ def ticker_trading_day(
 def ticker_price(services: Services, instrument: Instrument) -> PriceTicker:
     """The last price, zero before the first."""
     price = services.market.last_price(instrument.symbol)
-    return PriceTicker(name_of(instrument), instrument.price.format(price or 0))
+    return PriceTicker(name_of(instrument), formats(instrument).price(price or 0))
 
 
 def ticker_book(services: Services, instrument: Instrument) -> BookTickerRow:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tickwire.dialects.binance.decimals import formats, padded
 from tickwire.limits import ICEBERG_SLICES_MAX, OPEN_ORDERS_MAX
 from tickwire.market.market import Market
 from tickwire.model.events import Status
@@ -123,23 +124,23 @@ def symbol_info(instrument: Instrument, status: Status) -> SymbolInfo:
 def filters(instrument: Instrument) -> list[dict[str, Any]]:
     """The rules of an instrument's orders, PRICE_FILTER first: there are clients that look for it there."""
     i = instrument
-    price, size, notional = i.price.format, i.size.format, i.notional.format
+    price, size, _ = formats(i)
     rows: list[dict[str, Any]] = [
         {
             "filterType": "PRICE_FILTER",
-            "minPrice": i.tick_size,
+            "minPrice": price(1),
             "maxPrice": price(UNITS_MAX),
-            "tickSize": i.tick_size,
+            "tickSize": price(1),
         },
         {
             "filterType": "LOT_SIZE",
-            "minQty": i.lot_size,
-            "maxQty": i.size_max or size(UNITS_MAX),
-            "stepSize": i.lot_size,
+            "minQty": size(1),
+            "maxQty": padded(i.size_max) if i.size_max else size(UNITS_MAX),
+            "stepSize": size(1),
         },
         {
             "filterType": "MIN_NOTIONAL",
-            "minNotional": i.notional_min or notional(0),
+            "minNotional": padded(i.notional_min or "0"),
             "applyToMarket": True,
             "avgPriceMins": 0,
         },
@@ -148,9 +149,9 @@ def filters(instrument: Instrument) -> list[dict[str, Any]]:
         rows.append(
             {
                 "filterType": "NOTIONAL",
-                "minNotional": i.notional_min or notional(0),
+                "minNotional": padded(i.notional_min or "0"),
                 "applyMinToMarket": True,
-                "maxNotional": i.notional_max,
+                "maxNotional": padded(i.notional_max),
                 "applyMaxToMarket": True,
                 "avgPriceMins": 0,
             }

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from tickwire.book.ladder import Ladder
+from tickwire.dialects.binance.decimals import Formats, amount, formats, padded
 from tickwire.dialects.binance.errors import TOO_THICK, BinanceError
 from tickwire.dialects.binance.names import SELF_TRADE_PREVENTION, name_of
 from tickwire.dialects.binance.params import Params
@@ -14,7 +15,7 @@ from tickwire.model.events import Fill
 from tickwire.model.instrument import Instrument
 from tickwire.model.order import Order
 from tickwire.model.records import OrderType, SelfTradePrevention, Side, TimeInForce
-from tickwire.model.units import asset_text, asset_units
+from tickwire.model.units import asset_units
 from tickwire.protocol.messages import PlaceParams
 
 ResponseType: TypeAlias = Literal["ACK", "RESULT", "FULL"]
@@ -204,6 +205,11 @@ class OrderView(NamedTuple):
     instrument: Instrument
     unit: int
 
+    @property
+    def formats(self) -> Formats:
+        """How its numbers are spelled."""
+        return formats(self.instrument)
+
     def acknowledged(self) -> dict[str, Any]:
         """ACK: the order was taken."""
         order = self.order
@@ -248,14 +254,14 @@ class OrderView(NamedTuple):
 
     def looked_up(self) -> dict[str, Any]:
         """The answer to a question about the order."""
-        order, price = self.order, self.instrument.price.format
+        order, price = self.order, self.formats.price
         since = working_since(order)
         shown = {**self.acknowledged(), **self._terms("")}
         del shown["transactTime"]
         return {
             **shown,
             "stopPrice": price(order.stop_price or 0),
-            "icebergQty": self.instrument.size.format(order.display_size),
+            "icebergQty": self.formats.size(order.display_size),
             "time": order.created // self.unit,
             "updateTime": order.updated // self.unit,
             "isWorking": since is not None,
@@ -265,7 +271,7 @@ class OrderView(NamedTuple):
 
     def amended(self) -> dict[str, Any]:
         """The answer to an amendment."""
-        order, size, notional = self.order, self.instrument.size.format, self.instrument.notional.format
+        order, size, notional = self.order, self.formats.size, self.formats.notional
         since = working_since(order)
         return {
             "transactTime": order.updated // self.unit,
@@ -276,7 +282,7 @@ class OrderView(NamedTuple):
                 "orderListId": NO_LIST,
                 "origClientOrderId": order.client_order_id,
                 "clientOrderId": order.client_order_id,
-                "price": self.instrument.price.format(order.price or 0),
+                "price": self.formats.price(order.price or 0),
                 "qty": size(order.size),
                 "executedQty": size(order.filled),
                 "preventedQty": size(0),
@@ -292,29 +298,29 @@ class OrderView(NamedTuple):
         }
 
     def _terms(self, quote_size: str) -> dict[str, Any]:
-        order, i = self.order, self.instrument
+        order, f = self.order, self.formats
         shown = {
-            "price": i.price.format(order.price or 0),
-            "origQty": i.size.format(order.size),
-            "executedQty": i.size.format(order.filled),
-            "origQuoteOrderQty": quote_size or i.notional.format(0),
-            "cummulativeQuoteQty": i.notional.format(order.cost),
+            "price": f.price(order.price or 0),
+            "origQty": f.size(order.size),
+            "executedQty": f.size(order.filled),
+            "origQuoteOrderQty": padded(quote_size) if quote_size else f.notional(0),
+            "cummulativeQuoteQty": f.notional(order.cost),
             "status": status_of(order),
             "timeInForce": time_in_force_of(order),
             "type": type_of(order),
             "side": side_of(order),
         }
         if order.stop_price is not None:
-            shown["stopPrice"] = i.price.format(order.stop_price)
+            shown["stopPrice"] = f.price(order.stop_price)
         if order.display_size:
-            shown["icebergQty"] = i.size.format(order.display_size)
+            shown["icebergQty"] = f.size(order.display_size)
         return shown
 
     def _fill(self, fill: Fill) -> dict[str, Any]:
         return {
-            "price": self.instrument.price.format(fill.price),
-            "qty": self.instrument.size.format(fill.size),
-            "commission": asset_text(fill.fee),
+            "price": self.formats.price(fill.price),
+            "qty": self.formats.size(fill.size),
+            "commission": amount(fill.fee),
             "commissionAsset": self.instrument.quote,
             "tradeId": int(fill.trade_id),
         }
@@ -322,15 +328,16 @@ class OrderView(NamedTuple):
 
 def trade_row(fill: Fill, instrument: Instrument, unit: int) -> dict[str, Any]:
     """A fill in `myTrades`."""
+    shown = formats(instrument)
     return {
         "symbol": name_of(instrument),
         "id": int(fill.trade_id),
         "orderId": fill.order_id,
         "orderListId": NO_LIST,
-        "price": instrument.price.format(fill.price),
-        "qty": instrument.size.format(fill.size),
-        "quoteQty": instrument.notional.format(fill.price * fill.size),
-        "commission": asset_text(fill.fee),
+        "price": shown.price(fill.price),
+        "qty": shown.size(fill.size),
+        "quoteQty": shown.notional(fill.price * fill.size),
+        "commission": amount(fill.fee),
         "commissionAsset": instrument.quote,
         "time": fill.ts // unit,
         "isBuyer": fill.side == "buy",

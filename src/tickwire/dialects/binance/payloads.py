@@ -1,5 +1,5 @@
-"""Events as the venue's streams say them. Prices and sizes are decimal strings in the steps of the instrument, times
-are in the unit that the client asked for."""
+"""Events as the venue's streams say them. Prices and sizes are decimal strings, times are in the unit that the client
+asked for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import TypeAlias
 
 import msgspec
 
+from tickwire.dialects.binance.decimals import DECIMALS, formats
 from tickwire.dialects.binance.names import name_of
 from tickwire.model.events import Book, Candle, Quote, Trade
 from tickwire.model.instrument import Instrument
 from tickwire.model.records import Level
 from tickwire.model.units import Scale
-
-AVERAGE_DECIMALS = 8
-"""Of an average price: those of the venue's prices."""
 
 TextLevel: TypeAlias = tuple[str, str]
 
@@ -237,12 +235,13 @@ class ShutdownEvent(
 
 def trade(event: Trade, instrument: Instrument, unit: int) -> TradeEvent:
     """One trade. Its id is its number among the symbol's."""
+    price, size, _ = formats(instrument)
     return TradeEvent(
         event.ts // unit,
         name_of(instrument),
         event.seq,
-        instrument.price.format(event.price),
-        instrument.size.format(event.size),
+        price(event.price),
+        size(event.size),
         trade_time(event) // unit,
         event.side == "sell",
     )
@@ -276,12 +275,13 @@ def _taking(event: Trade) -> tuple[str, int, int]:
 def agg_trade(group: Sequence[Trade], instrument: Instrument, unit: int) -> AggTradeEvent:
     """The trades of one of the `aggregates` as one."""
     first, last = group[0], group[-1]
+    price, size, _ = formats(instrument)
     return AggTradeEvent(
         last.ts // unit,
         name_of(instrument),
         first.seq,
-        instrument.price.format(first.price),
-        instrument.size.format(sum(event.size for event in group)),
+        price(first.price),
+        size(sum(event.size for event in group)),
         first.seq,
         last.seq,
         trade_time(last) // unit,
@@ -321,13 +321,13 @@ def depth(event: Book, instrument: Instrument) -> Depth:
 
 def text_levels(levels: Iterable[Level], instrument: Instrument) -> list[TextLevel]:
     """Levels as decimal strings."""
-    price, size = instrument.price.format, instrument.size.format
+    price, size, _ = formats(instrument)
     return [(price(p), size(s)) for p, s in levels]
 
 
 def book_ticker(event: Quote, instrument: Instrument, update: int) -> BookTicker:
     """The best bid and ask; zeros where a side is empty."""
-    price, size = instrument.price.format, instrument.size.format
+    price, size, _ = formats(instrument)
     return BookTicker(
         update,
         name_of(instrument),
@@ -340,7 +340,7 @@ def book_ticker(event: Quote, instrument: Instrument, update: int) -> BookTicker
 
 def kline(candle: Candle, instrument: Instrument, interval: str, unit: int) -> Kline:
     """A candle; one without trades has -1 for their numbers."""
-    price, size, notional = instrument.price.format, instrument.size.format, instrument.notional.format
+    price, size, notional = formats(instrument)
     return Kline(
         candle.start // unit,
         (candle.start + candle.interval - 1) // unit,
@@ -364,7 +364,7 @@ def kline(candle: Candle, instrument: Instrument, interval: str, unit: int) -> K
 def average(quote_volume: int, volume: int, price: Scale) -> str:
     """What was paid (ticks x lots) for a size (lots), a lot: a decimal string, rounded half away from zero; zero where
     nothing was traded."""
-    decimals = max(AVERAGE_DECIMALS, price.decimals)
+    decimals = max(DECIMALS, price.decimals)
     divisor = volume * price.divisor or 1
     value = (2 * abs(quote_volume) * price.units * 10**decimals + divisor) // (2 * divisor) if volume else 0
     whole, fraction = divmod(value, 10**decimals)

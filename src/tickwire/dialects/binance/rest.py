@@ -28,20 +28,21 @@ class Rest:
     def answer(self, request: HttpRequest, reply: Callable[[HttpAnswer], None]) -> None:
         """Answer a request: call `reply` once, now or when the outcome is known."""
         path = request.path.removeprefix(PREFIX)
-        verbs = PATHS.get(path) if path != request.path else None
-        if verbs is None or request.method not in verbs:
-            status = 404 if verbs is None else 405
-            reply(HttpAnswer(status, msgspec.json.encode(BinanceError(-1020).body())))
-            return
+        verbs = PATHS.get(path, {}) if path != request.path else {}
+        operation = verbs.get(request.method)
         try:
-            self._api.enter(request.ip, 0)
+            if operation is None:
+                raise BinanceError(-1020, code="unknown_method")
             unit = time_unit(request.headers.get(TIME_UNIT_HEADER, ""))
             sent = from_http(request.query, request.body, request.headers)
         except BinanceError as error:
-            reply(_http(Answer(error, [])))
+            answer = _http(self._api.refuse(request.ip, error))
+            if answer.status == 400 and operation is None:
+                answer = answer._replace(status=405 if verbs else 404)
+            reply(answer)
             return
         caller = Caller(request.ip, self._desk)
-        self._api.answer(verbs[request.method], sent, caller, unit, -1104, lambda answer: reply(_http(answer)))
+        self._api.answer(operation, sent, caller, unit, -1104, lambda answer: reply(_http(answer)))
 
 
 def _http(answer: Answer) -> HttpAnswer:

@@ -1,7 +1,8 @@
 """Requests as they come, over HTTP or as a message, and what of them is signed.
 
 Over HTTP that is the query followed by the body, byte for byte, without the signature; in a message it is all
-parameters but the signature, `name=value` sorted by name and joined by "&", values as the JSON has them.
+parameters but the signature, `name=value` sorted by name and joined by "&", values as the JSON has them or, as other
+clients do it, percent-encoded.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote, unquote_plus, urlencode
 
 import msgspec
 
@@ -36,12 +37,12 @@ class Sent(NamedTuple):
 
     Attributes:
         params: without the signature.
-        payload: what is signed.
+        payloads: what is signed, in each of its spellings.
         api_key, signature: None where there is none.
     """
 
     params: Params
-    payload: bytes
+    payloads: tuple[bytes, ...]
     api_key: str | None
     signature: str | None
 
@@ -72,7 +73,7 @@ def from_http(query: str, body: bytes, headers: Mapping[str, str]) -> Sent:
             values[name] = unquote_plus(value)
             kept.append(pair)
         signed.append("&".join(kept))
-    return Sent(Params(values), "".join(signed).encode(), headers.get(KEY_HEADER), signature)
+    return Sent(Params(values), ("".join(signed).encode(),), headers.get(KEY_HEADER), signature)
 
 
 def from_message(raw: Mapping[str, msgspec.Raw]) -> Sent:
@@ -85,8 +86,10 @@ def from_message(raw: Mapping[str, msgspec.Raw]) -> Sent:
         raise BinanceError(-1101, PARAMETERS_MAX, len(raw))
     values = {name: _text(bytes(value)) for name, value in raw.items()}
     signature = values.pop("signature", None)
-    payload = "&".join(f"{name}={values[name]}" for name in sorted(values))
-    return Sent(Params(values), payload.encode("utf-8", "surrogatepass"), values.get("apiKey"), signature)
+    pairs = sorted(values.items())
+    plain = "&".join(f"{name}={value}" for name, value in pairs).encode("utf-8", "surrogatepass")
+    encoded = urlencode(pairs, errors="surrogatepass").encode()
+    return Sent(Params(values), tuple(dict.fromkeys((encoded, plain))), values.get("apiKey"), signature)
 
 
 def _text(value: bytes) -> str:

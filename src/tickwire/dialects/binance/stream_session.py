@@ -79,7 +79,7 @@ def open_streams(services: Services, streams: Streams, opening: Opening) -> Stre
         session = StreamSession(services, streams, opening, identity, unit, combined=_combined(opening.path))
         session.want(_names(opening.path, query))
     except InvalidInput as error:
-        return Refused(401 if error.code in ("login_failed", "not_logged_in") else 400, f"{error.message}\n")
+        return Refused(401 if error.code in ("login_failed", "not_logged_in") else 400, error.message)
     return session
 
 

@@ -22,7 +22,8 @@ from tickwire.dialects.binance.codecs import (
 )
 from tickwire.dialects.binance.intervals import EAST_8_NS, INTERVALS, period_of
 from tickwire.dialects.binance.names import Names
-from tickwire.dialects.binance.tickers import day_stats, day_ticker, mini_ticker, window_stats, window_ticker
+from tickwire.dialects.binance.stats import day_stats, window_stats
+from tickwire.dialects.binance.tickers import day_ticker, mini_ticker, window_ticker
 from tickwire.errors import InvalidInput
 from tickwire.market.history import History
 from tickwire.market.market import Market

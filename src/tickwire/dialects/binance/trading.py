@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tickwire.dialects.binance.call import Call, Then
+from tickwire.dialects.binance.decimals import padded
 from tickwire.dialects.binance.errors import (
     DUPLICATE_ORDER,
     NO_INCREASE,
@@ -80,8 +81,8 @@ def _anonymous(wanted: PlaceParams) -> PlaceParams:
 def commission(call: Call) -> Any:
     """`account.commission`: what an order on a symbol costs, and the same for `order.test`."""
     instrument = call.instrument()
-    none = {"maker": "0.00000000", "taker": "0.00000000", "buyer": "0.00000000", "seller": "0.00000000"}
-    rates = {"maker": instrument.maker_fee, "taker": instrument.taker_fee, "buyer": "0", "seller": "0"}
+    none = dict.fromkeys(("maker", "taker", "buyer", "seller"), padded("0"))
+    rates = {**none, "maker": padded(instrument.maker_fee), "taker": padded(instrument.taker_fee)}
     return {
         "symbol": call.params.required("symbol"),
         "standardCommission": rates,
@@ -91,7 +92,7 @@ def commission(call: Call) -> Any:
             "enabledForAccount": False,
             "enabledForSymbol": False,
             "discountAsset": instrument.quote,
-            "discount": "0.00000000",
+            "discount": padded("0"),
         },
     }
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tickwire.dialects.binance.decimals import amount, formats
 from tickwire.dialects.binance.names import SELF_TRADE_PREVENTION, name_of
 from tickwire.dialects.binance.orders import NO_LIST, side_of, status_of, time_in_force_of, type_of, working_since
 from tickwire.engine.terms import Terms
@@ -18,7 +19,6 @@ from tickwire.model.channel import StreamKey
 from tickwire.model.events import Balances, Event, Fill, OrderUpdate
 from tickwire.model.instrument import Instrument
 from tickwire.model.order import Order
-from tickwire.model.units import asset_text
 from tickwire.protocol.codec import TEXT, frame
 
 _ENDED = {"CANCELED": "CANCELED", "EXPIRED": "EXPIRED", "EXPIRED_IN_MATCH": "TRADE_PREVENTION"}
@@ -103,10 +103,10 @@ class UserCodec:
         instrument = self._instrument(fill.instrument)
         terms = Terms(instrument)
         sign = 1 if fill.side == "buy" else -1
-        amount = fill.price * fill.size * terms.notional_value
+        value = fill.price * fill.size * terms.notional_value
         base, quote = instrument.base, instrument.quote
         traded[base] = traded.get(base, 0) + sign * fill.size * terms.lot_value
-        traded[quote] = traded.get(quote, 0) - sign * amount - fill.fee
+        traded[quote] = traded.get(quote, 0) - sign * value - fill.fee
 
     def _balances(self, event: Balances, traded: dict[str, int]) -> list[dict[str, Any]]:
         """The balances that changed; before them what neither orders nor fills account for: transfers."""
@@ -116,8 +116,8 @@ class UserCodec:
             moved = total - self._totals.get(asset, 0) - traded.get(asset, 0)
             self._totals[asset] = total
             if moved:
-                said.append({"e": "balanceUpdate", "E": time, "a": asset, "d": asset_text(moved), "T": time})
-        rows = [{"a": asset, "f": asset_text(free), "l": asset_text(held)} for asset, free, held in event.balances]
+                said.append({"e": "balanceUpdate", "E": time, "a": asset, "d": amount(moved), "T": time})
+        rows = [{"a": asset, "f": amount(free), "l": amount(held)} for asset, free, held in event.balances]
         said.append({"e": "outboundAccountPosition", "E": time, "u": time, "B": rows})
         return said
 
@@ -188,7 +188,7 @@ class _Report(NamedTuple):
             fill: the trade, where it is one.
         """
         order, i, time = self.order, self.instrument, self.time // self.unit
-        price, size, notional = i.price.format, i.size.format, i.notional.format
+        price, size, notional = formats(i)
         live = status in ("NEW", "PARTIALLY_FILLED")
         report: dict[str, Any] = {
             "e": "executionReport",
@@ -211,7 +211,7 @@ class _Report(NamedTuple):
             "l": size(fill.size if fill else 0),
             "z": size(filled),
             "L": price(fill.price if fill else 0),
-            "n": asset_text(fill.fee) if fill else "0",
+            "n": amount(fill.fee) if fill else "0",
             "N": i.quote if fill else None,
             "T": time,
             "t": int(fill.trade_id) if fill else -1,

@@ -184,15 +184,12 @@ class EmsCodec(QuietCodec):
     def snapshot(self, key: StreamKey, event: Event | None, *, seq: int, ts: int) -> bytes:
         """The account as it stands, exchange by exchange. It replaces what the client had."""
         account, ems = key.symbol, self.ems
-        return b"".join(
-            framed(Snapshot(kind, exchange_id, rows))
-            for exchange_id in ems.exchanges
-            for kind, rows in (
-                ("ORDER_EXEC_REPORT_SNAPSHOT", ems.open_orders(account, exchange_id)),
-                ("BALANCE_SNAPSHOT", ems.all_balances(account)),
-                ("POSITION_SNAPSHOT", ems.all_positions(account, exchange_id)),
-            )
-        )
+        said: list[Snapshot] = []
+        for exchange_id in ems.exchanges:
+            said.append(Snapshot("ORDER_EXEC_REPORT_SNAPSHOT", exchange_id, ems.open_orders(account, exchange_id)))
+            said.append(Snapshot("BALANCE_SNAPSHOT", exchange_id, ems.all_balances(account)))
+            said.append(Snapshot("POSITION_SNAPSHOT", exchange_id, ems.all_positions(account, exchange_id)))
+        return b"".join(map(framed, said))
 
 
 def _tradable(instrument: Instrument, exchange_id: str) -> bool:

@@ -4,6 +4,7 @@ every replica and every run gives the same ones."""
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 
 from tickwire.errors import UnknownSymbol
@@ -15,6 +16,8 @@ SEQUENCES = 2**32
 """Clients hold a `sequence` in 32 bits, so it counts modulo this."""
 
 _KINDS = {"index": "IDX", "future": "PERP"}
+_GUIDS_MAX = 16_384
+"""Orders whose GUID is remembered: one that rests is named again when it ends."""
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -58,14 +61,14 @@ def trade_uuid(trade: Trade) -> str:
     return _uuid(f"trade {trade.symbol} {trade.seq} {trade.ts}")
 
 
+@lru_cache(maxsize=_GUIDS_MAX)
 def order_guid(symbol: str, order_id: str) -> str:
     """The GUID of an order on a book: the venue's own if that is one, else the id hashed."""
     return order_id.upper() if _GUID.fullmatch(order_id) else _uuid(f"order {symbol} {order_id}")
 
 
 def _uuid(text: str) -> str:
-    value = int.from_bytes(blake2b(text.encode(), digest_size=16).digest(), "big")
-    value = value & ~(0xF << 76) | 4 << 76  # the version (RFC 9562, section 5.4)
-    value = value & ~(0x3 << 62) | 2 << 62  # the variant
-    digits = f"{value:032X}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    """In the form of version 4 and the variant of RFC 9562, section 5.4, whatever the bits in their place."""
+    digits = blake2b(text.encode(), digest_size=16).hexdigest().upper()
+    variant = "89AB"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

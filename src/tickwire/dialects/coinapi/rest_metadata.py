@@ -112,9 +112,7 @@ def metrics(_: Call) -> list[object]:
 
 def iex_messages(_: Call) -> list[object]:
     """The native messages of an exchange."""
-    raise NoData(
-        "the native messages of this exchange are not kept here; trades, quotes and books are under /coinapi/v1"
-    )
+    raise NoData("the native messages of this exchange are not kept; trades, quotes and books are under /coinapi/v1")
 
 
 def _instruments(call: Call) -> list[Instrument]:

@@ -12,7 +12,7 @@ from tickwire.dialects.candles import candle_at, candle_range
 from tickwire.dialects.coinapi.exrates import Exrate, Ratio, prices, significant
 from tickwire.dialects.coinapi.messages import Number
 from tickwire.dialects.coinapi.rest_call import Call, NoData
-from tickwire.dialects.coinapi.times import iso_time
+from tickwire.dialects.coinapi.times import SECOND_NS, iso_time
 from tickwire.market.listing import Listing
 from tickwire.model.channel import CANDLE_INTERVALS_NS
 
@@ -89,19 +89,19 @@ def rates(call: Call) -> RatesOf:
 def history(call: Call) -> list[RatePeriod]:
     """`/exchangerate/{base}/{quote}/history`, oldest first."""
     base, quote = _pair(call)
-    named, (start, end), limit = call.period(), call.range(), call.limit()
+    named, (first, last), limit = call.period(), call.range(), call.limit()
     listing, inverted = _direct(call, base, quote)
     market, past = call.view.market, call.view.history
     rows = []
     for candle in candle_range(
-        market, past, listing.symbol, named.period, start=start, end=end, limit=limit, newest=False
+        market, past, listing.symbol, named.period, start=first, end=last, limit=limit, newest=False
     ):
         high, low = (candle.low, candle.high) if inverted else (candle.high, candle.low)
         values = (
             _number(_ratio(listing, price), inverted=inverted) for price in (candle.open, high, low, candle.close)
         )
-        times = (candle.start, named.period.after(candle.start), candle.first_ts, candle.last_ts)
-        rows.append(RatePeriod(*map(iso_time, times), *values))
+        start, end = iso_time(candle.start), iso_time(named.period.after(candle.start))
+        rows.append(RatePeriod(start, end, iso_time(candle.first_ts), iso_time(candle.last_ts), *values))
     return rows
 
 
@@ -151,8 +151,9 @@ def _priced(call: Call) -> list[Listing]:
 def _ratio_at(call: Call, listing: Listing, at: int) -> tuple[int, Ratio] | None:
     """The last price before a time, and when that was; None when none is kept."""
     market, past, symbol = call.view.market, call.view.history, listing.symbol
+    at = min(at, market.now + SECOND_NS)
     minute = at - at % MINUTE_NS
-    candle = candle_at(market, past, symbol, minute, at - at % 1_000_000_000)
+    candle = candle_at(market, past, symbol, minute, at - at % SECOND_NS)
     if candle is None:
         candle = next(iter(past.candles(symbol, "1m", end=minute, limit=1)), None)
     return None if candle is None else (candle.last_ts or candle.start, _ratio(listing, candle.close))

@@ -1,0 +1,340 @@
+"""What REST and the WebSocket API answer about the market, each field to its value."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+
+from binance_market import VenueWorld
+from support import BTC, START_NS, order
+from tickwire.dialects.binance import market_data
+from tickwire.dialects.binance.intervals import EAST_8_NS, INTERVALS
+from tickwire.dialects.binance.names import filters
+from tickwire.dialects.candles import DAY_NS, SECOND_NS
+from tickwire.errors import InvalidInput
+from tickwire.model.identity import Identity
+from tickwire.model.instrument import Instrument
+from tickwire.model.records import ListInstrument, TradingStatus, VenueTrade
+
+START = START_NS // 1_000_000
+MS, US = 1_000_000, 1_000
+MINUTE = 1_699_999_980_000
+DAY = 86_400_000
+MIRROR = Instrument(
+    venue="V", base="ETH", quote="USD", asset_class="crypto", tick_size="0.5", lot_size="0.1", kind="mirrored"
+)
+
+
+@pytest.fixture
+def world() -> VenueWorld:
+    """At START + 3 ms one order has bought 2 and 3 at 101.00 and 3 at 102.00, then one has sold 1 at 100.00."""
+    world = VenueWorld()
+    world.do(
+        order("sell", 10_100, 2),
+        order("sell", 10_100, 3),
+        order("sell", 10_200, 7),
+        order("buy", 10_000, 4),
+        order("buy", 9_900, 6),
+    )
+    world.do(order("buy", 10_200, 8))
+    world.do(order("sell", 10_000, 1))
+    return world
+
+
+def plain(value: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def test_depth(world: VenueWorld) -> None:
+    assert plain(market_data.depth(world.services, BTC, 1)) == {
+        "lastUpdateId": 7,
+        "bids": [["100.00", "0.003"]],
+        "asks": [["102.00", "0.004"]],
+    }
+    assert plain(market_data.depth(world.services, BTC, 100))["bids"] == [["100.00", "0.003"], ["99.00", "0.006"]]
+
+
+def test_trades(world: VenueWorld) -> None:
+    rows = plain(market_data.trades(world.services, BTC, 500, MS))
+    assert rows[0] == {
+        "id": 1,
+        "price": "101.00",
+        "qty": "0.002",
+        "quoteQty": "0.20200",
+        "time": START + 3,
+        "isBuyerMaker": False,
+        "isBestMatch": True,
+    }
+    assert [(row["id"], row["qty"], row["isBuyerMaker"]) for row in rows[1:]] == [
+        (2, "0.003", False),
+        (3, "0.003", False),
+        (4, "0.001", True),
+    ]
+    assert [row["id"] for row in plain(market_data.trades(world.services, BTC, 2, MS))] == [3, 4]
+    assert [row["id"] for row in plain(market_data.trades(world.services, BTC, 2, MS, from_id=2))] == [2, 3]
+    assert market_data.trades(world.services, BTC, 1, US)[0].time == (START + 4) * 1000
+
+
+def test_agg_trades(world: VenueWorld) -> None:
+    def asked(limit: int = 500, **options: int) -> list[Any]:
+        found: list[Any] = plain(market_data.agg_trades(world.services, BTC, limit, MS, **options))
+        return found
+
+    rows = asked()
+    assert rows[0] == {
+        "a": 1,
+        "p": "101.00",
+        "q": "0.005",
+        "f": 1,
+        "l": 2,
+        "T": START + 3,
+        "m": False,
+        "M": True,
+    }
+    assert [(row["a"], row["q"], row["f"], row["l"], row["m"]) for row in rows[1:]] == [
+        (3, "0.003", 3, 3, False),
+        (4, "0.001", 4, 4, True),
+    ]
+    assert [row["a"] for row in asked(1)] == [4]
+    assert [row["a"] for row in asked(2, from_id=2)] == [3, 4]
+    assert [row["a"] for row in asked(1, start=START_NS)] == [1]
+    assert [row["a"] for row in asked(start=START_NS + 4 * MS)] == [4]
+    assert [row["a"] for row in asked(end=START_NS + 3 * MS)] == [1, 3]
+
+
+def test_an_aggregate_of_which_a_part_is_no_longer_kept_is_left_out(world: VenueWorld) -> None:
+    kept = world.market.listing(BTC.symbol).recent.maxlen or 0
+    world.do(order("buy", 10_200, 4))
+    world.do(*[order("sell", 10_500, 1) for _ in range(40)], order("buy", 10_500, 40))
+    world.do(*[order("sell", 10_500, 1) for _ in range(kept - 10)], order("buy", 10_500, kept - 10))
+    (row,) = plain(market_data.agg_trades(world.services, BTC, 500, MS))  # of the forty, ten are kept
+    assert (row["f"], row["l"], row["q"]) == (46, 35 + kept, f"{(kept - 10) // 1000}.{(kept - 10) % 1000:03d}")
+
+
+# ---- klines --------------------------------------------------------------------------------------------
+
+
+def klines(world: VenueWorld, interval: str, limit: int = 500, **options: Any) -> list[Any]:
+    found: list[Any] = plain(market_data.klines(world.services, BTC, interval, limit, MS, **options))
+    return found
+
+
+def test_klines_have_no_holes(world: VenueWorld) -> None:
+    world.until((MINUTE + 180_500) * MS, order("sell", 10_000, 2))
+    first = [
+        MINUTE,
+        "101.00",
+        "102.00",
+        "100.00",
+        "100.00",
+        "0.009",
+        MINUTE + 59_999,
+        "0.91100",
+        4,
+        "0.008",
+        "0.81100",
+        "0",
+    ]
+    flat = ["100.00"] * 4 + ["0.000"]
+    rest = ["0.00000", 0, "0.000", "0.00000", "0"]
+    holes = [[MINUTE + n * 60_000, *flat, MINUTE + n * 60_000 + 59_999, *rest] for n in (1, 2)]
+    now = [MINUTE + 180_000, *flat[:4], "0.002", MINUTE + 239_999, "0.20000", 1, "0.000", "0.00000", "0"]
+    assert klines(world, "1m") == [first, *holes, now]
+    assert klines(world, "1m", 2) == [holes[1], now]
+    assert klines(world, "1m", start=(MINUTE + 1) * MS) == [*holes, now]
+    assert klines(world, "1m", 1, start=MINUTE * MS) == [first]
+    assert klines(world, "1m", end=(MINUTE + 60_000) * MS) == [first, holes[0]]
+    assert klines(world, "1m", start=0) == [first, *holes, now]  # from the first there is
+    assert klines(world, "1m", 2, start=0) == [first, holes[0]]
+    assert klines(world, "1m", start=(MINUTE + 240_000) * MS) == []
+    assert klines(world, "1m", start=(MINUTE + 60_000) * MS, end=(MINUTE + 60_000) * MS) == [holes[0]]
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_klines_of_every_interval(world: VenueWorld, interval: str) -> None:
+    world.until(START_NS + 40 * DAY_NS, order("sell", 10_000, 2))
+    rows = klines(world, interval, 1_000, offset=EAST_8_NS if interval == "1d" else 0)
+    period = INTERVALS[interval]._replace(origin=INTERVALS[interval].origin - (EAST_8_NS if interval == "1d" else 0))
+    ends = [period.start_of(START_NS + 40 * DAY_NS)]
+    while len(ends) < 1_000 and ends[-1] > period.start_of(START_NS):
+        ends.append(period.after(ends[-1], -1))
+    assert [row[0] for row in rows] == [start // MS for start in reversed(ends)]
+    assert rows[-1][4:6] == ["100.00", "0.002"]
+    whole = rows[0][0] == period.start_of(START_NS) // MS
+    assert sum(row[8] for row in rows) == (5 if whole else 1)
+    for row, after in pairwise(rows):
+        assert row[6] == after[0] - 1
+
+
+def test_an_unknown_interval(world: VenueWorld) -> None:
+    with pytest.raises(InvalidInput, match="interval must be one of 1s, 1m, 3m") as refused:
+        klines(world, "7m")
+    assert refused.value.field == "interval"
+
+
+def test_klines_before_the_first_trade() -> None:
+    assert klines(VenueWorld(), "1m") == []
+
+
+# ---- tickers -------------------------------------------------------------------------------------------
+
+STATS = {
+    "symbol": "BTCUSDT",
+    "priceChange": "-1.00",
+    "priceChangePercent": "-0.990",
+    "weightedAvgPrice": "101.22222222",
+    "openPrice": "101.00",
+    "highPrice": "102.00",
+    "lowPrice": "100.00",
+    "lastPrice": "100.00",
+    "volume": "0.009",
+    "quoteVolume": "0.91100",
+    "openTime": MINUTE - DAY + 60_000,
+    "closeTime": START + 4,
+    "firstId": 1,
+    "lastId": 4,
+    "count": 4,
+}
+TOP = {"bidPrice": "100.00", "bidQty": "0.003", "askPrice": "102.00", "askQty": "0.004"}
+ONLY_FULL = ("priceChange", "priceChangePercent", "weightedAvgPrice")
+
+
+def short(stats: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in stats.items() if field not in ONLY_FULL}
+
+
+def test_ticker_24hr(world: VenueWorld) -> None:
+    day = STATS | TOP | {"prevClosePrice": "0.00", "lastQty": "0.001"}
+    assert plain(market_data.ticker_24hr(world.services, BTC, MS)) == day
+    assert plain(market_data.ticker_24hr(world.services, BTC, MS, "MINI")) == short(STATS)
+
+
+def test_ticker_24hr_of_what_was_not_traded() -> None:
+    empty = plain(market_data.ticker_24hr(VenueWorld().services, BTC, MS))
+    prices = ("priceChange", "openPrice", "highPrice", "lowPrice", "lastPrice", "prevClosePrice", "bidPrice")
+    assert {empty[field] for field in prices} == {"0.00"}
+    assert (empty["priceChangePercent"], empty["weightedAvgPrice"]) == ("0.000", "0.00000000")
+    assert (empty["firstId"], empty["lastId"], empty["count"]) == (-1, -1, 0)
+    assert (empty["lastQty"], empty["volume"], empty["quoteVolume"]) == ("0.000", "0.000", "0.00000")
+
+
+def test_ticker_of_a_window(world: VenueWorld) -> None:
+    hour = STATS | {"openTime": MINUTE - 3_600_000}
+    assert plain(market_data.ticker_window(world.services, BTC, 3_600 * SECOND_NS, MS)) == hour
+    assert plain(market_data.ticker_window(world.services, BTC, 3_600 * SECOND_NS, MS, "MINI")) == short(hour)
+    world.do(order("sell", 10_000, 1), ms=180_000)
+    minutes = plain(market_data.ticker_window(world.services, BTC, 120 * SECOND_NS, MS))
+    assert (minutes["count"], minutes["firstId"], minutes["volume"]) == (1, 5, "0.001")
+
+
+def test_ticker_of_the_day(world: VenueWorld) -> None:
+    day = STATS | {"openTime": 1_699_920_000_000, "closeTime": 1_699_920_000_000 + DAY - 1}
+    assert plain(market_data.ticker_trading_day(world.services, BTC, MS)) == day
+    east = plain(market_data.ticker_trading_day(world.services, BTC, MS, "MINI", offset=EAST_8_NS))
+    assert east == short(STATS | {"openTime": 1_699_977_600_000, "closeTime": 1_699_977_600_000 + DAY - 1})
+
+
+def test_prices(world: VenueWorld) -> None:
+    assert plain(market_data.ticker_price(world.services, BTC)) == {"symbol": "BTCUSDT", "price": "100.00"}
+    assert plain(market_data.ticker_book(world.services, BTC)) == {"symbol": "BTCUSDT"} | TOP
+    average = {"mins": 5, "price": "101.22222222", "closeTime": START + 4}
+    assert plain(market_data.avg_price(world.services, BTC, MS)) == average
+    empty = {"mins": 5, "price": "0.00000000", "closeTime": 0}
+    assert plain(market_data.avg_price(VenueWorld().services, BTC, MS)) == empty
+
+
+# ---- exchangeInfo --------------------------------------------------------------------------------------
+
+PRICE = {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "10000000000000000.00", "tickSize": "0.01"}
+LOT = {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "1000000000000000.000", "stepSize": "0.001"}
+NOTIONAL = {"filterType": "MIN_NOTIONAL", "minNotional": "0.00000", "applyToMarket": True, "avgPriceMins": 0}
+ICEBERG = {"filterType": "ICEBERG_PARTS", "limit": 100}
+MAX_ORDERS = {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 1000}
+SYMBOL = {
+    "symbol": "BTCUSDT",
+    "status": "TRADING",
+    "baseAsset": "BTC",
+    "baseAssetPrecision": 18,
+    "quoteAsset": "USDT",
+    "quotePrecision": 18,
+    "quoteAssetPrecision": 18,
+    "baseCommissionPrecision": 18,
+    "quoteCommissionPrecision": 18,
+    "orderTypes": [
+        "LIMIT",
+        "LIMIT_MAKER",
+        "MARKET",
+        "STOP_LOSS",
+        "STOP_LOSS_LIMIT",
+        "TAKE_PROFIT",
+        "TAKE_PROFIT_LIMIT",
+    ],
+    "icebergAllowed": True,
+    "ocoAllowed": False,
+    "otoAllowed": False,
+    "quoteOrderQtyMarketAllowed": True,
+    "allowTrailingStop": False,
+    "cancelReplaceAllowed": True,
+    "amendAllowed": True,
+    "isSpotTradingAllowed": True,
+    "isMarginTradingAllowed": False,
+    "filters": [PRICE, LOT, NOTIONAL, ICEBERG, MAX_ORDERS],
+    "permissions": ["SPOT"],
+    "permissionSets": [["SPOT"]],
+    "defaultSelfTradePreventionMode": "EXPIRE_TAKER",
+    "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"],
+}
+
+
+def test_exchange_info_of_a_matched_instrument(world: VenueWorld) -> None:
+    assert plain(market_data.exchange_symbols(world.services, None, [BTC])) == [SYMBOL]
+    world.do(TradingStatus(BTC.symbol, "halted"))
+    assert market_data.exchange_symbols(world.services, None, [BTC])[0].status == "HALT"
+    world.do(TradingStatus(BTC.symbol, "closed"))
+    assert market_data.exchange_symbols(world.services, None, [BTC])[0].status == "BREAK"
+
+
+def test_exchange_info_of_what_is_only_mirrored(world: VenueWorld) -> None:
+    world.do(ListInstrument(MIRROR), VenueTrade(MIRROR.symbol, "x", 5_000, 1, "buy", 0))
+    (row,) = plain(market_data.exchange_symbols(world.services, None, [MIRROR]))
+    assert (row["symbol"], row["isSpotTradingAllowed"], row["orderTypes"]) == ("ETHUSD", False, [])
+    assert [rule["filterType"] for rule in row["filters"]] == ["PRICE_FILTER", "LOT_SIZE", "MIN_NOTIONAL"]
+
+
+def test_exchange_info_hides_what_a_key_may_not_see(world: VenueWorld) -> None:
+    world.do(ListInstrument(MIRROR))
+    both = [BTC, MIRROR]
+    identity = Identity("k", "a", frozenset(), (), ("V:*",))
+    assert [row.symbol for row in market_data.exchange_symbols(world.services, identity, both)] == ["ETHUSD"]
+    locked = VenueWorld(require_key=True)
+    assert market_data.exchange_symbols(locked.services, None, [BTC]) == []
+
+
+def test_filters_say_the_limits_of_the_instrument() -> None:
+    limited = msgspec.structs.replace(
+        BTC, size_max="100", notional_min="5", notional_max="1000000", price_band="0.2", lot_size="0.00010"
+    )
+    assert filters(limited) == [
+        PRICE,
+        LOT | {"minQty": "0.00010", "maxQty": "100", "stepSize": "0.00010"},
+        NOTIONAL | {"minNotional": "5"},
+        {
+            "filterType": "NOTIONAL",
+            "minNotional": "5",
+            "applyMinToMarket": True,
+            "maxNotional": "1000000",
+            "applyMaxToMarket": True,
+            "avgPriceMins": 0,
+        },
+        {
+            "filterType": "PERCENT_PRICE",
+            "multiplierUp": "1.200000",
+            "multiplierDown": "0.800000",
+            "avgPriceMins": 0,
+        },
+        ICEBERG,
+        MAX_ORDERS,
+    ]
