@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 COMPILE := $(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --generate-hashes --strip-extras --upgrade
 CLIENTS := $(patsubst requirements/clients/%.in,.clients/%/.installed,$(wildcard requirements/clients/*.in))
 
-.PHONY: demo test check recorded clients crash bots simulate autobahn fuzz bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher hostile schemas soak format lock clean
+.PHONY: demo test check recorded clients crash bots simulate autobahn fuzz bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher bench-dialects bench-rest hostile schemas soak format lock clean
 
 demo: $(VENV)/.run  ## a server with the built-in market on port 8000
 	$(BIN)/tickwire serve --data-dir data
@@ -41,10 +41,16 @@ autobahn: $(VENV)/.dev  ## the Autobahn test suite, server and client, into docs
 fuzz: $(VENV)/.dev  ## bytes from outside, new ones, for every parser 60 seconds; SECONDS and PARSERS name others
 	cd tests && SECONDS=$(or $(SECONDS),60) ../$(BIN)/python -m fuzz $(PARSERS)
 
-bench: bench-matcher bench-tape bench-fold bench-latency bench-orders bench-fanout  ## every benchmark
+bench: bench-matcher bench-tape bench-fold bench-latency bench-orders bench-rest bench-fanout bench-dialects  ## every benchmark
 
 bench-fanout: $(VENV)/.dev  ## delivered messages a second beside websockets.broadcast and uWebSockets
 	$(BIN)/python benchmarks/fanout.py
+
+bench-dialects: $(VENV)/.dev  ## delivered messages a second of each protocol
+	$(BIN)/python benchmarks/fanout_dialects.py
+
+bench-rest: $(VENV)/.dev  ## polling a book beside reading its stream, into docs/explanation
+	$(BIN)/python benchmarks/rest_vs_stream.py --page
 
 bench-fold: $(VENV)/.dev  ## inputs a second through tape, fold and streams
 	$(BIN)/python benchmarks/bench_fold.py

@@ -49,6 +49,7 @@ START_NS = 1_000_000_000
 """How long after the server's start a measurement begins: its clients are connected by then."""
 MARGIN_SECONDS = 3
 """Of recording beyond the measurement."""
+TEXT, PING, PONG = 0x81, 0x89, 0x8A
 BUFFER_BYTES = 1 << 18
 ANSWER_SECONDS_MAX = 5
 
@@ -101,9 +102,12 @@ class Reader(Client):
         self._begun = b""
         self._socket = connect(port, greetings=1)
         self._socket.setblocking(True)
-        self._socket.sendall(bytes((0x81, 0x80 | len(SUBSCRIBE), 0, 0, 0, 0)) + SUBSCRIBE)
+        self._send(TEXT, SUBSCRIBE)
         while len(self.received) < 2:  # the reply and the snapshot
             self._read()
+
+    def _send(self, kind: int, payload: bytes) -> None:
+        self._socket.sendall(bytes((kind, 0x80 | len(payload), 0, 0, 0, 0)) + payload)
 
     def _read(self) -> int:
         """Take in what has come; how many bytes."""
@@ -113,7 +117,11 @@ class Reader(Client):
         at = 0
         while (size := frame_size(begun[at : at + 10])) is not None and at + size <= len(begun):
             header = 2 if begun[at + 1] < 126 else 4 if begun[at + 1] == 126 else 10
-            self.received.append((now, begun[at + header : at + size]))
+            payload = begun[at + header : at + size]
+            if begun[at] == PING:
+                self._send(PONG, payload)
+            else:
+                self.received.append((now, payload))
             at += size
         self._begun = begun[at:]
         return len(data)

@@ -5,14 +5,21 @@ A test compares, so that a table can't drift from what the server does.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tickwire import limits as limits_module
 from tickwire.model.channel import BOOK_DEPTHS, BOOK_INTERVALS_MS, CANDLE_INTERVALS_NS
 from tickwire.observe.metrics import ROWS
 from tickwire.protocol.codes import CLOSE_CODES, ERROR_CODES
+from tickwire.protocol.methods import DESCRIBED
+from tickwire.protocol.orders import METHODS
+from tickwire.server.asyncapi import asyncapi
+from tickwire.server.openapi import openapi
+from tickwire.server.rest import API, OPERATIONS, STATUS
 
 HERE = Path(__file__).parent
 
@@ -23,6 +30,7 @@ LIMITS = [
     "UPGRADES_PER_SECOND_MAX", "FAILED_LOGINS_PER_MINUTE_MAX", "LIMIT_RETRY_SECONDS", "HTTP_HEADER_BYTES_MAX",
     "HTTP_HEADERS_MAX", "HTTP_PIPELINED_MAX", "TLS_HANDSHAKE_SECONDS_MAX", "HTTP_REQUEST_SECONDS_MAX",
     "HTTP_RESPONSE_SECONDS_MAX", "LOGIN_SECONDS_MAX", "IDLE_SECONDS_MAX", "PING_INTERVAL_SECONDS",
+    "HISTORY_ROWS_MAX", "HISTORY_ROWS_PER_REQUEST", "TRADES_KEPT_MAX", "CANDLES_KEPT_MAX",
 ]  # fmt: skip
 """Those that a client can meet."""
 
@@ -66,10 +74,37 @@ def of_observation() -> dict[str, str]:
     return {"metrics": "\n".join(["| metric | kind | labels | what it is |", "|---|---|---|---|", *rows])}
 
 
+def of_rest() -> dict[str, str]:
+    """The same of the page about HTTP."""
+    rows = []
+    for operation in OPERATIONS:
+        name = operation.method
+        scope = METHODS[name][1] if name in METHODS else ""
+        fixed = ", ".join(f"`{value}`" for _, value in operation.fixed)
+        asked = ", ".join(f"`{parameter}`" for parameter in operation.query)
+        text = DESCRIBED[name].summary + (f": {fixed}" if fixed else "")
+        rows.append(f"| {operation.verb} | `{API}{operation.path}` | `{name}` | {scope} | {asked} | {text} |")
+    statuses: dict[int, list[str]] = {}
+    for code, status in STATUS.items():
+        statuses.setdefault(status, []).append(f"`{code}`")
+    head = ["| | path | method | scope | query | what it is |", "|---|---|---|---|---|---|"]
+    codes = [f"| {status} | {', '.join(found)} |" for status, found in sorted(statuses.items())]
+    return {
+        "operations": "\n".join([*head, *rows]),
+        "statuses": "\n".join(["| status | `error.code` |", "|---|---|", *codes]),
+    }
+
+
 PAGES: dict[Path, Callable[[], dict[str, str]]] = {
     HERE / "protocol.md": of_the_protocol,
     HERE / "howto" / "observe.md": of_observation,
+    HERE / "reference" / "rest.md": of_rest,
 }
+DOCUMENTS: dict[Path, Callable[[], dict[str, Any]]] = {
+    HERE / "reference" / "openapi.json": openapi,
+    HERE / "reference" / "asyncapi.json": asyncapi,
+}
+"""Those that are generated whole."""
 
 
 def filled(page: Path) -> str:
@@ -83,6 +118,13 @@ def filled(page: Path) -> str:
     return text
 
 
+def written(document: dict[str, Any]) -> str:
+    """A document as its file has it."""
+    return json.dumps(document, indent=1) + "\n"
+
+
 if __name__ == "__main__":
     for page in PAGES:
         page.write_text(filled(page))
+    for path, document in DOCUMENTS.items():
+        path.write_text(written(document()))

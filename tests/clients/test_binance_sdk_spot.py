@@ -163,7 +163,11 @@ async def test_orders_fills_and_balances_are_those_of_the_ledger(tmp_path: Path,
                 keys = ("tradeId", "price", "qty", "commission", "commissionAsset")
                 check_fill(ours, *(fill[key] for key in keys))
 
-        bid = await place(client, "api", side="BUY", type="LIMIT", time_in_force="GTC", quantity=2, price=80)
+        bid = await place(
+            client, "api", side="BUY", type="LIMIT", time_in_force="GTC", quantity=2, price=80,
+            new_client_order_id="mine:1/2",  # which this client signs in percent-encoding
+        )  # fmt: skip
+        assert (await ours.customer.order(str(bid["orderId"]))).client_order_id == bid["clientOrderId"] == "mine:1/2"
         balances = amounts(await ours.customer.balances())
         account = (await client.call("api", method="account_status"))["result"]
         for told in (account, await client.call("rest", method="get_account")):

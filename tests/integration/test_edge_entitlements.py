@@ -17,6 +17,7 @@ from edge import BTC, ETH, call, edge
 from tickwire.cli.main import app
 from tickwire.errors import InvalidInput
 from tickwire.keyfile import KeyFile
+from tickwire.protocol.session import Session
 from tickwire.server.keys import KeyStore
 
 
@@ -72,7 +73,7 @@ async def test_another_login_takes_away_what_it_may_not_see() -> None:
                 "not_logged_in", "method", "this needs a login: call auth.login first"
             )  # fmt: skip
             (connection,) = server.connections
-            assert connection._session is not None
+            assert isinstance(connection._session, Session)
             assert connection._session._cursors == {}
 
 

@@ -16,6 +16,7 @@ from tickwire import connect_blocking
 from tickwire.config import ServerSettings
 from tickwire.errors import ConfigError, ConnectionLost
 from tickwire.protocol.messages import StreamMessage
+from tickwire.protocol.session import Session
 from tickwire.server.app import Server
 from tickwire.server.tls import Certificate
 
@@ -68,7 +69,9 @@ async def test_a_client_that_does_not_read_is_left_behind(authority: Authority, 
         connect(server.url, ssl=trust) as other,
     ):
         await call(ws, "subscribe", channel="book", symbols=[BTC])
-        (connection,) = (each for each in server.connections if each._session and each._session._cursors)
+        (connection,) = (
+            each for each in server.connections if isinstance(each._session, Session) and each._session._cursors
+        )
         ws.transport.pause_reading()
         async with asyncio.timeout(WAIT_SECONDS):
             while connection.ready:

@@ -19,6 +19,7 @@ from tickwire.config import FeedSpec, ServerSettings
 from tickwire.errors import ConfigError
 from tickwire.limits import FRAGMENTS_MAX, MESSAGE_BYTES_MAX
 from tickwire.protocol.codec import JSON, MSGPACK
+from tickwire.protocol.session import Session
 from tickwire.server.app import Server
 from tickwire.server.pipeline import restore
 from tickwire.tape.sqlite import open_tape
@@ -132,7 +133,7 @@ async def test_a_fault_of_ours_closes_1011_and_only_that_connection(
     async with connect(server.url) as ws, connect(server.url) as other:
         await call(other, "subscribe", channel="book", symbols=[BTC])
         with monkeypatch.context() as patched:
-            patched.setattr("tickwire.protocol.session.instrument_info", lambda *_: 1 // 0)
+            patched.setattr("tickwire.protocol.reader.instrument_info", lambda *_: 1 // 0)
             with pytest.raises(ConnectionClosed):
                 await call(ws, "instruments")
         assert ws.close_code == 1011
@@ -187,7 +188,7 @@ async def test_nothing_follows_a_close_frame(server: Server) -> None:
 async def test_a_socket_that_fails_does_not_reach_the_others(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     async with connect(server.url) as ws, connect(server.url) as other:
         await call(ws, "subscribe", channel="book", symbols=[BTC])
-        (broken,) = (c for c in server.connections if c._session is not None and c._session._cursors)
+        (broken,) = (c for c in server.connections if isinstance(c._session, Session) and c._session._cursors)
         await call(other, "subscribe", channel="book", symbols=[BTC])
         real, written = broken._transport, asyncio.Event()
 

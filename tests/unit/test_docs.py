@@ -21,6 +21,8 @@ def test_the_generated_tables_are_up_to_date() -> None:
     spec.loader.exec_module(generate)
     for page in generate.PAGES:
         assert generate.filled(page) == page.read_text(), "run: python docs/generate.py"
+    for path, document in generate.DOCUMENTS.items():
+        assert path.read_text() == generate.written(document()), "run: python docs/generate.py"
     for code in (*ERROR_CODES, *CLOSE_CODES):
         assert re.search(rf"^\| `?{code}`? \|", PROTOCOL, re.MULTILINE)
 

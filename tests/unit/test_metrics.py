@@ -15,7 +15,7 @@ from tickwire.meters import FAST_NS, Histogram, Meters
 from tickwire.model.channel import StreamKey
 from tickwire.model.records import FeedStatus
 from tickwire.observe.metrics import ROWS, Metrics, Observed
-from tickwire.protocol.codec import JSON, MSGPACK
+from tickwire.protocol.codec import JSON, MSGPACK, NativeCodec
 from tickwire.protocol.session import ALL_METHODS
 from tickwire.streams.log import Cursor, Log, Retention
 from tickwire.tape.memory import MemoryTape
@@ -33,6 +33,9 @@ LIBRARY = {
 """Those of prometheus-client that the dashboard and the page name."""
 
 
+CODEC = NativeCodec(JSON, World().renderer)
+
+
 class FakeClient:
     """A connection, as far as metrics see one."""
 
@@ -42,7 +45,7 @@ class FakeClient:
         self.unsent_bytes = unsent
         self.lagging: dict[Cursor, None] = {}
         for count in behind:
-            cursor = Cursor(Log(BOOK, encoding, 100), ListSink(encoding))
+            cursor = Cursor(Log(BOOK, CODEC, 100), ListSink(encoding))
             cursor.index, cursor.seq = 0, 100 - count
             self.lagging[cursor] = None
 

@@ -142,9 +142,26 @@ def ticker(symbol: str, *, last: int, open_: int) -> Ticker:
             '{"bid":null,"bid_size":null,"ask":null,"ask_size":null,"ts_event":0}',
         ),
         (
-            Candle(BTC, 9, T, 60_000_000_000, 1_699_999_980_000_000_000, 100, 110, 90, 105, 1_234, 123_456, 7, True, 234, 456),
+            Candle(
+                BTC,
+                9,
+                T,
+                60_000_000_000,
+                1_699_999_980_000_000_000,
+                100,
+                110,
+                90,
+                105,
+                1_234,
+                123_456,
+                7,
+                True,
+                234,
+                456,
+            ),
             '{"interval":"1m","start":1699999980000000000,"open":"1.00","high":"1.10","low":"0.90","close":"1.05",'
-            '"volume":"1.234","quote_volume":"1.23456","trades":7,"closed":true,"buy_volume":"0.234","buy_quote_volume":"0.00456"}',
+            '"volume":"1.234","quote_volume":"1.23456","trades":7,"closed":true,'
+            '"buy_volume":"0.234","buy_quote_volume":"0.00456"}',
         ),
         (  # 0.25 x 1, and no decimals that the steps don't have
             Candle(ES, 9, T, 86_400_000_000_000, 0, 4, 4, 4, 4, 3, 12, 1, False),

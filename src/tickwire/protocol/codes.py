@@ -56,7 +56,9 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "kill_switch": ErrorCode("the account or the instrument is switched off", "ask the operator"),
     "would_take": ErrorCode("a post-only order would match at once", "give a price that rests"),
     "would_not_fill": ErrorCode("a fill-or-kill order can't be filled whole", "ask less, or use ioc"),
-    "would_trigger": ErrorCode("the stop price is already reached", "give one that the last trade has not reached, or no stop"),
+    "would_trigger": ErrorCode(
+        "the stop price is already reached", "give one that the last trade has not reached, or no stop"
+    ),
     "would_increase": ErrorCode("a reduce-only order would not reduce the position", "ask `account.positions`"),
     "deadline_passed": ErrorCode("the order came after its deadline", "decide anew"),
     "duplicate_id": ErrorCode("this id was used before with other content", "use a new id"),
@@ -83,6 +85,7 @@ CLOSE_CODES: dict[int, str] = {
     4101: "far more requests than the session may make: reconnect after `retry_after` seconds, and go on slower",
     4102: "the key is logged in on as many connections as it may: reconnect after `retry_after` seconds",
     4103: "nobody logged in, nothing subscribed, nothing asked for: reconnect when there is something to ask for",
+    4400: "a message of a dialect was wrong; the error before it says how: do not reconnect before that is mended",
     4401: "not logged in in time, where a key is required: do not reconnect without one",
     4403: "the session's key was revoked: do not reconnect with it",
     4409: "another session of the key has taken over: do not reconnect",

@@ -383,6 +383,30 @@ def test_unknown_orders(exchange: Exchange) -> None:
     )
 
 
+def test_an_order_of_another_symbol_is_unknown(exchange: Exchange) -> None:
+    other = Instrument(
+        venue="SIM",
+        base="ETH",
+        quote="USDT",
+        asset_class="crypto",
+        tick_size="0.01",
+        lot_size="0.001",
+        kind="matched",
+        book="orders",
+    )
+    exchange.world.do(ListInstrument(other))
+    exchange.rest("POST", "/order", exchange.alice, **LIMIT, newClientOrderId="mine")
+    client = exchange.connect()
+    for named in ({"orderId": 1}, {"origClientOrderId": "mine"}):
+        params: dict[str, Any] = {"symbol": "ETHUSDT", **named}
+        assert client.error("order.status", exchange.alice, **params)[1] == -2013
+        assert client.error("order.cancel", exchange.alice, **params)[1] == -2011
+    assert client.error("openOrders.cancelAll", exchange.alice, symbol="ETHUSDT")[1] == -2011
+    assert client.result("openOrders.status", exchange.alice, symbol="ETHUSDT") == []
+    assert client.result("allOrders", exchange.alice, symbol="ETHUSDT") == []
+    assert len(exchange.market.open_orders_of("a")) == 1
+
+
 def test_two_ids_of_two_orders(exchange: Exchange) -> None:
     exchange.rest("POST", "/order", exchange.alice, **LIMIT, newClientOrderId="mine")
     params = {"symbol": "BTCUSDT", "orderId": 1}

@@ -12,7 +12,7 @@ from binance_api import Exchange
 from support import order
 from tickwire.dialects.binance.operations import METHODS, OPERATIONS, PATHS
 from tickwire.model.instrument import Instrument
-from tickwire.model.records import ListInstrument
+from tickwire.model.records import ListInstrument, Transfer
 
 ETH = Instrument(
     venue="V", base="ETH", quote="USDT", asset_class="crypto", tick_size="0.1", lot_size="0.01", kind="mirrored"
@@ -150,12 +150,21 @@ def test_several_symbols(exchange: Exchange) -> None:
 
 def test_spans_of_time(exchange: Exchange) -> None:
     now = exchange.now_ms
+
+    def get(path: str, **params: Any) -> Any:
+        return exchange.rest("GET", f"/{path}", **SYMBOL, **params).body
+
     assert [row["a"] for row in exchange.rest("GET", "/aggTrades", **SYMBOL, startTime=now).body] == [1, 2]
     assert exchange.rest("GET", "/aggTrades", **SYMBOL, startTime=now + 1).body == []
     assert exchange.rest("GET", "/aggTrades", **SYMBOL, endTime=now - 1).body == []
     # in microseconds: the trades happened at its beginning
     assert len(exchange.rest("GET", "/aggTrades", **SYMBOL, endTime=now * 1_000).body) == 2
     assert exchange.rest("GET", "/aggTrades", **SYMBOL, endTime=now * 1_000 - 1).body == []
+    exchange.clock.ns += 700_000
+    exchange.world.do(order("buy", 10_100, 1))
+    assert exchange.now_ms == now + 1
+    assert [row["a"] for row in get("aggTrades", startTime=now + 1, endTime=now + 1)] == [3]
+    assert get("aggTrades", startTime=now + 1, endTime=(now + 1) * 1_000 + 699) == []
     hour = 3_600_000
     (east,) = exchange.rest("GET", "/klines", **SYMBOL, interval="1d", timeZone="8").body
     (west,) = exchange.rest("GET", "/klines", **SYMBOL, interval="1d", timeZone="-3:30").body
@@ -191,8 +200,11 @@ def test_an_account(exchange: Exchange) -> None:
         "uid": 3904355907,
     }
     assert exchange.rest("GET", "/account", exchange.alice).body == account
-    nobody = exchange.hmac("nobody", "read")
-    assert client.result("account.status", nobody, omitZeroBalances=True)["balances"] == []
+    exchange.world.do(Transfer("gone", "BTC", "1", "in"), Transfer("gone", "BTC", "-1", "out"))
+    gone = exchange.hmac("gone", "read")
+    zero = {"asset": "BTC", "free": "0.00000000", "locked": "0.00000000"}
+    assert client.result("account.status", gone)["balances"] == [zero]
+    assert client.result("account.status", gone, omitZeroBalances=True)["balances"] == []
     assert client.result("account.commission", exchange.alice, **SYMBOL) == {
         "symbol": "BTCUSDT",
         "standardCommission": dict.fromkeys(("maker", "taker", "buyer", "seller"), "0.00000000"),

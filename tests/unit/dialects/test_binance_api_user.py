@@ -348,6 +348,13 @@ def test_a_subscription_begins_where_things_stand(exchange: Exchange) -> None:
     assert reports(client, "x", "z") == [("TRADE", "0.10000000")]
 
 
+def test_what_orders_hold_is_no_money_that_came(exchange: Exchange) -> None:
+    exchange.world.do(order("buy", 10_000, 300))
+    client = follow(exchange)
+    exchange.world.do(Transfer("a", "USDT", "2", "t"))
+    assert [event.get("d") for event in events(client)] == ["2.00000000", None]
+
+
 def test_clients_share_what_is_written_for_them(exchange: Exchange) -> None:
     first, second, other = follow(exchange), follow(exchange), follow(exchange, "timeUnit=MICROSECOND")
     exchange.world.do(order("buy", 10_000, 300))

@@ -51,27 +51,30 @@ def plain(value: Any) -> Any:
 def test_depth(world: VenueWorld) -> None:
     assert plain(market_data.depth(world.services, BTC, 1)) == {
         "lastUpdateId": 7,
-        "bids": [["100.00", "0.003"]],
-        "asks": [["102.00", "0.004"]],
+        "bids": [["100.00000000", "0.00300000"]],
+        "asks": [["102.00000000", "0.00400000"]],
     }
-    assert plain(market_data.depth(world.services, BTC, 100))["bids"] == [["100.00", "0.003"], ["99.00", "0.006"]]
+    assert plain(market_data.depth(world.services, BTC, 100))["bids"] == [
+        ["100.00000000", "0.00300000"],
+        ["99.00000000", "0.00600000"],
+    ]
 
 
 def test_trades(world: VenueWorld) -> None:
     rows = plain(market_data.trades(world.services, BTC, 500, MS))
     assert rows[0] == {
         "id": 1,
-        "price": "101.00",
-        "qty": "0.002",
-        "quoteQty": "0.20200",
+        "price": "101.00000000",
+        "qty": "0.00200000",
+        "quoteQty": "0.20200000",
         "time": START + 3,
         "isBuyerMaker": False,
         "isBestMatch": True,
     }
     assert [(row["id"], row["qty"], row["isBuyerMaker"]) for row in rows[1:]] == [
-        (2, "0.003", False),
-        (3, "0.003", False),
-        (4, "0.001", True),
+        (2, "0.00300000", False),
+        (3, "0.00300000", False),
+        (4, "0.00100000", True),
     ]
     assert [row["id"] for row in plain(market_data.trades(world.services, BTC, 2, MS))] == [3, 4]
     assert [row["id"] for row in plain(market_data.trades(world.services, BTC, 2, MS, from_id=2))] == [2, 3]
@@ -86,8 +89,8 @@ def test_agg_trades(world: VenueWorld) -> None:
     rows = asked()
     assert rows[0] == {
         "a": 1,
-        "p": "101.00",
-        "q": "0.005",
+        "p": "101.00000000",
+        "q": "0.00500000",
         "f": 1,
         "l": 2,
         "T": START + 3,
@@ -95,8 +98,8 @@ def test_agg_trades(world: VenueWorld) -> None:
         "M": True,
     }
     assert [(row["a"], row["q"], row["f"], row["l"], row["m"]) for row in rows[1:]] == [
-        (3, "0.003", 3, 3, False),
-        (4, "0.001", 4, 4, True),
+        (3, "0.00300000", 3, 3, False),
+        (4, "0.00100000", 4, 4, True),
     ]
     assert [row["a"] for row in asked(1)] == [4]
     assert [row["a"] for row in asked(2, from_id=2)] == [3, 4]
@@ -126,22 +129,32 @@ def test_klines_have_no_holes(world: VenueWorld) -> None:
     world.until((MINUTE + 180_500) * MS, order("sell", 10_000, 2))
     first = [
         MINUTE,
-        "101.00",
-        "102.00",
-        "100.00",
-        "100.00",
-        "0.009",
+        "101.00000000",
+        "102.00000000",
+        "100.00000000",
+        "100.00000000",
+        "0.00900000",
         MINUTE + 59_999,
-        "0.91100",
+        "0.91100000",
         4,
-        "0.008",
-        "0.81100",
+        "0.00800000",
+        "0.81100000",
         "0",
     ]
-    flat = ["100.00"] * 4 + ["0.000"]
-    rest = ["0.00000", 0, "0.000", "0.00000", "0"]
+    flat = ["100.00000000"] * 4 + ["0.00000000"]
+    rest = ["0.00000000", 0, "0.00000000", "0.00000000", "0"]
     holes = [[MINUTE + n * 60_000, *flat, MINUTE + n * 60_000 + 59_999, *rest] for n in (1, 2)]
-    now = [MINUTE + 180_000, *flat[:4], "0.002", MINUTE + 239_999, "0.20000", 1, "0.000", "0.00000", "0"]
+    now = [
+        MINUTE + 180_000,
+        *flat[:4],
+        "0.00200000",
+        MINUTE + 239_999,
+        "0.20000000",
+        1,
+        "0.00000000",
+        "0.00000000",
+        "0",
+    ]
     assert klines(world, "1m") == [first, *holes, now]
     assert klines(world, "1m", 2) == [holes[1], now]
     assert klines(world, "1m", start=(MINUTE + 1) * MS) == [*holes, now]
@@ -162,7 +175,7 @@ def test_klines_of_every_interval(world: VenueWorld, interval: str) -> None:
     while len(ends) < 1_000 and ends[-1] > period.start_of(START_NS):
         ends.append(period.after(ends[-1], -1))
     assert [row[0] for row in rows] == [start // MS for start in reversed(ends)]
-    assert rows[-1][4:6] == ["100.00", "0.002"]
+    assert rows[-1][4:6] == ["100.00000000", "0.00200000"]
     whole = rows[0][0] == period.start_of(START_NS) // MS
     assert sum(row[8] for row in rows) == (5 if whole else 1)
     for row, after in pairwise(rows):
@@ -183,22 +196,22 @@ def test_klines_before_the_first_trade() -> None:
 
 STATS = {
     "symbol": "BTCUSDT",
-    "priceChange": "-1.00",
+    "priceChange": "-1.00000000",
     "priceChangePercent": "-0.990",
     "weightedAvgPrice": "101.22222222",
-    "openPrice": "101.00",
-    "highPrice": "102.00",
-    "lowPrice": "100.00",
-    "lastPrice": "100.00",
-    "volume": "0.009",
-    "quoteVolume": "0.91100",
+    "openPrice": "101.00000000",
+    "highPrice": "102.00000000",
+    "lowPrice": "100.00000000",
+    "lastPrice": "100.00000000",
+    "volume": "0.00900000",
+    "quoteVolume": "0.91100000",
     "openTime": MINUTE - DAY + 60_000,
     "closeTime": START + 4,
     "firstId": 1,
     "lastId": 4,
     "count": 4,
 }
-TOP = {"bidPrice": "100.00", "bidQty": "0.003", "askPrice": "102.00", "askQty": "0.004"}
+TOP = {"bidPrice": "100.00000000", "bidQty": "0.00300000", "askPrice": "102.00000000", "askQty": "0.00400000"}
 ONLY_FULL = ("priceChange", "priceChangePercent", "weightedAvgPrice")
 
 
@@ -207,7 +220,7 @@ def short(stats: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_ticker_24hr(world: VenueWorld) -> None:
-    day = STATS | TOP | {"prevClosePrice": "0.00", "lastQty": "0.001"}
+    day = STATS | TOP | {"prevClosePrice": "0.00000000", "lastQty": "0.00100000"}
     assert plain(market_data.ticker_24hr(world.services, BTC, MS)) == day
     assert plain(market_data.ticker_24hr(world.services, BTC, MS, "MINI")) == short(STATS)
 
@@ -215,10 +228,10 @@ def test_ticker_24hr(world: VenueWorld) -> None:
 def test_ticker_24hr_of_what_was_not_traded() -> None:
     empty = plain(market_data.ticker_24hr(VenueWorld().services, BTC, MS))
     prices = ("priceChange", "openPrice", "highPrice", "lowPrice", "lastPrice", "prevClosePrice", "bidPrice")
-    assert {empty[field] for field in prices} == {"0.00"}
+    assert {empty[field] for field in prices} == {"0.00000000"}
     assert (empty["priceChangePercent"], empty["weightedAvgPrice"]) == ("0.000", "0.00000000")
     assert (empty["firstId"], empty["lastId"], empty["count"]) == (-1, -1, 0)
-    assert (empty["lastQty"], empty["volume"], empty["quoteVolume"]) == ("0.000", "0.000", "0.00000")
+    assert (empty["lastQty"], empty["volume"], empty["quoteVolume"]) == ("0.00000000", "0.00000000", "0.00000000")
 
 
 def test_ticker_of_a_window(world: VenueWorld) -> None:
@@ -227,7 +240,7 @@ def test_ticker_of_a_window(world: VenueWorld) -> None:
     assert plain(market_data.ticker_window(world.services, BTC, 3_600 * SECOND_NS, MS, "MINI")) == short(hour)
     world.do(order("sell", 10_000, 1), ms=180_000)
     minutes = plain(market_data.ticker_window(world.services, BTC, 120 * SECOND_NS, MS))
-    assert (minutes["count"], minutes["firstId"], minutes["volume"]) == (1, 5, "0.001")
+    assert (minutes["count"], minutes["firstId"], minutes["volume"]) == (1, 5, "0.00100000")
 
 
 def test_ticker_of_the_day(world: VenueWorld) -> None:
@@ -238,7 +251,7 @@ def test_ticker_of_the_day(world: VenueWorld) -> None:
 
 
 def test_prices(world: VenueWorld) -> None:
-    assert plain(market_data.ticker_price(world.services, BTC)) == {"symbol": "BTCUSDT", "price": "100.00"}
+    assert plain(market_data.ticker_price(world.services, BTC)) == {"symbol": "BTCUSDT", "price": "100.00000000"}
     assert plain(market_data.ticker_book(world.services, BTC)) == {"symbol": "BTCUSDT"} | TOP
     average = {"mins": 5, "price": "101.22222222", "closeTime": START + 4}
     assert plain(market_data.avg_price(world.services, BTC, MS)) == average
@@ -248,9 +261,19 @@ def test_prices(world: VenueWorld) -> None:
 
 # ---- exchangeInfo --------------------------------------------------------------------------------------
 
-PRICE = {"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "10000000000000000.00", "tickSize": "0.01"}
-LOT = {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "1000000000000000.000", "stepSize": "0.001"}
-NOTIONAL = {"filterType": "MIN_NOTIONAL", "minNotional": "0.00000", "applyToMarket": True, "avgPriceMins": 0}
+PRICE = {
+    "filterType": "PRICE_FILTER",
+    "minPrice": "0.01000000",
+    "maxPrice": "10000000000000000.00000000",
+    "tickSize": "0.01000000",
+}
+LOT = {
+    "filterType": "LOT_SIZE",
+    "minQty": "0.00100000",
+    "maxQty": "1000000000000000.00000000",
+    "stepSize": "0.00100000",
+}
+NOTIONAL = {"filterType": "MIN_NOTIONAL", "minNotional": "0.00000000", "applyToMarket": True, "avgPriceMins": 0}
 ICEBERG = {"filterType": "ICEBERG_PARTS", "limit": 100}
 MAX_ORDERS = {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 1000}
 SYMBOL = {
@@ -319,7 +342,7 @@ def test_filters_say_the_limits_of_the_instrument() -> None:
     )
     assert filters(limited) == [
         PRICE,
-        LOT | {"minQty": "0.00010", "maxQty": "100", "stepSize": "0.00010"},
+        LOT | {"minQty": "0.00010000", "maxQty": "100", "stepSize": "0.00010000"},
         NOTIONAL | {"minNotional": "5"},
         {
             "filterType": "NOTIONAL",

@@ -79,7 +79,7 @@ def test_the_address_says_whether_payloads_are_wrapped(path: str, combined: bool
     traded(world)
     (message,) = client.said()
     assert ("stream" in message) is combined
-    assert (message["data"] if combined else message)["q"] == "0.002"
+    assert (message["data"] if combined else message)["q"] == "0.00200000"
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_what_a_subscription_begins_with_follows_the_answer() -> None:
     client = world.open("/ws")
     assert client.ask("SUBSCRIBE", "btcusdt@bookTicker", "btcusdt@depth5")["result"] is None
     assert client.first == [
-        {"u": 1, "s": "BTCUSDT", "b": "100.00", "B": "0.001", "a": "0.00", "A": "0.000"},
-        {"lastUpdateId": 1, "bids": [["100.00", "0.001"]], "asks": []},
+        {"u": 1, "s": "BTCUSDT", "b": "100.00000000", "B": "0.00100000", "a": "0.00000000", "A": "0.00000000"},
+        {"lastUpdateId": 1, "bids": [["100.00000000", "0.00100000"]], "asks": []},
     ]
 
 

@@ -65,17 +65,17 @@ def test_trade() -> None:
         "E": START + 3,
         "s": "BTCUSDT",
         "t": 1,
-        "p": "101.00",
-        "q": "0.002",
+        "p": "101.00000000",
+        "q": "0.00200000",
         "T": START + 3,
         "m": False,
         "M": True,
     }
-    assert (second["t"], second["p"], second["q"]) == (2, "101.00", "0.003")
-    assert (third["t"], third["p"], third["q"]) == (3, "102.00", "0.003")
+    assert (second["t"], second["p"], second["q"]) == (2, "101.00000000", "0.00300000")
+    assert (third["t"], third["p"], third["q"]) == (3, "102.00000000", "0.00300000")
     world.do(order("sell", 10_000, 1))
     (sold,) = client.said()
-    assert (sold["t"], sold["p"], sold["q"], sold["m"]) == (4, "100.00", "0.001", True)
+    assert (sold["t"], sold["p"], sold["q"], sold["m"]) == (4, "100.00000000", "0.00100000", True)
 
 
 def test_agg_trade_is_what_one_order_took_at_one_price() -> None:
@@ -86,19 +86,19 @@ def test_agg_trade_is_what_one_order_took_at_one_price() -> None:
         "E": START + 3,
         "s": "BTCUSDT",
         "a": 1,
-        "p": "101.00",
-        "q": "0.005",
+        "p": "101.00000000",
+        "q": "0.00500000",
         "f": 1,
         "l": 2,
         "T": START + 3,
         "m": False,
         "M": True,
     }
-    assert (second["a"], second["p"], second["q"], second["f"], second["l"]) == (3, "102.00", "0.003", 3, 3)
+    assert (second["a"], second["p"], second["q"], second["f"], second["l"]) == (3, "102.00000000", "0.00300000", 3, 3)
     world.do(order("sell", 10_000, 1), order("sell", 10_000, 2))  # two orders in one transaction
     assert [(m["a"], m["q"], m["f"], m["l"], m["m"]) for m in client.said()] == [
-        (4, "0.001", 4, 4, True),
-        (5, "0.002", 5, 5, True),
+        (4, "0.00100000", 4, 4, True),
+        (5, "0.00200000", 5, 5, True),
     ]
 
 
@@ -111,10 +111,13 @@ def test_trades_of_a_mirrored_venue_have_its_time_and_are_not_put_together() -> 
         VenueTrade(symbol, "x2", 5_001, 3, None, 0),
     )
     one, two, first, second = client.said()
-    assert (one["t"], one["p"], one["q"], one["m"]) == (1, "2500.5", "1.2", True)
+    assert (one["t"], one["p"], one["q"], one["m"]) == (1, "2500.50000000", "1.20000000", True)
     assert (one["E"], one["T"]) == (START + 2, START - 7)
-    assert (two["t"], two["q"], two["T"], two["m"]) == (2, "0.3", START + 2, False)
-    assert [(m["a"], m["q"], m["f"], m["l"]) for m in (first, second)] == [(1, "1.2", 1, 1), (2, "0.3", 2, 2)]
+    assert (two["t"], two["q"], two["T"], two["m"]) == (2, "0.30000000", START + 2, False)
+    assert [(m["a"], m["q"], m["f"], m["l"]) for m in (first, second)] == [
+        (1, "1.20000000", 1, 1),
+        (2, "0.30000000", 2, 2),
+    ]
 
 
 # ---- the book ------------------------------------------------------------------------------------------
@@ -133,8 +136,8 @@ def test_depth_at_100_ms_is_the_change_of_a_window() -> None:
             "s": "BTCUSDT",
             "U": 6,
             "u": 10,
-            "b": [["100.60", "0.001"], ["100.50", "0.003"]],
-            "a": [["101.00", "0.000"], ["102.00", "0.004"], ["103.00", "0.009"]],
+            "b": [["100.60000000", "0.00100000"], ["100.50000000", "0.00300000"]],
+            "a": [["101.00000000", "0.00000000"], ["102.00000000", "0.00400000"], ["103.00000000", "0.00900000"]],
         }
     ]
 
@@ -147,7 +150,7 @@ def test_depth_at_a_second(name: str) -> None:
     world.do(ms=100)
     (update,) = client.said()
     assert (update["U"], update["u"], update["E"]) == (6, 6, START + 3)
-    assert update["a"] == [["101.00", "0.000"], ["102.00", "0.004"]]
+    assert update["a"] == [["101.00000000", "0.00000000"], ["102.00000000", "0.00400000"]]
 
 
 def test_of_a_replaced_book_the_numbers_are_missing() -> None:
@@ -161,7 +164,7 @@ def test_of_a_replaced_book_the_numbers_are_missing() -> None:
     world.do(ms=100)
     (update,) = client.said()
     assert (update["U"], update["u"]) == (4, 4)
-    assert (update["b"], update["a"]) == ([["44.5", "0.5"]], [["46.0", "0.2"]])
+    assert (update["b"], update["a"]) == ([["44.50000000", "0.50000000"]], [["46.00000000", "0.20000000"]])
     world.do(VenueBookSnapshot(symbol, [(80, 1)], [(82, 1)], 0))
     world.do(ms=100)
     assert client.said() == []
@@ -174,28 +177,30 @@ def test_partial_depth(levels: int, speed: str, ms: int) -> None:
     world.do(*[order("buy", 10_000 - n, n + 1) for n in range(25)], order("sell", 10_100, 2))
     client = world.open(f"/ws/btcusdt@depth{levels}{speed}")
     bids = [[f"{99 if n else 100}.{(100 - n) % 100:02d}", f"0.{n + 1:03d}"] for n in range(levels)]
-    assert client.first == [{"lastUpdateId": 26, "bids": bids, "asks": [["101.00", "0.002"]]}]
+    assert client.first == [{"lastUpdateId": 26, "bids": bids, "asks": [["101.00000000", "0.00200000"]]}]
     world.do(order("sell", 10_099, 1))
     assert client.said() == []
     world.do(ms=ms)
-    asks = [["100.99", "0.001"], ["101.00", "0.002"]]
+    asks = [["100.99000000", "0.00100000"], ["101.00000000", "0.00200000"]]
     assert client.said() == [{"lastUpdateId": 27, "bids": bids, "asks": asks}]
 
 
 def test_book_ticker() -> None:
     world, client = stream("btcusdt@bookTicker")
-    before = {"u": 5, "s": "BTCUSDT", "b": "100.00", "B": "0.004", "a": "101.00", "A": "0.005"}
+    before = {"u": 5, "s": "BTCUSDT", "b": "100.00000000", "B": "0.00400000", "a": "101.00000000", "A": "0.00500000"}
     assert client.first == [before]
-    assert client.said() == [before | {"u": 6, "a": "102.00", "A": "0.004"}]
+    assert client.said() == [before | {"u": 6, "a": "102.00000000", "A": "0.00400000"}]
     world.do(order("buy", 10_200, 4))
-    assert client.said() == [before | {"u": 7, "a": "0.00", "A": "0.000"}]
+    assert client.said() == [before | {"u": 7, "a": "0.00000000", "A": "0.00000000"}]
 
 
 def test_book_ticker_without_a_book_counts_quotes() -> None:
     world = VenueWorld(EUR)
     client = world.open("/ws/eurusd@bookTicker")
     world.do(VenueQuote(EUR.symbol, 10_850, 1_000, 10_852, 2_000, 0))
-    assert client.said() == [{"u": 1, "s": "EURUSD", "b": "1.0850", "B": "1000", "a": "1.0852", "A": "2000"}]
+    assert client.said() == [
+        {"u": 1, "s": "EURUSD", "b": "1.08500000", "B": "1000.00000000", "a": "1.08520000", "A": "2000.00000000"}
+    ]
 
 
 # ---- tickers -------------------------------------------------------------------------------------------
@@ -204,32 +209,32 @@ MINI = {
     "e": "24hrMiniTicker",
     "E": START + 1003,
     "s": "BTCUSDT",
-    "c": "102.00",
-    "o": "101.00",
-    "h": "102.00",
-    "l": "101.00",
-    "v": "0.008",
-    "q": "0.81100",
+    "c": "102.00000000",
+    "o": "101.00000000",
+    "h": "102.00000000",
+    "l": "101.00000000",
+    "v": "0.00800000",
+    "q": "0.81100000",
 }
 FULL = {
     "e": "24hrTicker",
     "E": START + 1003,
     "s": "BTCUSDT",
-    "p": "1.00",
+    "p": "1.00000000",
     "P": "0.990",
     "w": "101.37500000",
-    "x": "0.00",
-    "c": "102.00",
-    "Q": "0.003",
-    "b": "100.00",
-    "B": "0.004",
-    "a": "102.00",
-    "A": "0.004",
-    "o": "101.00",
-    "h": "102.00",
-    "l": "101.00",
-    "v": "0.008",
-    "q": "0.81100",
+    "x": "0.00000000",
+    "c": "102.00000000",
+    "Q": "0.00300000",
+    "b": "100.00000000",
+    "B": "0.00400000",
+    "a": "102.00000000",
+    "A": "0.00400000",
+    "o": "101.00000000",
+    "h": "102.00000000",
+    "l": "101.00000000",
+    "v": "0.00800000",
+    "q": "0.81100000",
     "O": 1_699_999_980_000 - DAY + 60_000,  # the minute in progress and 1,439 before it
     "C": START + 1003,
     "F": 1,
@@ -273,13 +278,13 @@ def test_ticker() -> None:
     world.do(order("sell", 10_000, 1), ms=DAY + 60_000)
     world.do(ms=1000)
     (payload,) = client.said()[-1:]
-    assert (payload["x"], payload["c"], payload["Q"]) == ("102.00", "100.00", "0.001")
+    assert (payload["x"], payload["c"], payload["Q"]) == ("102.00000000", "100.00000000", "0.00100000")
     assert (payload["F"], payload["L"], payload["n"]) == (4, 4, 1)
-    assert (payload["p"], payload["P"], payload["w"]) == ("0.00", "0.000", "100.00000000")
-    assert (payload["v"], payload["q"], payload["B"]) == ("0.001", "0.10000", "0.003")
+    assert (payload["p"], payload["P"], payload["w"]) == ("0.00000000", "0.000", "100.00000000")
+    assert (payload["v"], payload["q"], payload["B"]) == ("0.00100000", "0.10000000", "0.00300000")
     world.do(order("sell", 10_000, 1), ms=60_000)
     world.do(ms=1000)
-    assert [payload["x"] for payload in client.said()] == ["102.00"]
+    assert [payload["x"] for payload in client.said()] == ["102.00000000"]
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -306,7 +311,7 @@ def test_arrays_have_what_has_changed(name: str, row: dict[str, Any]) -> None:
     world.do(VenueTrade(MIRROR.symbol, "x", 5_000, 1, "buy", 0), ms=500)
     world.do(ms=500)
     ((changed,),) = client.said()
-    assert (changed["s"], changed["c"], changed["v"]) == ("ETHUSD", "2500.0", "0.1")
+    assert (changed["s"], changed["c"], changed["v"]) == ("ETHUSD", "2500.00000000", "0.10000000")
     world.do(ms=1000)
     assert client.said() == []
 
@@ -318,7 +323,7 @@ def test_a_percentage_falls_and_is_rounded_away_from_zero() -> None:
     world.do(order("sell", 2_998, 2), order("buy", 2_998, 2))
     world.do(ms=1000)
     (payload,) = client.said()
-    assert (payload["p"], payload["P"], payload["w"]) == ("-0.02", "-0.067", "29.98666667")
+    assert (payload["p"], payload["P"], payload["w"]) == ("-0.02000000", "-0.067", "29.98666667")
 
 
 # ---- averages ------------------------------------------------------------------------------------------
@@ -341,9 +346,9 @@ def test_avg_price() -> None:
 
 def test_reference_price() -> None:
     world, client = stream("btcusdt@referencePrice")
-    assert client.first == [{"e": "referencePrice", "s": "BTCUSDT", "r": "100.50", "t": START + 2}]
+    assert client.first == [{"e": "referencePrice", "s": "BTCUSDT", "r": "100.50000000", "t": START + 2}]
     world.do(ms=1000)
-    assert client.said() == [{"e": "referencePrice", "s": "BTCUSDT", "r": "102.00", "t": START + 1003}]
+    assert client.said() == [{"e": "referencePrice", "s": "BTCUSDT", "r": "102.00000000", "t": START + 1003}]
     empty = VenueWorld().open("/ws/btcusdt@referencePrice")
     assert [payload["r"] for payload in empty.first] == [None]
 
@@ -367,16 +372,16 @@ def test_kline() -> None:
             "i": "1m",
             "f": 1,
             "L": 4,
-            "o": "101.00",
-            "c": "100.00",
-            "h": "102.00",
-            "l": "100.00",
-            "v": "0.009",
+            "o": "101.00000000",
+            "c": "100.00000000",
+            "h": "102.00000000",
+            "l": "100.00000000",
+            "v": "0.00900000",
             "n": 4,
             "x": False,
-            "q": "0.91100",
-            "V": "0.008",
-            "Q": "0.81100",
+            "q": "0.91100000",
+            "V": "0.00800000",
+            "Q": "0.81100000",
             "B": "0",
         },
     }
@@ -387,8 +392,8 @@ def test_kline() -> None:
     world.until((minute + 60_000) * 1_000_000)
     closed, opened = client.said()
     assert closed == payload | {"E": minute + 60_000, "k": payload["k"] | {"x": True}}
-    flat: dict[str, Any] = dict.fromkeys(("o", "c", "h", "l"), "100.00") | dict.fromkeys(("v", "V"), "0.000")
-    flat |= {"q": "0.00000", "Q": "0.00000", "f": -1, "L": -1, "n": 0, "x": False}
+    flat: dict[str, Any] = dict.fromkeys(("o", "c", "h", "l"), "100.00000000") | dict.fromkeys(("v", "V"), "0.00000000")
+    flat |= {"q": "0.00000000", "Q": "0.00000000", "f": -1, "L": -1, "n": 0, "x": False}
     k = payload["k"] | {"t": minute + 60_000, "T": minute + 119_999} | flat
     assert opened == payload | {"E": minute + 60_000, "k": k}
 
@@ -400,13 +405,13 @@ def test_klines_of_a_second_come_every_second_and_none_is_left_out() -> None:
     world.until((START + 4000) * 1_000_000)
     rows = [(m["k"]["t"] - START, m["k"]["c"], m["k"]["n"], m["k"]["x"]) for m in client.said()]
     assert rows == [
-        (0, "102.00", 3, True),
-        (1000, "102.00", 0, False),
-        (1000, "102.00", 0, True),
-        (2000, "102.00", 0, True),
-        (3000, "100.00", 1, False),
-        (3000, "100.00", 1, True),
-        (4000, "100.00", 0, False),
+        (0, "102.00000000", 3, True),
+        (1000, "102.00000000", 0, False),
+        (1000, "102.00000000", 0, True),
+        (2000, "102.00000000", 0, True),
+        (3000, "100.00000000", 1, False),
+        (3000, "100.00000000", 1, True),
+        (4000, "100.00000000", 0, False),
     ]
 
 
@@ -443,7 +448,7 @@ def test_every_interval(interval: str) -> None:
     world, _ = stream()
     firsts = world.open(f"/ws/btcusdt@kline_{interval}/btcusdt@kline_{interval}@+08:00").first
     got = [(m["k"]["t"], m["k"]["i"], m["k"]["v"]) for m in firsts]
-    assert got == [(start, interval, "0.008") for start in STARTS[interval]]
+    assert got == [(start, interval, "0.00800000") for start in STARTS[interval]]
     lengths = {m["k"]["T"] - m["k"]["t"] + 1 for m in firsts}
     assert lengths == {30 * DAY if interval == "1M" else INTERVALS[interval].length // 1_000_000}
 

@@ -265,7 +265,7 @@ class MarketSession:
 
     def _check_key(self) -> None:
         if self.identity is not None and not self._services.keys.in_force(self.identity.key_id):
-            raise InvalidInput(f"{INVALID_KEY}: it was revoked", code="revoked")
+            raise InvalidInput(f"{INVALID_KEY}: it was revoked", code="not_permitted")
 
     # ---- errors ----------------------------------------------------------------------------------
 
@@ -282,7 +282,7 @@ class MarketSession:
         return framed(ErrorMessage(f"{text}." if text.endswith("is required") else text))
 
 
-_CLOSE_CODES = {"rate_limited": 4101, "login_failed": 4401, "not_logged_in": 4401, "revoked": 4403}
+_CLOSE_CODES = {"rate_limited": 4101, "login_failed": 4401, "not_logged_in": 4401, "not_permitted": 4403}
 """By the code of an error; 4400 for all that the client has to put right before it comes back."""
 
 
