@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -130,6 +131,7 @@ async def main(recording: Path) -> None:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)  # that a busy machine holds the event loop up is in the numbers
     pin(0)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(Path(sys.argv[1])))

@@ -114,7 +114,7 @@ def test_an_aggregate_of_which_a_part_is_no_longer_kept_is_left_out(world: Venue
     world.do(*[order("sell", 10_500, 1) for _ in range(40)], order("buy", 10_500, 40))
     world.do(*[order("sell", 10_500, 1) for _ in range(kept - 10)], order("buy", 10_500, kept - 10))
     (row,) = plain(market_data.agg_trades(world.services, BTC, 500, MS))  # of the forty, ten are kept
-    assert (row["f"], row["l"], row["q"]) == (46, 35 + kept, f"{(kept - 10) // 1000}.{(kept - 10) % 1000:03d}")
+    assert (row["f"], row["l"], row["q"]) == (46, 35 + kept, f"{(kept - 10) // 1000}.{(kept - 10) % 1000:03d}00000")
 
 
 # ---- klines --------------------------------------------------------------------------------------------
@@ -342,13 +342,13 @@ def test_filters_say_the_limits_of_the_instrument() -> None:
     )
     assert filters(limited) == [
         PRICE,
-        LOT | {"minQty": "0.00010000", "maxQty": "100", "stepSize": "0.00010000"},
-        NOTIONAL | {"minNotional": "5"},
+        LOT | {"minQty": "0.00010000", "maxQty": "100.00000000", "stepSize": "0.00010000"},
+        NOTIONAL | {"minNotional": "5.00000000"},
         {
             "filterType": "NOTIONAL",
-            "minNotional": "5",
+            "minNotional": "5.00000000",
             "applyMinToMarket": True,
-            "maxNotional": "1000000",
+            "maxNotional": "1000000.00000000",
             "applyMaxToMarket": True,
             "avgPriceMins": 0,
         },

@@ -21,8 +21,8 @@ def agrees(world: VenueWorld, local: LocalBook) -> None:
     (instrument,) = world.names.table().values()
     ladder = world.market.book(instrument.symbol).ladder
     price, size = instrument.price.format, instrument.size.format
-    assert local.bids == {price(p): size(s) for p, s in ladder.bids}
-    assert local.asks == {price(p): size(s) for p, s in ladder.asks}
+    for told, side in ((local.bids, ladder.bids), (local.asks, ladder.asks)):
+        assert told == {price(p) + "0" * 6: size(s) + "0" * 5 for p, s in side}
 
 
 def some_orders(random: Random) -> list[Record]:

@@ -176,7 +176,7 @@ def test_partial_depth(levels: int, speed: str, ms: int) -> None:
     world = VenueWorld()
     world.do(*[order("buy", 10_000 - n, n + 1) for n in range(25)], order("sell", 10_100, 2))
     client = world.open(f"/ws/btcusdt@depth{levels}{speed}")
-    bids = [[f"{99 if n else 100}.{(100 - n) % 100:02d}", f"0.{n + 1:03d}"] for n in range(levels)]
+    bids = [[f"{99 if n else 100}.{(100 - n) % 100:02d}000000", f"0.{n + 1:03d}00000"] for n in range(levels)]
     assert client.first == [{"lastUpdateId": 26, "bids": bids, "asks": [["101.00000000", "0.00200000"]]}]
     world.do(order("sell", 10_099, 1))
     assert client.said() == []

@@ -8,7 +8,6 @@ keep is remembered here, of the newest orders: when a request came in and went o
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -119,15 +118,16 @@ class Blotter:
 
     # ---- reports ---------------------------------------------------------------------------------
 
-    def reports(self, account: str, orders: Iterable[Order], *, update: bool) -> list[Report]:
+    def reports(self, account: str, orders: list[Order], *, update: bool) -> list[Report]:
         """Orders of an account as they stood, each perhaps some fills ago.
 
         Args:
             update: each is a message of its own, else a row of a snapshot.
         """
         rows: dict[int, list[Fill]] = {}
-        for fill in self._market.fills_of(account):
-            rows.setdefault(fill.order_id, []).append(fill)
+        if any(order.filled for order in orders):
+            for fill in self._market.fills_of(account):
+                rows.setdefault(fill.order_id, []).append(fill)
         return [self._report(order, rows.get(order.order_id, []), update) for order in orders]
 
     def _report(self, order: Order, fills: list[Fill], update: bool) -> Report:
