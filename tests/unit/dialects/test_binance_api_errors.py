@@ -214,6 +214,12 @@ def test_a_quote_quantity_below_a_lot(exchange: Exchange) -> None:
         ),
         (
             "klines",
+            {"symbol": "BTCUSDT", "interval": "1m", "timeZone": "here"},
+            -1130,
+            "Data sent for parameter 'timeZone' is not valid.",
+        ),
+        (
+            "klines",
             {"symbol": "BTCUSDT", "interval": "1m", "startTime": 2, "endTime": 1},
             -1128,
             "Combination of optional parameters invalid.",

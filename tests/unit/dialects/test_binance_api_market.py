@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -229,3 +230,15 @@ def test_the_table_has_every_operation_once() -> None:
     for operation in OPERATIONS:
         assert len(set(operation.parameters)) == len(operation.parameters), operation.method
         assert (operation.orders > 0) == (operation.method in ("order.place", "order.cancelReplace"))
+
+
+def test_the_reference_has_every_operation() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "binance-api.md").read_text()
+    rows = [[cell.strip().strip("`") for cell in line.split("|")[1:5]] for line in page.splitlines() if "| `" in line]
+    shown = [(method, rest, security) for method, rest, security, _ in rows]
+    assert shown == [
+        (row.method, f"{row.verb} {row.path}".strip(), row.security.removeprefix("NONE")) for row in OPERATIONS
+    ]
+    weights = {method: weight for method, _, _, weight in rows}
+    for row in OPERATIONS:
+        assert weights[row.method] == str(row.weight) or not isinstance(row.weight, int)

@@ -394,12 +394,29 @@ def test_a_fill_after_the_cancellation_was_asked_for(client: EmsClient) -> None:
     assert (report["amount_open"], report["amount_filled"]) == ("0.035", "0.010")
 
 
-def test_an_order_is_canceled_while_it_is_on_its_way(client: EmsClient) -> None:
-    client.place()
+@pytest.mark.parametrize("words", [[], ["CANCEL_ON_DISCONNECT"]])
+def test_an_order_is_canceled_while_it_is_on_its_way(client: EmsClient, words: list[str]) -> None:
+    client.place(exec_inst=words)
     assert client.send({**CANCEL, "client_order_id": "c-1"}) == []
     new, canceled = reports(client.committed())
     assert statuses(new) == ["RECEIVED", "ROUTING", "ROUTED", "NEW", "PENDING_CANCEL"]
     assert statuses(canceled) == [*statuses(new), "CANCELED"]
+
+
+def test_an_order_on_its_way_is_canceled_over_another_session(client: EmsClient) -> None:
+    other = EmsClient(client.server, session_id="s2")
+    client.place()
+    assert other.send({**CANCEL, "client_order_id": "c-1"}) == []
+    assert [report["status"] for report in reports(client.committed())] == ["PENDING_CANCEL", "CANCELED"]
+
+
+def test_what_was_answered_is_not_remembered_as_on_its_way(client: EmsClient) -> None:
+    for name, more in (("c-1", {}), ("c-2", {"exec_inst": ["CANCEL_ON_DISCONNECT"]}), ("c-3", {"price": 100_000})):
+        client.place(name, **more)
+    client.committed()
+    desk = client.session._desk
+    for kept in (client.server.ems.blotter.placing, desk._free._placing, desk._guarded._placing):
+        assert not kept
 
 
 def test_orders_of_other_protocols_are_told_as_well(client: EmsClient) -> None:

@@ -1,4 +1,4 @@
-"""How order entry is opened, and how requests over HTTP reach their routes, through the dialect as the server uses it."""
+"""How order entry is opened, and how requests over HTTP reach their routes, as the server asks the dialect."""
 
 from __future__ import annotations
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlencode
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ems_client import RestClient, Server, iso
 from support import BTC, START_NS, World, order
 from tickwire.dialects.base import HttpAnswer, HttpRequest
 from tickwire.dialects.coinapi.ids import order_guid, trade_uuid
 from tickwire.dialects.coinapi.periods import PERIODS
-from tickwire.dialects.coinapi.rest import ROUTES
+from tickwire.dialects.coinapi.rest import ROUTES, Route
 from tickwire.model.channel import CANDLE_INTERVALS_NS
 from tickwire.model.events import Candle
 from tickwire.model.instrument import Instrument
@@ -741,3 +744,34 @@ def test_numbers_are_json_numbers(client: RestClient) -> None:
     client.rest.http(HttpRequest("GET", f"/v1/quotes/{SYMBOL}/current", "", {}, b"", "::1"), answers.append)
     assert json.loads(answers[0].body)["ask_price"] == 101.0
     assert b'"ask_price":101.00,"ask_size":0.040' in answers[0].body
+
+
+_VALUES = st.one_of(
+    st.sampled_from(
+        ["", "1", "0", "-1", "true", "1MIN", "5YRS", "2023-11-14", "2023-11-14T22:13:20Z", "9999-12-31", SYMBOL]
+    ),
+    st.text(max_size=20),
+)
+_NAMES = st.one_of(
+    st.sampled_from(["SIM", "NYSE", SYMBOL, "BTC", "USDT", "EUR", "X_IDX_Y"]), st.text(min_size=1, max_size=9)
+)
+_QUERIES = st.dictionaries(
+    st.sampled_from([
+        "limit", "limit_levels", "period_id", "time", "time_start", "time_end", "date", "include_id", "invert",
+        "include_empty_items", "filter_symbol_id", "filter_asset_id", "filter_exchange_id", "exchange_id",
+    ]),
+    _VALUES,
+)  # fmt: skip
+
+
+@given(st.sampled_from(ROUTES), st.lists(_NAMES, min_size=2, max_size=2), _QUERIES, st.binary(max_size=30))
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_asked_is_answered(
+    client: RestClient, route: Route, names: list[str], query: dict[str, str], body: bytes
+) -> None:
+    left = iter(names)
+    path = "".join(f"/{next(left) if part.startswith('{') else part}" for part in route.parts)
+    client.server.allowance = 50
+    status, answer = client.ask(path, urlencode(query), method=route.method, body=body)
+    assert status in (200, 400, 404, 405, 490, 550)
+    assert status == 200 or answer["error"]

@@ -87,8 +87,8 @@ def from_message(raw: Mapping[str, msgspec.Raw]) -> Sent:
     values = {name: _text(bytes(value)) for name, value in raw.items()}
     signature = values.pop("signature", None)
     pairs = sorted(values.items())
-    plain = "&".join(f"{name}={value}" for name, value in pairs).encode("utf-8", "surrogatepass")
-    encoded = urlencode(pairs, errors="surrogatepass").encode()
+    plain = "&".join(f"{name}={value}" for name, value in pairs).encode()
+    encoded = urlencode(pairs).encode()
     return Sent(Params(values), tuple(dict.fromkeys((encoded, plain))), values.get("apiKey"), signature)
 
 

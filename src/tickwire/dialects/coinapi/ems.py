@@ -17,7 +17,7 @@ from tickwire.dialects.coinapi.codecs import QuietCodec, framed
 from tickwire.dialects.coinapi.ems_messages import NOTHING, Balance, Number, Position, Snapshot, SymbolRow, number
 from tickwire.dialects.coinapi.ems_reports import Blotter
 from tickwire.dialects.coinapi.exrates import Prices
-from tickwire.dialects.coinapi.ids import find_instrument, native_id, order_guid, symbol_id
+from tickwire.dialects.coinapi.ids import find_instrument, guid, native_id, symbol_id
 from tickwire.dialects.coinapi.times import SECOND_NS
 from tickwire.dialects.coinapi.view import View
 from tickwire.errors import UnknownSymbol
@@ -45,7 +45,7 @@ class Ems:
         self.services = services
         self.blotter = Blotter(services.market)
         self.started = services.now()
-        self.instance_guid = order_guid(services.epoch, str(self.started)).lower()
+        self.instance_guid = guid(f"server {services.epoch} {self.started}").lower()
         self._second = -1
         self._rates: dict[str, Number | None] = {}
 

@@ -29,7 +29,7 @@ from tickwire.model.instrument import Instrument
 from tickwire.model.order import Order
 from tickwire.model.outcome import Done, Executed
 from tickwire.model.outcome import Refused as NotDone
-from tickwire.model.records import CancelAll, Guard, Record, TimeInForce
+from tickwire.model.records import CancelAll, CancelOrder, Guard, Record, TimeInForce
 from tickwire.protocol.codec import JSON
 from tickwire.protocol.messages import OrderParams, PlaceParams
 from tickwire.protocol.orders import Desk, Job, Outcomes
@@ -98,8 +98,9 @@ class EmsDesk:
         blotter, ticket = self._ems.blotter, wanted.ticket
         coid, key = request.client_order_id, (account, request.client_order_id)
         again = blotter.knows(account, coid)
+        desk = self._guarded if wanted.guarded else self._free
         try:
-            job = (self._guarded if wanted.guarded else self._free).place(_params(wanted), account)
+            job = desk.place(_params(wanted), account)
         except InvalidInput as error:
             return self._refusal(wanted, error, [("RECEIVED", ticket.received), ("REJECTED", ticket.received)], again)
         commands: list[Record] = job.commands
@@ -114,7 +115,7 @@ class EmsDesk:
                 answer(result)
 
         try:
-            self._free.execute(Job(commands, lambda outcomes: self._placed(account, outcomes[-1:])), answered)
+            desk.execute(Job(commands, lambda outcomes: self._placed(account, outcomes[-1:])), answered)
         except InvalidInput as error:
             raise reject_of(error, request.exchange_id) from None
         self.armed = self.armed or wanted.guarded
@@ -227,31 +228,46 @@ class EmsDesk:
         Raises:
             Reject: there is no such order, it has ended, or nothing more can be taken now.
         """
-        exchange_id, services, blotter = request.exchange_id, self._ems.services, self._ems.blotter
+        exchange_id, coid = request.exchange_id, request.client_order_id or ""
+        order_id = str(request.exchange_order_id or "")
         self.check_exchange(exchange_id)
-        order_id, coid = str(request.exchange_order_id or ""), request.client_order_id or ""
         if not order_id and not coid:
             raise _other("give exchange_order_id or client_order_id", exchange_id)
-        params = OrderParams(order_id=order_id, client_order_id="" if order_id else coid)
+
+        def answered(result: Answer | InvalidInput | None) -> None:
+            if isinstance(result, InvalidInput):
+                result = reject_of(result, exchange_id)
+            if result is not None:
+                answer(result)
+
         try:
-            job = self._free.cancel(params, account)
-            found = services.market.order(account, int(order_id or 0), params.client_order_id)
-            symbol = blotter.placing[account, coid] if found is None else found.symbol
-            venue = services.market.listing(symbol).instrument.venue
-            if venue != exchange_id or (found is not None and coid and found.client_order_id != coid):
-                raise InvalidInput(f"{exchange_id} has no such order of the account", code="unknown_order")
-
-            def answered(result: Answer | InvalidInput | None) -> None:
-                if isinstance(result, InvalidInput):
-                    result = reject_of(result, exchange_id)
-                if result is not None:
-                    answer(result)
-
-            self._free.execute(Job(job.commands, self._canceled), answered)
+            order, commands = self._cancellation(exchange_id, account, order_id, coid)
+            self._free.execute(Job(commands, self._canceled), answered)
         except InvalidInput as error:
             raise reject_of(error, exchange_id) from None
-        blotter.cancelling(account, int(order_id or 0), coid, services.now())
-        return None if found is None else self.report(found)
+        self._ems.blotter.cancelling(account, int(order_id or 0), coid, self._ems.services.now())
+        return None if order is None else self.report(order)
+
+    def _cancellation(
+        self, exchange_id: str, account: str, order_id: str, coid: str
+    ) -> tuple[Order | None, list[Record]]:
+        """The order that is meant, None while it is on its way, and what cancels it.
+
+        Raises:
+            InvalidInput: there is none, or it has ended.
+        """
+        market, order = self._ems.services.market, None
+        symbol = "" if order_id else self._ems.blotter.placing.get((account, coid), "")
+        commands: list[Record] = [CancelOrder(account, 0, coid)]
+        if not symbol:
+            params = OrderParams(order_id=order_id, client_order_id="" if order_id else coid)
+            commands = self._free.cancel(params, account).commands
+            order = market.order(account, int(order_id or 0), params.client_order_id)
+            if order is not None and coid in ("", order.client_order_id):
+                symbol = order.symbol
+        if not symbol or market.listing(symbol).instrument.venue != exchange_id:
+            raise InvalidInput(f"{exchange_id} has no such order of the account", code="unknown_order")
+        return order, commands
 
     def _canceled(self, outcomes: Outcomes) -> Report | None:
         outcome = _accepted(outcomes)

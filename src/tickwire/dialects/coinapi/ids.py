@@ -58,16 +58,17 @@ def find_instrument(market: Market, text: str) -> Instrument | None:
 
 def trade_uuid(trade: Trade) -> str:
     """The UUID of a trade, in the form of version 4: its number in its stream and its time, hashed."""
-    return _uuid(f"trade {trade.symbol} {trade.seq} {trade.ts}")
+    return guid(f"trade {trade.symbol} {trade.seq} {trade.ts}")
 
 
 @lru_cache(maxsize=_GUIDS_MAX)
 def order_guid(symbol: str, order_id: str) -> str:
     """The GUID of an order on a book: the venue's own if that is one, else the id hashed."""
-    return order_id.upper() if _GUID.fullmatch(order_id) else _uuid(f"order {symbol} {order_id}")
+    return order_id.upper() if _GUID.fullmatch(order_id) else guid(f"order {symbol} {order_id}")
 
 
-def _uuid(text: str) -> str:
+def guid(text: str) -> str:
+    """A text, hashed, in the form of a UUID of version 4."""
     """In the form of version 4 and the variant of RFC 9562, section 5.4, whatever the bits in their place."""
     digits = blake2b(text.encode(), digest_size=16).hexdigest().upper()
     variant = "89AB"[int(digits[16], 16) & 3]
