@@ -49,7 +49,7 @@ def binance(n: int) -> bytes:
     """As Binance's raw stream `btcusdt@trade` says it."""
     at = START_NS // 1_000_000 + n
     return (
-        b'{"e":"trade","E":%d,"s":"BTCUSDT","t":%d,"p":"97000.0%d","q":"0.0%d","T":%d,"m":false,"M":true}'
+        b'{"e":"trade","E":%d,"s":"BTCUSDT","t":%d,"p":"97000.0%d000000","q":"0.0%d000000","T":%d,"m":false,"M":true}'
         % (at, _FIRST + n, n % 7, 1 + n % 9, at)
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 24, 56, 56
 AGES_MS = (0.01, 0.1, 1, 10, 100, 1_000)
 STEPS = 240
 COLOURS = {"stream": "#0b6e4f", "100 Hz": "#2f6db5", "10 Hz": "#b5652f", "1 Hz": "#a02c4a"}
-LABELS_AT = {"stream": 0.955, "100 Hz": 0.80, "10 Hz": 0.55, "1 Hz": 0.40}
+LABELS_AT = {"stream": 0.955, "100 Hz": 0.80, "10 Hz": 0.55, "1 Hz": 0.25}
 """The share of time at which each line's label stands."""
 
 _TEXT = """# Polling a book, and being told

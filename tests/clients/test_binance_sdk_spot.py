@@ -96,7 +96,8 @@ async def test_streams(tmp_path: Path) -> None:
                     if not size:
                         del side[price]
             assert Book(sorted(sides[0].items(), reverse=True), sorted(sides[1].items())) == ours.seen.books[last]
-        await client.seen("partial_book_depth", lastUpdateId=seq)
+        bids, asks = ([[*map(text, level)] for level in side[:5]] for side in ours.seen.books[seq])
+        await client.seen("partial_book_depth", bids=bids, asks=asks)
         for one in await client.seen("partial_book_depth"):
             book = ours.seen.books[one["lastUpdateId"]]
             assert Book(levels(one["bids"]), levels(one["asks"])) == Book(book.bids[:5], book.asks[:5])

@@ -70,13 +70,18 @@ async def test_trades_ticker_and_candles(tmp_path: Path) -> None:
             assert (one["price"], one["amount"], one["side"], one["timestamp"]) == expected
 
         ticker = (await ours.maker.snapshot("ticker", SYMBOL)).data
-        last = await ccxt.last("watch_ticker", baseVolume=float(ticker.volume))
+        (bid, bid_size), (ask, ask_size) = best(book_now.bids), best(book_now.asks)
+        wanted = {
+            "baseVolume": float(ticker.volume),
+            "bid": float(bid),
+            "ask": float(ask),
+            "bidVolume": float(bid_size),
+        }
+        last = await ccxt.last("watch_ticker", **wanted, askVolume=float(ask_size))
         assert {field: last[field] for field in ("last", "open", "high", "low", "change")} == {
             field: Decimal(getattr(ticker, field)) for field in ("last", "open", "high", "low", "change")
         }
         assert (last["baseVolume"], last["quoteVolume"]) == (Decimal(ticker.volume), Decimal(ticker.quote_volume))
-        assert [last["bid"], last["bidVolume"]] == best(book_now.bids)
-        assert [last["ask"], last["askVolume"]] == best(book_now.asks)
 
         minutes = [row[:6] for row in candles(ours.seen)]
         assert await do(ccxt, "fetch_ohlcv", PAIR, "1m") == minutes

@@ -29,14 +29,18 @@ SECONDS_MAX = 1_800
 MINUTE_NS = 60 * 10**9
 
 
-async def schemathesis(server: Server, *, key: str) -> tuple[int, str]:
-    """Its exit status and what it says."""
+async def schemathesis(server: Server, *, key: str, folder: Path) -> tuple[int, str]:
+    """Its exit status and what it says.
+
+    Args:
+        folder: where it leaves what it leaves.
+    """
     url = f"http://127.0.0.1:{server.port}/openapi.json"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "schemathesis.toml"), "run", url,
         "--header", f"Authorization: Basic {base64.b64encode(key.encode()).decode()}",
         "--max-examples", EXAMPLES, "--seed", SEED, "--generation-database", "none", "--warnings", "off",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     async with asyncio.timeout(SECONDS_MAX):
         said, _ = await process.communicate()
@@ -44,7 +48,7 @@ async def schemathesis(server: Server, *, key: str) -> tuple[int, str]:
     return process.returncode, said.decode()
 
 
-async def test_whatever_it_is_asked_it_answers_as_the_document_says() -> None:
+async def test_whatever_it_is_asked_it_answers_as_the_document_says(tmp_path: Path) -> None:
     async with edge(requests_per_second=100_000) as server:
         minutes = count()  # on such a clock failed logins are never too many in a minute
         server._gateway.admission._failures._now = lambda: next(minutes) * MINUTE_NS
@@ -52,7 +56,7 @@ async def test_whatever_it_is_asked_it_answers_as_the_document_says() -> None:
         server._gateway.submit(
             [Transfer("alice", asset, "1000000", asset) for asset in ("USDT", "BTC")], lambda _: None
         )
-        status, said = await schemathesis(server, key=f"{key.key}:{key.secret}")
+        status, said = await schemathesis(server, key=f"{key.key}:{key.secret}", folder=tmp_path)
     assert status == 0, said
     assert f"Selected: {len(OPERATIONS)}/{len(OPERATIONS)}" in said
     passed = re.search(r"(\d+) generated, \1 passed", said)

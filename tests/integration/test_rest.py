@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from websockets.asyncio.client import connect as ws_connect
 
 import support
-from edge import Answer, call, edge, http
+from edge import WAIT_SECONDS, Answer, call, edge, http
 from session_client import FX
 from support import order
 from tickwire.keyfile import KeyFile
@@ -139,6 +140,22 @@ async def test_the_history_of_candles_is_what_their_stream_has_said() -> None:
         start = first["data"]["start"]
         page = await get(server, f"/instruments/{S}/candles/history?interval=1s&start={start}&end={end - 1}&limit=1")
         assert page["messages"] == [first]
+
+
+async def test_the_history_outlives_a_restart(tmp_path: Path) -> None:
+    async def messages(server: Server) -> list[Any]:
+        found: list[Any] = (await get(server, f"/instruments/{S}/candles/history?interval=1s&limit=1000"))["messages"]
+        return found
+
+    async with asyncio.timeout(WAIT_SECONDS):
+        async with edge(data_dir=tmp_path, requests_per_second=10_000) as server, ws_connect(server.url) as ws:
+            await call(ws, "subscribe", channel="candles", symbols=[S], interval="1s")
+            while len(before := await messages(server)) < 2:
+                await ws.recv()
+        async with edge(data_dir=tmp_path, feeds=()) as server:
+            after = await messages(server)
+    assert after[: len(before)] == before
+    assert (tmp_path / "candles.db").exists()
 
 
 async def test_accounts_are_lists_with_their_place_in_the_stream() -> None:

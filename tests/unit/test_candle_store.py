@@ -303,8 +303,13 @@ async def test_candles_are_synced_before_the_snapshot_that_makes_their_records_s
     await setup.open()
     await trade(setup, 3)
     save_snapshot = setup.tape.save_snapshot
+
+    def saved(seq: int, body: bytes) -> None:
+        done.append("market")
+        save_snapshot(seq, body)
+
     monkeypatch.setattr(store, "save", lambda: done.append("candles"))
-    monkeypatch.setattr(setup.tape, "save_snapshot", lambda *given: (done.append("market"), save_snapshot(*given)))
+    monkeypatch.setattr(setup.tape, "save_snapshot", saved)
     setup.pipeline.save_snapshot()
     assert done == ["candles", "market"]
     store.close()

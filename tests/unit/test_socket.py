@@ -14,6 +14,7 @@ from websockets.frames import Frame, Opcode
 
 from support import BTC, World, decoded, frames, order
 from tickwire.config import ServerSettings
+from tickwire.limits import FLOOD_FACTOR, REQUESTS_PER_SECOND_MAX
 from tickwire.market.history import NoHistory
 from tickwire.model.records import Guard, Record, SessionEnded
 from tickwire.protocol.codec import JSON
@@ -252,3 +253,10 @@ async def test_whoever_does_not_read_a_refusal_is_cut(client: Client, monkeypatc
     assert socket.closing
     async with asyncio.timeout(20):
         await cut.wait()
+
+
+async def test_far_too_many_pings_close_the_connection(client: Client) -> None:
+    client.reads(*[PING] * (FLOOD_FACTOR * REQUESTS_PER_SECOND_MAX))
+    assert client.written() == [[Opcode.PONG] * (FLOOD_FACTOR * REQUESTS_PER_SECOND_MAX)]
+    client.reads(PING)
+    assert client.written() == [[Opcode.PONG, Opcode.CLOSE]]

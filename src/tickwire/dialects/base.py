@@ -109,7 +109,8 @@ class Refused(NamedTuple):
 
 
 class HttpRequest(NamedTuple):
-    """A request over HTTP. `path` is what comes after the dialect's own part; header names are in lower case."""
+    """A request over HTTP. `path` is what comes after the dialect's own part; header names are in lower case;
+    `identity` is whom an `Authorization` of our own stood for, if there was one."""
 
     method: str
     path: str
@@ -117,6 +118,7 @@ class HttpRequest(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     ip: str
+    identity: Identity | None = None
 
 
 class HttpAnswer(NamedTuple):

@@ -40,6 +40,8 @@ _SECRETS = (
         re.compile(rf"(?i)((?:{_WORDS})\s*[:=]\s*)(?!\[redacted\]|Bearer\b|Basic\b|[\"'\[({{])[^\s,;)}}\]]+"),
         rf"\1{REDACTED}",
     ),
+    # the end of a URL of CoinAPI's
+    (re.compile(r"""(?i)(\bAPIKEY-)[^\s?"']+"""), rf"\1{REDACTED}"),
     # a token (JWT, RFC 7519)
     (re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"), REDACTED),
     # a GUID, as API keys are (RFC 9562, version 4)

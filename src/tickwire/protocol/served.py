@@ -44,6 +44,10 @@ class ServedSession(Protocol):
         """Answer one message of the client."""
         ...
 
+    def pinged(self, count: int) -> None:
+        """So many pings and pongs have come. The socket answers them."""
+        ...
+
     def check(self) -> None:
         """Look whether a deadline has passed, or the key was revoked."""
         ...

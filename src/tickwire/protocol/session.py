@@ -247,6 +247,10 @@ class Session:
             self._after_reply = []
         return frames
 
+    def pinged(self, count: int) -> None:
+        """Pings and pongs count like requests that are refused: of far too many the session ends."""
+        self._flooded(self._now(), count)
+
     def _frame(self, message: Any) -> bytes:
         """A message of this session as a frame, counted."""
         frame = self._encoding.frame(message)
@@ -261,10 +265,13 @@ class Session:
         if error.code == "too_many_connections":
             self.ending = 4102, f"too many connections of this key; retry_after={LIMIT_RETRY_SECONDS}"
         elif error.code == "rate_limited":
-            try:
-                self._refusals.take(now)
-            except InvalidInput:
-                self.ending = 4101, f"far too many requests; retry_after={LIMIT_RETRY_SECONDS}"
+            self._flooded(now, 1)
+
+    def _flooded(self, now: int, count: int) -> None:
+        try:
+            self._refusals.take(now, count)
+        except InvalidInput:
+            self.ending = 4101, f"far too many requests; retry_after={LIMIT_RETRY_SECONDS}"
 
     def _answer(self, request_id: RequestId, time_in: int, method: str, result: Any) -> None:
         if self._open:

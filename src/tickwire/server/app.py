@@ -296,7 +296,7 @@ class Server:
                 document_route("/openapi.json", openapi),
                 document_route("/asyncapi.json", asyncapi),
                 *rest_routes(self._gateway.services, self._gateway.identify, self._gateway.allow_address),
-                *dialect_routes(self._gateway.dialects, self._gateway.services),
+                *dialect_routes(self._gateway.dialects, self._gateway.services, self._gateway.recognise),
                 metrics_route(metrics, self.settings.metrics_allow, self._gateway.callers.is_own),
             ],
         )

@@ -12,33 +12,44 @@ from starlette.routing import Route
 
 from tickwire.dialects.base import Dialect, HttpAnswer, HttpRequest, Services
 from tickwire.errors import InvalidInput
+from tickwire.model.identity import Identity
 from tickwire.server.body import body_of
 
 _METHODS = ["GET", "POST", "PUT", "DELETE"]
 
 
-def dialect_routes(dialects: dict[str, Dialect], services: Services) -> list[Route]:
-    """The routes of all dialects."""
+def dialect_routes(
+    dialects: dict[str, Dialect], services: Services, recognise: Callable[[str | None, str], Identity | None]
+) -> list[Route]:
+    """The routes of all dialects.
+
+    Args:
+        recognise: whom a header `Authorization` from an address stands for, if that is a proof of our own.
+    """
     return [
-        Route(path, _endpoint(dialect, services), methods=_METHODS)
+        Route(path, _endpoint(dialect, services, recognise), methods=_METHODS)
         for name, dialect in dialects.items()
         for path in (f"/{name}", f"/{name}/{{path:path}}")
     ]
 
 
-def _endpoint(dialect: Dialect, services: Services) -> Callable[[Request], Any]:
+def _endpoint(
+    dialect: Dialect, services: Services, recognise: Callable[[str | None, str], Identity | None]
+) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         try:
             body = await body_of(request)
         except InvalidInput as error:
             return PlainTextResponse(f"{error}\n", 413)
+        ip = request.client.host if request.client else ""
         asked = HttpRequest(
             request.method,
             request.url.path[1 + len(dialect.name) :],
             request.url.query,
             {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.headers.raw)},
             body,
-            request.client.host if request.client else "",
+            ip,
+            recognise(request.headers.get("authorization"), ip),
         )
         answer: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
         dialect.http(services, asked, lambda reply: None if answer.done() else answer.set_result(reply))

@@ -38,6 +38,7 @@ class Messages:
 
     Attributes:
         opcode: of the message that was given last: text or binary.
+        pings: pings and pongs so far.
     """
 
     def __init__(self, ws: ServerProtocol) -> None:
@@ -50,6 +51,7 @@ class Messages:
         self._fragments_seen = 0
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
         self.opcode = 0
+        self.pings = 0
 
     def received(self, data: bytes) -> Iterator[bytes]:
         """The messages that these bytes complete. To be exhausted; the connection may be closed on the way."""
@@ -96,6 +98,7 @@ class Messages:
             elif frame.opcode is Opcode.CONT and self._fragments is not None:
                 self._fragments += frame.data  # the library bounds the sum
             else:
+                self.pings += 1
                 continue
             self._fragments_seen += 1
             if self._fragments_seen > FRAGMENTS_MAX:

@@ -163,9 +163,8 @@ class Gateway:
             for authorization in request.headers.get_all("Authorization")[:1]:
                 if dialect is None:
                     identity = self.identify(authorization, caller.ip)
-                else:  # which may mean something else by it
-                    with suppress(InvalidInput):
-                        identity = self._authenticator.header(authorization, ip=caller.ip)
+                else:
+                    identity = self.recognise(authorization, caller.ip)
         except RateLimited as error:
             return _limited(error)
         except InvalidInput as error:
@@ -223,6 +222,13 @@ class Gateway:
             self.admission.logged_in(session.identity.key_id, connection)
         else:
             connection.close(4102, f"too many connections of this key; retry_after={LIMIT_RETRY_SECONDS}")
+
+    def recognise(self, authorization: str | None, ip: str) -> Identity | None:
+        """Who an HTTP header `Authorization` stands for, where a dialect may mean something else by it: a wrong proof
+        is none, and counts for nothing."""
+        with suppress(InvalidInput):
+            return self._authenticator.header(authorization or "", ip=ip)
+        return None
 
     # ---- what dialects ask (tickwire.dialects.base.Keys) -------------------------------------------
 

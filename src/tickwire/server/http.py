@@ -28,8 +28,8 @@ or, from a terminal on this machine:
 
     tickwire watch {symbol} --url {ws_url}
 
-Clients of Binance spot and of CoinAPI work under /binance and /coinapi. This server's own REST is under /api/v1, described
-by /openapi.json, and its WebSocket by /asyncapi.json.
+Clients of Binance spot and of CoinAPI work under /binance and /coinapi. This server's own REST is under /api/v1; it is
+described by /openapi.json, and the WebSocket by /asyncapi.json.
 
 {count} instruments: {symbols}
 """

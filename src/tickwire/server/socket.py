@@ -104,8 +104,12 @@ class Connection(asyncio.Protocol):
                 assert isinstance(event, Request)
                 self._upgrade(event)
         else:
+            pings = self._messages.pings
             for message in self._messages.received(data):
                 self._message(self._session, message)
+            if self._messages.pings > pings:
+                self._session.pinged(self._messages.pings - pings)
+                self._end(self._session)
             self._gateway.heard()
             if len(data) >= READ_BYTES_PER_TURN_MAX:
                 self._read_later()
@@ -304,6 +308,9 @@ class Connection(asyncio.Protocol):
         except Exception:
             log.exception("a session has failed; its connection is closed", extra=self.about)
             self._ws.fail(CloseCode.INTERNAL_ERROR, "the server failed")
+        self._end(session)
+
+    def _end(self, session: ServedSession) -> None:
         if session.ending is not None and self._ws.state is State.OPEN:
             self._ws.send_close(*session.ending)
 

@@ -260,6 +260,14 @@ def test_what_is_not_json(data: bytes) -> None:
 # ---- limits --------------------------------------------------------------------------------------------
 
 
+def test_pings_count_like_messages() -> None:
+    client = VenueWorld().open("/ws")
+    client.session.pinged(4)
+    assert client.send(LIST) == [{"result": [], "id": 7}]
+    client.session.pinged(1)
+    assert client.session.ending == (1008, "more than 5 messages a second")
+
+
 def test_five_messages_a_second() -> None:
     world = VenueWorld()
     client = world.open("/ws")

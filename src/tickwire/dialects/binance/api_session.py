@@ -130,6 +130,10 @@ class ApiSession:
             self._services.hub.unsubscribe(subscription.cursor)
         self._subscriptions.clear()
 
+    def pinged(self, count: int) -> None:
+        """Pings and pongs count like requests that are refused: of far too many the session ends."""
+        self._flooded(count)
+
     def received(self, data: bytes) -> list[bytes]:
         """Answer one message; the answer to what has to be on the tape first comes through the hub."""
         self._check_keys()
@@ -191,10 +195,12 @@ class ApiSession:
 
     def _refused(self, error: BinanceError) -> None:
         """Far too many refusals for going too fast end the session."""
-        if error.code != "rate_limited":
-            return
+        if error.code == "rate_limited":
+            self._flooded(1)
+
+    def _flooded(self, count: int) -> None:
         try:
-            self._refusals.take(self._services.now())
+            self._refusals.take(self._services.now(), count)
         except InvalidInput:
             self.ending = 1008, "far too many requests"
 

@@ -27,6 +27,8 @@ PARAMETERS_MAX = 64
 
 _MICROSECONDS_FROM = 10**14
 """A timestamp from here on counts microseconds: as milliseconds it would be in the year 5138."""
+_SPELLED_ALIKE = re.compile(r"[A-Za-z0-9_.~=&-]*")
+"""What percent-encoding leaves as it is."""
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _WINDOW = re.compile(r"([0-9]{1,5})(?:\.([0-9]{1,3}))?")
 _UNITS = {"MILLISECOND": MS_NS, "MICROSECOND": US_NS}
@@ -87,9 +89,10 @@ def from_message(raw: Mapping[str, msgspec.Raw]) -> Sent:
     values = {name: _text(bytes(value)) for name, value in raw.items()}
     signature = values.pop("signature", None)
     pairs = sorted(values.items())
-    plain = "&".join(f"{name}={value}" for name, value in pairs).encode()
-    encoded = urlencode(pairs).encode()
-    return Sent(Params(values), tuple(dict.fromkeys((encoded, plain))), values.get("apiKey"), signature)
+    plain = "&".join(f"{name}={value}" for name, value in pairs)
+    spellings = [plain] if _SPELLED_ALIKE.fullmatch(plain) else [urlencode(pairs), plain]
+    payloads = tuple(spelling.encode() for spelling in spellings)
+    return Sent(Params(values), payloads, values.get("apiKey"), signature)
 
 
 def _text(value: bytes) -> str:

@@ -199,14 +199,18 @@ class StreamSession:
         """The connection is gone: give up every subscription."""
         self._drop(list(self._subscriptions))
 
+    def pinged(self, count: int) -> None:
+        """Pings and pongs count like messages."""
+        try:
+            self._bucket.take(self._services.now(), count)
+        except RateLimited:
+            self.ending = POLICY, f"more than {MESSAGES_PER_SECOND_MAX} messages a second"
+
     def received(self, data: bytes) -> list[bytes]:
         """Answer one message of the client; what subscriptions begin with follows."""
         self._beats_idle = 0
         self._check_key()
-        try:
-            self._bucket.take(self._services.now())
-        except RateLimited:
-            self.ending = POLICY, f"more than {MESSAGES_PER_SECOND_MAX} messages a second"
+        self.pinged(1)
         if self.ending is not None:
             return []
         request_id, method, outcome = None, UNKNOWN, OK

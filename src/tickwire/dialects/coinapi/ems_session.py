@@ -113,6 +113,10 @@ class EmsSession:
             with suppress(InvalidInput):  # of a server that has failed; at the next start the session is ended
                 self._services.submit([SessionEnded(self.session_id)], lambda _: None)
 
+    def pinged(self, count: int) -> None:
+        """Pings and pongs count like messages that are refused: of far too many the session ends."""
+        self._flooded(self._services.now(), count)
+
     def received(self, data: bytes) -> list[bytes]:
         """Carry out a message, or say why not."""
         self.check()
@@ -139,12 +143,15 @@ class EmsSession:
                 raise InvalidInput("the session's key was revoked", code="not_logged_in")
             self._bucket.take(now)
         except InvalidInput as error:
-            try:
-                self._refusals.take(now)
-            except InvalidInput:
-                self.ending = 4101, f"far too many requests; retry_after={LIMIT_RETRY_SECONDS}"
+            self._flooded(now, 1)
             raise reject_of(error) from None
         return self.identity
+
+    def _flooded(self, now: int, count: int) -> None:
+        try:
+            self._refusals.take(now, count)
+        except InvalidInput:
+            self.ending = 4101, f"far too many requests; retry_after={LIMIT_RETRY_SECONDS}"
 
     def _run(self, kind: Any, data: bytes, identity: Identity) -> Report | None:
         if not isinstance(kind, str) or kind not in _REQUESTS:

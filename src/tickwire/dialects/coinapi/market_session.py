@@ -109,6 +109,13 @@ class MarketSession:
         """The client speaks first."""
         return b""
 
+    def pinged(self, count: int) -> None:
+        """Pings and pongs count like messages."""
+        try:
+            self._bucket.take(self._services.now(), count)
+        except RateLimited:
+            self.ending = 4101, "far too many pings"
+
     def received(self, data: bytes) -> list[bytes]:
         """Answer one message: with what its streams begin with, or with an error."""
         if self.ending is not None:

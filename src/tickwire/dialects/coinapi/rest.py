@@ -221,7 +221,7 @@ class Rest:
             path=request.path,
             query=request.query,
             ip=request.ip,
-            token=None,
+            token=request.identity,
         )
         if identity is None and (required or self._services.require_key):
             text = "this needs an API key, in the header X-CoinAPI-Key or the parameter apikey"
