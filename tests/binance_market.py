@@ -52,6 +52,9 @@ class KeyRing:
             raise InvalidInput("the key is not known", code="login_failed")
         return self.known[key]
 
+    def token_on(self, key: str, token: str, ip: str) -> Identity:
+        raise AssertionError("no token is given here")
+
     def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
         raise AssertionError
 

@@ -86,6 +86,9 @@ class Server:
             raise InvalidInput("the login failed", code="login_failed")
         return KEYS[key]
 
+    def token_on(self, key: str, token: str, ip: str) -> Identity:
+        raise AssertionError("no token is given here")
+
     def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
         raise AssertionError("nothing is signed here")
 

@@ -29,6 +29,15 @@ class Keys(Protocol):
         """
         ...
 
+    def token_on(self, key: str, token: str, ip: str) -> Identity:
+        """Who a key stands for with a token (JWT with `nbf` and `exp`) that its owner has signed: an API key, or the
+        name of an Ed25519 or RSA key, which proves nothing alone.
+
+        Raises:
+            InvalidInput: `login_failed`, or `rate_limited` after many of those.
+        """
+        ...
+
     def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
         """Who has signed a payload: HMAC-SHA256 in hex with the key's secret as text, or RSA (PKCS #1 v1.5, SHA-256)
         or Ed25519 in base64, by the kind of the key.

@@ -236,6 +236,10 @@ class Gateway:
         """Who an API key stands for."""
         return self._proved(ip, lambda: self._authenticator.api_key(key, ip=ip))
 
+    def token_on(self, key: str, token: str, ip: str) -> Identity:
+        """Who a key stands for with a token."""
+        return self._proved(ip, lambda: self._authenticator.token_on(key, token, ip=ip))
+
     def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
         """Who has signed a payload."""
         return self._proved(ip, lambda: self._authenticator.signed(key_id, payload, signature, ip=ip))

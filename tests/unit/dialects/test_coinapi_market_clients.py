@@ -101,17 +101,20 @@ TOKEN = KEYS["other"]._replace(key_id="k9")
 
 
 @pytest.mark.parametrize(
-    ("apikey", "token", "expected"),
+    ("apikey", "token", "bearer", "expected"),
     [
-        ("other", TOKEN, "k3"),  # the key, and a token of the same account on top
-        (GUID, TOKEN, None),  # of another account
-        ("other", None, None),  # the token did not hold
-        ("", TOKEN, "k9"),
-        ("", None, None),
+        ("other", TOKEN, "a.b.c", "k3"),  # the key, and a token of our own, of the same account, on top
+        (GUID, TOKEN, "a.b.c", None),  # of another account
+        ("other", None, "a.b.c", None),  # the token does not hold
+        ("other", None, "token.of.other", "k3"),  # signed by the key's owner
+        ("other", None, f"token.of.{GUID}", None),
+        ("", TOKEN, "a.b.c", "k9"),
+        ("", None, "a.b.c", None),
+        ("", None, "token.of.", None),
     ],
 )
-def test_a_token_on_top_of_a_key(apikey: str, token: Any, expected: str | None) -> None:
-    client = Server().open(token=token, authorization="Bearer a.b.c", x_coinapi_key=apikey)
+def test_a_token_on_top_of_a_key(apikey: str, token: Any, bearer: str, expected: str | None) -> None:
+    client = Server().open(token=token, authorization=f"Bearer {bearer}", x_coinapi_key=apikey)
     answers = client.hello("trade")
     if expected is None:
         assert client.error(answers) == ("Invalid API key", 4401)

@@ -38,7 +38,8 @@ def identify(
     """Who is asking; None for nobody.
 
     Args:
-        token: whom the `Authorization` stands for, if that is a proof of our own.
+        token: whom the `Authorization` stands for, if that is a proof of our own. Another `Bearer` is a token that the
+            owner of the key has signed.
         apikey: the key that a message holds.
 
     Raises:
@@ -47,12 +48,14 @@ def identify(
     """
     authorization = headers.get("authorization", "")
     key = apikey or api_key(headers, path, query)
-    if authorization and token is None and not _authorization_key(authorization):
+    scheme, _, bearer = authorization.strip().partition(" ")
+    signed = bearer.strip() if token is None and scheme.lower() == "bearer" else ""
+    if authorization and token is None and not (_authorization_key(authorization) or (key and signed)):
         raise InvalidInput(INVALID_KEY, code="login_failed")
     if not key:
         return token
     try:
-        identity = keys.api_key(key, ip)
+        identity = keys.token_on(key, signed, ip) if signed else keys.api_key(key, ip)
     except InvalidInput as error:
         if error.code != "login_failed":
             raise
