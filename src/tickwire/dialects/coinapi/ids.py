@@ -8,6 +8,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from tickwire.errors import UnknownSymbol
+from tickwire.limits import INSTRUMENTS_MAX
 from tickwire.market.market import Market
 from tickwire.model.events import Trade
 from tickwire.model.instrument import Instrument
@@ -57,8 +58,18 @@ def find_instrument(market: Market, text: str) -> Instrument | None:
 
 
 def trade_uuid(trade: Trade) -> str:
-    """The UUID of a trade, in the form of version 4: its number in its stream and its time, hashed."""
-    return guid(f"trade {trade.symbol} {trade.seq} {trade.ts}")
+    """The UUID of a trade, in the form of version 4: its symbol, hashed, its time in ms and its number in its stream."""
+    return f"{_symbol_digits(trade.symbol)}-{_time_digits(trade.ts // 1_000_000)}-{trade.seq:012X}"
+
+
+@lru_cache(maxsize=64)
+def _time_digits(ms: int) -> str:
+    return f"{ms >> 24 & 0xFFFF:04X}-4{ms >> 12 & 0xFFF:03X}-8{ms & 0xFFF:03X}"
+
+
+@lru_cache(maxsize=INSTRUMENTS_MAX)
+def _symbol_digits(symbol: str) -> str:
+    return guid(symbol)[:8]
 
 
 @lru_cache(maxsize=_GUIDS_MAX)
@@ -68,8 +79,7 @@ def order_guid(symbol: str, order_id: str) -> str:
 
 
 def guid(text: str) -> str:
-    """A text, hashed, in the form of a UUID of version 4."""
-    """In the form of version 4 and the variant of RFC 9562, section 5.4, whatever the bits in their place."""
+    """A text, hashed, in the form of a UUID of version 4 (RFC 9562, section 5.4)."""
     digits = blake2b(text.encode(), digest_size=16).hexdigest().upper()
     variant = "89AB"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
