@@ -185,3 +185,14 @@ def test_the_log_of_a_dialect_is_gone_with_its_last_reader() -> None:
     world.do(ms=1000 * (RESUME_SECONDS + 1))
     assert world.hub._streams == {}
     assert world.hub._pushed == {}
+
+
+def test_a_client_that_lags_gets_every_tick() -> None:
+    world, sink = World(), ListSink()
+    world.hub.subscribe(EVERY_SECOND, sink, Plain("x"))
+    sink.fill()
+    for _ in range(3):
+        world.do(ms=1000)
+    world.hub.catch_up(sink)
+    slot = START_NS // 1_000_000_000
+    assert texts(sink) == [f"x[{slot + n}]" for n in (1, 2, 3)]

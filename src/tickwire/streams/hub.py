@@ -314,7 +314,7 @@ class Hub:
                 seq = shown.seq if shown is not None else self._market.seq(key)
             stream = self._streams[key] = _Stream(key, seq, shown)
             stream.slot = self._slot(key)
-            if not key.lossless:
+            if not key.lossless or key.channel == CLOCK:
                 self._pulled.setdefault(key.symbol, []).append(stream)
             for pushed in stream.made_of:
                 self._pushed.setdefault(pushed, []).append(stream)
@@ -339,14 +339,14 @@ class Hub:
         log = stream.logs.get(codec)
         if log is None:
             log = stream.logs[codec] = Log(stream.key, codec, stream.last_seq)
-            self._retention.logs += 1
+            self._retention.logs += stream.lossless
         return log
 
     def _close(self, log: Log) -> None:
         stream = self._streams.get(log.key)
         if stream is not None and stream.logs.get(log.codec) is log:
             del stream.logs[log.codec]
-            self._retention.logs -= 1
+            self._retention.logs -= stream.lossless
             if not stream.logs:
                 self._drop(stream)
 
@@ -370,7 +370,7 @@ class Hub:
         del self._streams[key]
         for pushed in stream.made_of:
             _take_out(self._pushed, pushed, stream)
-        if not key.lossless:
+        if not key.lossless or key.channel == CLOCK:
             _take_out(self._pulled, key.symbol, stream)
 
     def _slot(self, key: StreamKey) -> int:
@@ -395,7 +395,7 @@ class Hub:
             if slot == stream.slot and key.interval_ms:
                 continue
             del waiting[stream]
-            if stream.lossless:
+            if stream.lossless and key.symbol:
                 stream.slot = slot
                 if stream.pending:
                     self._dirty[stream] = None
@@ -412,7 +412,8 @@ class Hub:
         seq, frame = log.snapshot
         if seq != stream.last_seq:
             key, market = stream.key, self._market
-            event = None if key.channel in JOINED_CHANNELS else market.view(key) if key.lossless else stream.shown
+            made = key.channel == CLOCK or key.channel in JOINED_CHANNELS
+            event = None if made else market.view(key) if key.lossless else stream.shown
             ts = event.ts if event is not None else market.now
             frame = log.codec.snapshot(key, event, seq=stream.last_seq, ts=ts)
             log.snapshot = (stream.last_seq, frame)
@@ -437,10 +438,11 @@ class Hub:
                     self._count(log, 1, len(notice))
             cursor.index = log.first_index
             if log.lossless:
-                sink.out.append(self._snapshot(stream, log))
                 cursor.index = log.next_index
-                given = len(sink.out[-1])
-                self._count(log, 1, given)
+                if snapshot := self._snapshot(stream, log):
+                    sink.out.append(snapshot)
+                    given = len(snapshot)
+                    self._count(log, 1, given)
         while given < budget:
             segment = log.since(cursor.index)
             if segment is None:
