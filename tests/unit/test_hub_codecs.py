@@ -196,3 +196,18 @@ def test_a_client_that_lags_gets_every_tick() -> None:
     world.hub.catch_up(sink)
     slot = START_NS // 1_000_000_000
     assert texts(sink) == [f"x[{slot + n}]" for n in (1, 2, 3)]
+
+
+class Failing(Plain):
+    """A codec that can't say how things stand."""
+
+    def snapshot(self, key: StreamKey, event: Event | None, *, seq: int, ts: int) -> bytes:
+        raise ValueError(key.symbol)
+
+
+def test_a_subscription_that_fails_leaves_nothing_behind() -> None:
+    world = World()
+    with pytest.raises(ValueError, match=SYMBOL):
+        world.hub.subscribe(StreamKey("trades", SYMBOL), ListSink(), Failing("x"))
+    world.do(order("sell", 100, 1), order("buy", 100, 1))
+    assert (made, world.hub._streams, world.hub._pushed) == ([], {}, {})

@@ -110,7 +110,13 @@ class Hub:
         """
         stream = self._stream(key)
         log = self._log(stream, codec or self._codecs[sink.encoding])
-        return self._join(log, sink), self._snapshot(stream, log)
+        try:
+            snapshot = self._snapshot(stream, log)  # before the sink joins, which nobody could undo if this fails
+        except BaseException:
+            if not log.cursors and log not in self._idle:
+                self._close(log)
+            raise
+        return self._join(log, sink), snapshot
 
     def resume(self, key: StreamKey, sink: Sink, after: int) -> tuple[Cursor, bytes] | None:
         """Let a sink read a stream from the message after `after` on, its client's last over another connection.
