@@ -54,6 +54,9 @@ class Sink:
         self.kept: list[bytes] | None = [] if keep else None
         self.bytes = 0
 
+    def fail(self) -> None:
+        """Nothing fails here."""
+
     def too_slow(self) -> None:
         """Never: it is always ready."""
 

@@ -97,6 +97,9 @@ class ListSink:
     def fill(self) -> None:
         self.ready = False
 
+    def fail(self) -> None:
+        self.closed, self.ready = True, False
+
     def too_slow(self) -> None:
         self.closed = True
 

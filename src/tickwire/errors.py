@@ -63,6 +63,10 @@ class WriterFailed(TickwireError):
     """The one writer can't go on (a full disk, a fault in the fold); the server stops, its log says why."""
 
 
+class CodecFailed(TickwireError):
+    """The messages of a stream could not be made, by a fault of ours. Whoever read them is closed; all else went on."""
+
+
 class FeedError(TickwireError):
     """A feed's input is not what its format promises."""
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from support import BTC, START_NS, ListSink, World, order
+from tickwire.errors import CodecFailed
 from tickwire.limits import RESUME_SECONDS
 from tickwire.model.channel import StreamKey
 from tickwire.model.events import Balances, Book, Candle, Event, Fill, OrderUpdate, Positions, Tick
@@ -211,3 +212,21 @@ def test_a_subscription_that_fails_leaves_nothing_behind() -> None:
         world.hub.subscribe(StreamKey("trades", SYMBOL), ListSink(), Failing("x"))
     world.do(order("sell", 100, 1), order("buy", 100, 1))
     assert (made, world.hub._streams, world.hub._pushed) == ([], {}, {})
+
+
+class Faulty(Plain):
+    """A codec that can't say what happened."""
+
+    def updates(self, key: StreamKey, events: list[Event]) -> bytes:
+        raise ValueError(key.symbol)
+
+
+def test_a_codec_that_fails_costs_its_own_readers_only() -> None:
+    world, sound, faulty = World(), ListSink(), ListSink()
+    key = StreamKey("trades", SYMBOL)
+    world.hub.subscribe(key, faulty, Faulty("x"))
+    cursor, _ = world.hub.subscribe(key, sound, Plain("y"))
+    with pytest.raises(CodecFailed, match="x can't say what happened in .*trades"):
+        world.do(order("sell", 100, 1), order("buy", 100, 1))
+    assert (texts(sound), sound.closed, faulty.closed) == (["y[1]"], False, True)
+    assert cursor.log.last_seq == world.hub.last_seq(key) == 1

@@ -241,3 +241,16 @@ async def test_a_tape_of_which_nothing_is_left_but_its_snapshot_is_restored() ->
     recent: deque[Event] = deque()
     assert restore(setup.tape, recent).digest() == setup.market.digest()
     assert list(recent) == []
+
+
+async def test_a_codec_that_fails_does_not_stop_the_server(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    setup, sink = Setup(), ListSink()
+    await setup.open()
+    setup.hub.subscribe(BOOK, sink)
+    monkeypatch.setattr(NativeCodec, "updates", lambda *_: 1 // 0)
+    await setup.pipeline.put([order("buy", 100, 1)])
+    assert (sink.closed, setup.pipeline.failed.done()) == (True, False)
+    assert "tickwire.v1.json can't say what happened" in caplog.text
+    assert await setup.pipeline.put([order("buy", 100, 1)]) != [None]

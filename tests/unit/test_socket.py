@@ -14,6 +14,7 @@ from websockets.frames import Frame, Opcode
 
 from support import BTC, World, decoded, frames, order
 from tickwire.config import ServerSettings
+from tickwire.errors import CodecFailed
 from tickwire.limits import FLOOD_FACTOR, REQUESTS_PER_SECOND_MAX
 from tickwire.market.history import NoHistory
 from tickwire.model.records import Guard, Record, SessionEnded
@@ -260,3 +261,16 @@ async def test_far_too_many_pings_close_the_connection(client: Client) -> None:
     assert client.written() == [[Opcode.PONG] * (FLOOD_FACTOR * REQUESTS_PER_SECOND_MAX)]
     client.reads(PING)
     assert client.written() == [[Opcode.PONG, Opcode.CLOSE]]
+
+
+async def test_a_stream_that_can_not_be_encoded_closes_its_readers(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for channel in ("book", "trades"):
+        client.reads(request(1, "subscribe", channel=channel, symbols=[BTC.symbol]))
+    client.written()
+    monkeypatch.setattr(client.world.renderer, "message", lambda *_, **__: 1 // 0)
+    with pytest.raises(CodecFailed):
+        client.world.do(order("buy", 100, 5))
+    assert client.written() == [[Opcode.CLOSE]]
+    assert client.written() == []

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TypeAlias
 
 from tickwire.clock import NowNs
-from tickwire.errors import InvalidInput, TapeError, UnknownSymbol, WriterFailed
+from tickwire.errors import CodecFailed, InvalidInput, TapeError, UnknownSymbol, WriterFailed
 from tickwire.limits import (
     BATCH_RECORDS_MAX,
     CLOCK_INTERVAL_MS,
@@ -302,7 +302,10 @@ class Pipeline:
                 done(outcomes)
             except Exception:
                 log.exception("whoever sent a command can't be answered")
-        hub.flush()
+        try:
+            hub.flush()
+        except CodecFailed as error:
+            log.exception("%s; its readers are closed", error)
         self._meters.publish_ns.add(self._now() - clock.ts)
         self._records_since_snapshot += len(transaction)
         if (

@@ -209,6 +209,11 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         out.clear()
 
+    def fail(self) -> None:
+        """Close: there is a fault in what it reads."""
+        self._ws.fail(CloseCode.INTERNAL_ERROR, "the server failed")
+        self._send_pending()
+
     def too_slow(self) -> None:
         """Close: the client does not read what it is sent."""
         self.out.clear()

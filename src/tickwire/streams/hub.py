@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from tickwire.errors import CodecFailed
 from tickwire.limits import CATCH_UP_BYTES_MAX, IDLE_LOGS_MAX, RESUME_SECONDS, WINDOW_EVENTS_MAX
 from tickwire.market.market import Market
 from tickwire.market.out import Heard
@@ -230,19 +231,26 @@ class Hub:
         self._touched[sink] = None
 
     def flush(self) -> None:
-        """The transaction is over: hand every dirty stream's segment to its subscribers, and write."""
+        """The transaction is over: hand every dirty stream's segment to its subscribers, and write.
+
+        Raises:
+            CodecFailed: the messages of a stream could not be made. Whoever reads them is closed; all else is done.
+        """
         self._pull()
         self._expire()
-        made = [
-            (
-                log,
-                len(stream.pending),
-                Segment(*stream.span, log.codec.updates(stream.key, stream.pending)),
-            )
-            for stream in self._dirty
-            for log in stream.logs.values()
-        ]
+        made: list[tuple[Log, int, Segment]] = []
+        failed: list[tuple[Log, Exception]] = []
+        for stream in self._dirty:
+            for log in stream.logs.values():
+                try:
+                    data = log.codec.updates(stream.key, stream.pending)
+                    made.append((log, len(stream.pending), Segment(*stream.span, data)))
+                except Exception as error:
+                    failed.append((log, error))
         # all is encoded: from here on nothing can fail and leave a subscriber with half of a transaction
+        for log, _ in failed:
+            for sink in list(log.cursors):
+                sink.fail()
         touched = self._touched
         for log, count, segment in made:
             data, behind = segment.data, 0
@@ -268,6 +276,9 @@ class Hub:
             stream.pending = []
         self._dirty.clear()
         self.write()
+        if failed:
+            log, error = failed[0]
+            raise CodecFailed(f"{log.codec.name} can't say what happened in {log.key}") from error
 
     def write(self) -> None:
         """Write what sinks were handed, each in one gathered call, and publish nothing."""

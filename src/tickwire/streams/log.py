@@ -65,6 +65,10 @@ class Sink(Protocol):
     lagging: dict[Cursor, None]
     lag_told: bool
 
+    def fail(self) -> None:
+        """What its client is to be told can't be made, by a fault of ours: close it."""
+        ...
+
     def too_slow(self) -> None:
         """Its client can't be given what it was promised: close it."""
         ...
