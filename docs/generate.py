@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tickwire import limits as limits_module
+from tickwire.dialects.binance.operations import OPERATIONS as BINANCE
+from tickwire.dialects.coinapi.scope import INTERVALS_MS
 from tickwire.model.channel import BOOK_DEPTHS, BOOK_INTERVALS_MS, CANDLE_INTERVALS_NS
 from tickwire.observe.metrics import ROWS
 from tickwire.protocol.codes import CLOSE_CODES, ERROR_CODES
@@ -95,10 +97,43 @@ def of_rest() -> dict[str, str]:
     }
 
 
+BINANCE_WEIGHTS = {
+    "depth": "5, 25, 50 or 250 by `limit`",
+    "klines": "2 for each 1,000 candles read",
+    "uiKlines": "2 for each 1,000 candles read",
+    "ticker.24hr": "2, 40 or 80 by symbols",
+    "ticker.tradingDay": "4 a symbol, at most 200",
+    "ticker": "4 a symbol, at most 200",
+    "ticker.price": "2; 4 for all",
+    "ticker.book": "2; 4 for all",
+    "openOrders.status": "6; 80 for all",
+}
+"""Of the operations whose weight depends on what is asked."""
+
+
+def of_binance() -> dict[str, str]:
+    """The same of the page about Binance."""
+    rows = []
+    for row in BINANCE:
+        rest = f"`{row.verb} {row.path}`" if row.path else ""
+        asked = ", ".join(f"`{parameter}`" for parameter in row.parameters)
+        weight = row.weight if isinstance(row.weight, int) else BINANCE_WEIGHTS[row.method]
+        rows.append(f"| `{row.method}` | {rest} | {row.security.removeprefix('NONE')} | {weight} | {asked} |")
+    head = ["| method | REST, after `/binance/api/v3` | needs | weight | parameters |", "|---|---|---|---|---|"]
+    return {"operations": "\n".join([*head, *rows])}
+
+
+def of_coinapi() -> dict[str, str]:
+    """The same of the page about CoinAPI."""
+    return {"update limits": f"{', '.join(f'{interval:,}' for interval in INTERVALS_MS)} ms"}
+
+
 PAGES: dict[Path, Callable[[], dict[str, str]]] = {
     HERE / "protocol.md": of_the_protocol,
     HERE / "howto" / "observe.md": of_observation,
     HERE / "reference" / "rest.md": of_rest,
+    HERE / "reference" / "binance.md": of_binance,
+    HERE / "reference" / "coinapi.md": of_coinapi,
 }
 DOCUMENTS: dict[Path, Callable[[], dict[str, Any]]] = {
     HERE / "reference" / "openapi.json": openapi,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -23,11 +23,12 @@ from tickwire.dialects.base import HttpAnswer, HttpRequest, Opening, Refused
 from tickwire.dialects.binance.api_session import ApiSession
 from tickwire.dialects.binance.dialect import Binance
 from tickwire.errors import InvalidInput
-from tickwire.keyfile import decode_base64url
+from tickwire.keyfile import api_key, decode_base64url
 from tickwire.model.identity import Identity
 from tickwire.model.instrument import Instrument
 from tickwire.model.outcome import Outcome
 from tickwire.model.records import Clock, Record
+from tickwire.protocol.messages import Rate
 from tickwire.server.auth import Authenticator
 from tickwire.server.keys import KeyStore
 
@@ -36,10 +37,11 @@ IP = "192.0.2.7"
 
 
 class Owner(NamedTuple):
-    """A key as its owner holds it."""
+    """A key as its owner holds it; one of another kind than hmac has no GUID."""
 
     key_id: str
     sign: Callable[[bytes], str]
+    guid: str = ""
 
 
 class Keys:
@@ -54,8 +56,8 @@ class Keys:
     def token_on(self, key: str, token: str, ip: str) -> Identity:
         raise AssertionError("no token is given here")
 
-    def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
-        return self._authenticator.signed(key_id, payload, signature, ip)
+    def signed(self, key: str, payloads: Sequence[bytes], signature: str, ip: str) -> Identity:
+        return self._authenticator.signed(key, payloads, signature, ip)
 
     def in_force(self, key_id: str) -> bool:
         return self._authenticator.in_force(key_id)
@@ -97,7 +99,8 @@ class Exchange:
     def hmac(self, account: str, *scopes: str, **more: Any) -> Owner:
         key, file = self.store.create(account, scopes=scopes or ("trade",), kind="hmac", **more)
         secret = file.secret.encode()
-        return Owner(key.key_id, lambda payload: hmac.new(secret, payload, hashlib.sha256).hexdigest())
+        guid = api_key(key.verifier)
+        return Owner(key.key_id, lambda payload: hmac.new(secret, payload, hashlib.sha256).hexdigest(), guid)
 
     def ed25519(self, account: str) -> Owner:
         key, file = self.store.create(account, scopes=("trade",), kind="ed25519")
@@ -157,10 +160,11 @@ class Exchange:
         headers: dict[str, str] | None = None,
         *,
         commit: bool = True,
+        identity: Identity | None = None,
     ) -> Answer:
         """The answer to a request as it is given; whatever it has submitted is committed."""
         answers: list[HttpAnswer] = []
-        request = HttpRequest(verb, path, query, headers or {}, body.encode(), IP)
+        request = HttpRequest(verb, path, query, headers or {}, body.encode(), IP, identity)
         self.dialect.http(self.services, request, answers.append)
         if commit:
             self.commit_all()
@@ -187,7 +191,9 @@ class Exchange:
 
     def try_connect(self, path: str, query: str = "", identity: Identity | None = None) -> Connection | Refused:
         sink = ListSink()
-        opening = Opening("s1", path, query, {}, IP, sink, lambda: len(sink.writes), identity)
+        opening = Opening(
+            "s1", path, query, {}, IP, sink, lambda: len(sink.writes), identity, Rate(100, 99, 10), 1_000, 999
+        )
         session = self.dialect.session(self.services, opening)
         if isinstance(session, Refused):
             return session

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -41,7 +41,7 @@ class Kept:
 
 
 class KeyRing:
-    """Keys by name, of which some are revoked."""
+    """API keys of keys that are called k1, k2 and so on, of which some are revoked."""
 
     def __init__(self) -> None:
         self.known: dict[str, Identity] = {}
@@ -55,11 +55,11 @@ class KeyRing:
     def token_on(self, key: str, token: str, ip: str) -> Identity:
         raise AssertionError("no token is given here")
 
-    def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
+    def signed(self, key: str, payloads: Sequence[bytes], signature: str, ip: str) -> Identity:
         raise AssertionError
 
     def in_force(self, key_id: str) -> bool:
-        return key_id not in self.revoked
+        return key_id.startswith("k") and key_id not in self.revoked
 
 
 class VenueWorld(World):
@@ -80,6 +80,7 @@ class VenueWorld(World):
             keys=self.keys,
             submit=unused,
             allow=lambda key, cost: Rate(1, 1, 0),
+            allow_address=lambda ip, cost: Rate(1, 1, 0),
             now=self.clock,
             epoch="e",
             version="0",
@@ -121,7 +122,19 @@ class VenueWorld(World):
     ) -> Client | Refused:
         """A client with a connection, or why it has none."""
         sink = ListSink()
-        opening = Opening("s1", path, query, headers or {}, "127.0.0.1", sink, lambda: len(sink.writes), identity)
+        opening = Opening(
+            "s1",
+            path,
+            query,
+            headers or {},
+            "127.0.0.1",
+            sink,
+            lambda: len(sink.writes),
+            identity,
+            Rate(100, 99, 10),
+            1_000,
+            999,
+        )
         session = open_streams(self.services, self.streams, opening)
         return session if isinstance(session, Refused) else Client(session, sink)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from support import BTC, ListSink, World, frames, funded, order
@@ -52,8 +53,8 @@ class Server(World):
         revoked: ids of keys that are not in force any more. flooded: refuse every key for a while.
     """
 
-    def __init__(self, *instruments: Instrument, require_key: bool = False) -> None:
-        self.history = CandleStore(None)
+    def __init__(self, *instruments: Instrument, require_key: bool = False, history: CandleStore | None = None) -> None:
+        self.history = history or CandleStore(None)
         self.revoked: set[str] = set()
         self.flooded = False
         super().__init__(instrument=BTC, meters=Meters())
@@ -66,6 +67,7 @@ class Server(World):
             keys=self,
             submit=lambda records, done: None,
             allow=lambda key, cost: Rate(1, 1, 0),
+            allow_address=lambda ip, cost: Rate(1, 1, 0),
             now=self.clock,
             epoch="e1",
             version="1.2.3",
@@ -106,7 +108,7 @@ class Server(World):
             raise InvalidInput("the key is not known", code="login_failed")
         return self.api_key(key, ip)
 
-    def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
+    def signed(self, key: str, payloads: Sequence[bytes], signature: str, ip: str) -> Identity:
         raise AssertionError("nothing is signed here")
 
     def in_force(self, key_id: str) -> bool:
@@ -115,11 +117,13 @@ class Server(World):
     # ---- clients ---------------------------------------------------------------------------------
 
     def try_open(
-        self, path: str = "/v1/", query: str = "", *, token: Identity | None = None, **headers: str
+        self, path: str = "/v1/", query: str = "", *, token: Identity | None = None, ip: str = "::1", **headers: str
     ) -> Client | Refused:
         sink = CountingSink()
         lower = {name.replace("_", "-"): value for name, value in headers.items()}
-        opening = Opening("s1", path, query, lower, "::1", sink, lambda: sink.flushes, token)
+        opening = Opening(
+            "s1", path, query, lower, ip, sink, lambda: sink.flushes, token, Rate(100, 98, 20), 1_000, 997
+        )
         session = self.dialect.session(self.services, opening)
         if isinstance(session, Refused):
             return session

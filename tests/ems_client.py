@@ -4,6 +4,7 @@ interface. Commands wait for `commit`, as they do for the tape."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from support import START_NS, ListSink, World, frames
@@ -51,7 +52,7 @@ class Server:
         submitted: what waits for `commit`. commands: every command ever submitted.
         busy: refuse what is submitted. failing: fail at the next `commit`.
         revoked: keys that are not in force any more.
-        allowance: requests that a key may still make over HTTP.
+        allowance: requests that a key may still make over HTTP. counted: for whom some were counted.
     """
 
     def __init__(self, world: World | None = None, *, require_key: bool = False) -> None:
@@ -62,6 +63,7 @@ class Server:
         self.busy = self.draining = self.failing = False
         self.revoked: set[str] = set()
         self.allowance = 50
+        self.counted: list[str] = []
         self.services = Services(
             market=self.world.market,
             hub=self.world.hub,
@@ -70,6 +72,7 @@ class Server:
             keys=self,
             submit=self.submit,
             allow=self.allow,
+            allow_address=lambda ip, requests: self.allow(f"address {ip}", requests),
             now=self.world.clock,
             epoch="e1",
             version="1.2.3",
@@ -89,7 +92,7 @@ class Server:
     def token_on(self, key: str, token: str, ip: str) -> Identity:
         raise AssertionError("no token is given here")
 
-    def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
+    def signed(self, key: str, payloads: Sequence[bytes], signature: str, ip: str) -> Identity:
         raise AssertionError("nothing is signed here")
 
     def in_force(self, key_id: str) -> bool:
@@ -99,6 +102,7 @@ class Server:
         if requests > self.allowance:
             raise RateLimited("requests a second of one key", Rate(50, self.allowance, 1_000), 1)
         self.allowance -= requests
+        self.counted.append(key_id)
         return Rate(50, self.allowance, 20 * (50 - self.allowance))
 
     def submit(self, records: list[Record], done: Any) -> None:
@@ -131,7 +135,19 @@ class Server:
 
     def opening(self, session_id: str = "s1", *, path: str = "/ems", query: str = "", **headers: str) -> Opening:
         lower = {name.replace("_", "-"): value for name, value in headers.items()}
-        return Opening(session_id, path, query, {"host": "localhost:8080", **lower}, "::1", ListSink(), lambda: 0, None)
+        return Opening(
+            session_id,
+            path,
+            query,
+            {"host": "localhost:8080", **lower},
+            "::1",
+            ListSink(),
+            lambda: 0,
+            None,
+            Rate(100, 99, 10),
+            1_000,
+            999,
+        )
 
 
 class EmsClient:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from clients.peer import ClientError, Peer, peer
-from clients.venue import NAME, SYMBOL, Book, Venue, amounts, candles, levels, text, venue
+from clients.venue import NAME, SYMBOL, Book, Venue, amounts, best, candles, levels, text, venue
 from tickwire.keyfile import KeyFile, decode_base64url
 
 STREAM = NAME.lower()
@@ -118,8 +118,26 @@ async def test_streams(tmp_path: Path) -> None:
             text(Decimal(ticker.last)), text(Decimal(ticker.high)), ticker.trades, max(trades),
         )  # fmt: skip
         assert (await client.last("mini_ticker", v=volume))["c"] == one["c"]
-        assert (await client.last("avg_price"))["i"] == "5m"
-        assert (await client.last("agg_trade", l=max(trades)))["s"] == NAME
+        rows = [(Decimal(trade.price), Decimal(trade.size)) for trade in trades.values()]  # of the last five minutes
+        average = text(Decimal(sum(price * size for price, size in rows)) / Decimal(sum(size for _, size in rows)))
+        assert (await client.last("avg_price", w=average))["i"] == "5m"
+
+        top = best(ours.seen.books[seq].bids) + best(ours.seen.books[seq].asks)
+        fields: dict[str, Any] = dict(zip("bBaA", map(text, top), strict=True))
+        await client.seen("book_ticker", **fields)
+        for one in await client.seen("book_ticker"):
+            book = ours.seen.books[one["u"]]
+            assert [Decimal(one[key]) for key in "bBaA"] == best(book.bids) + best(book.asks)
+        await client.seen("agg_trade", l=max(trades))
+        aggregated = await client.seen("agg_trade")
+        assert [number for one in aggregated for number in range(one["f"], one["l"] + 1)] == list(
+            range(aggregated[0]["f"], max(trades) + 1)
+        )
+        for one in aggregated:
+            parts = [trades[number] for number in range(one["f"], one["l"] + 1)]
+            assert {text(Decimal(part.price)) for part in parts} == {one["p"]}
+            assert text(sum((Decimal(part.size) for part in parts), Decimal(0))) == one["q"]
+            assert (one["s"], one["a"], one["m"]) == (NAME, one["f"], parts[0].side == "sell")
 
 
 async def place(client: Peer, part: str, **params: Any) -> Any:

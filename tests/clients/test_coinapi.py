@@ -8,8 +8,12 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from pathlib import Path
 from typing import Any
 
-from clients.peer import Peer, peer
+import jwt
+import pytest
+
+from clients.peer import ClientError, Peer, peer
 from clients.venue import SYMBOL, Book, Levels, Venue, amounts, best, candles, venue
+from tickwire.clock import wall_clock_ns
 from tickwire.keyfile import api_key, decode_base64url
 
 SYMBOL_ID = "SIM_SPOT_BTC_USDT"
@@ -228,6 +232,32 @@ async def place(client: Peer, name: str, side: str, amount: float, price: float)
         "time_in_force": "GOOD_TILL_CANCEL",
     }
     await client.call("send", name="ems", message=message)
+
+
+async def test_a_token_on_top_of_a_key(tmp_path: Path) -> None:
+    async with venue(tmp_path, require_key=True) as ours, peer("coinapi", {}) as client:
+        await ours.trade(50)
+        await ours.settle()
+        now, secret = wall_clock_ns() // 10**9, ours.keys["customer"].secret
+        hello = {"type": "hello", "subscribe_data_type": ["quote"]}
+        for name, key, until in (
+            ("right", secret, now + 60),
+            ("wrong", ours.keys["maker"].secret, now + 60),
+            ("over", secret, now - 1),
+        ):
+            token = jwt.encode({"nbf": now - 60, "exp": until}, key, "HS256")
+            header = {"X-CoinAPI-Key": guid(ours), "Authorization": f"Bearer {token}"}
+            rest = {"url": ours.url("http", "coinapi/v1/symbols"), "method": "GET", "header": header, "body": None}
+            await client.call("open", name=name, url=ours.url("ws", "coinapi/v1/"), header=header, first=[hello])
+            told = await client.seen(name)
+            if name == "right":
+                assert (told[0]["type"], told[0]["symbol_id"]) == ("quote", SYMBOL_ID)
+                assert [row["symbol_id"] for row in (await client.call("http", **rest))["body"]] == [SYMBOL_ID]
+                continue
+            assert told[0] == {"type": "error", "message": "Invalid API key"}
+            assert (await client.last(name, type="ended"))["why"] == ["4401", "Invalid API key"]
+            with pytest.raises(ClientError, match="HTTP Error 401"):
+                await client.call("http", **rest)
 
 
 async def test_rest(tmp_path: Path) -> None:

@@ -102,16 +102,32 @@ def alice(owner: Owner) -> Identity:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_signed_request(world: World, kind: Proof) -> None:
     owner = world.owner(kind)
-    assert world.auth.signed(owner.key_id, PAYLOAD, owner.sign(PAYLOAD), IP) == alice(owner)
-    assert world.auth.signed(owner.key_id, b"", owner.sign(b""), IP) == alice(owner)
-    refused(world.auth.signed, owner.key_id, PAYLOAD + b"0", owner.sign(PAYLOAD), IP)
+    assert world.auth.signed(owner.key_id, [PAYLOAD], owner.sign(PAYLOAD), IP) == alice(owner)
+    assert world.auth.signed(owner.key_id, [b""], owner.sign(b""), IP) == alice(owner)
+    refused(world.auth.signed, owner.key_id, [PAYLOAD + b"0"], owner.sign(PAYLOAD), IP)
+
+
+def test_one_of_several_spellings_is_signed(world: World) -> None:
+    owner = world.owner("hmac")
+    for payloads in ([PAYLOAD, b"other"], [b"other", PAYLOAD]):
+        assert world.auth.signed(owner.key_id, payloads, owner.sign(PAYLOAD), IP) == alice(owner)
+    refused(world.auth.signed, owner.key_id, [b"one", b"other"], owner.sign(PAYLOAD), IP)
+    refused(world.auth.signed, owner.key_id, [], owner.sign(PAYLOAD), IP)
+
+
+def test_an_api_key_stands_for_the_key_that_signs(world: World) -> None:
+    owner, other = world.owner("hmac"), world.owner("hmac")
+    assert world.auth.signed(owner.shown, [PAYLOAD], owner.sign(PAYLOAD), IP) == alice(owner)
+    refused(world.auth.signed, other.shown, [PAYLOAD], owner.sign(PAYLOAD), IP)
+    world.store.revoke(owner.key_id)
+    refused(world.auth.signed, owner.shown, [PAYLOAD], owner.sign(PAYLOAD), IP)
 
 
 def test_a_digest_is_given_in_hex_of_either_case(world: World) -> None:
     owner = world.owner("hmac")
-    assert world.auth.signed(owner.key_id, PAYLOAD, owner.sign(PAYLOAD).upper(), IP) == alice(owner)
+    assert world.auth.signed(owner.key_id, [PAYLOAD], owner.sign(PAYLOAD).upper(), IP) == alice(owner)
     in_base64 = base64.b64encode(bytes.fromhex(owner.sign(PAYLOAD))).decode()
-    refused(world.auth.signed, owner.key_id, PAYLOAD, in_base64, IP)
+    refused(world.auth.signed, owner.key_id, [PAYLOAD], in_base64, IP)
 
 
 def test_the_secret_of_a_signed_request_is_text(world: World) -> None:
@@ -123,7 +139,7 @@ def test_the_secret_of_a_signed_request_is_text(world: World) -> None:
     )
     key = world.store._add("alice", "hmac", decode_base64url(secret), ["trade"], (), "", (), ())
     signature = "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71"
-    assert world.auth.signed(key.key_id, payload, signature, IP).key_id == key.key_id
+    assert world.auth.signed(key.key_id, [payload], signature, IP).key_id == key.key_id
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -132,9 +148,9 @@ def test_every_character_of_a_signature_counts(world: World, kind: Proof) -> Non
     good = owner.sign(PAYLOAD)
     for index in range(0, len(good), 7):
         other = "1" if good[index] != "1" else "2"
-        refused(world.auth.signed, owner.key_id, PAYLOAD, good[:index] + other + good[index + 1 :], IP)
+        refused(world.auth.signed, owner.key_id, [PAYLOAD], good[:index] + other + good[index + 1 :], IP)
     for wrong in (good[:-1], good + "A", good + "\n", " " + good, "", "!", "ä", "\ud800", "A" * 60_000):
-        refused(world.auth.signed, owner.key_id, PAYLOAD, wrong, IP)
+        refused(world.auth.signed, owner.key_id, [PAYLOAD], wrong, IP)
 
 
 def test_a_key_signs_only_its_own_requests(world: World) -> None:
@@ -142,9 +158,9 @@ def test_a_key_signs_only_its_own_requests(world: World) -> None:
     for signer in owners:
         for other in owners:
             if signer is not other:
-                refused(world.auth.signed, other.key_id, PAYLOAD, signer.sign(PAYLOAD), IP)
+                refused(world.auth.signed, other.key_id, [PAYLOAD], signer.sign(PAYLOAD), IP)
         for nobody in ("", "nobody", "' OR 1=1 --", "\ud800", "k" * 60_000):
-            refused(world.auth.signed, nobody, PAYLOAD, signer.sign(PAYLOAD), IP)
+            refused(world.auth.signed, nobody, [PAYLOAD], signer.sign(PAYLOAD), IP)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -154,7 +170,7 @@ def test_the_key_that_unknown_ones_are_verified_against_signs_nothing(world: Wor
     assert key is not None
     world.auth._nobody[kind] = key._replace(key_id="")
     world.store.revoke(owner.key_id)
-    refused(world.auth.signed, owner.key_id, PAYLOAD, owner.sign(PAYLOAD), IP)
+    refused(world.auth.signed, owner.key_id, [PAYLOAD], owner.sign(PAYLOAD), IP)
     refused(world.auth.api_key, owner.shown, IP)
 
 
@@ -165,8 +181,8 @@ def test_a_public_key_is_no_secret(world: World) -> None:
         assert key is not None
         for public in (key.verifier, encode_base64url(key.verifier).encode()):
             digest = hmac.new(public, PAYLOAD, hashlib.sha256)
-            refused(world.auth.signed, key.key_id, PAYLOAD, digest.hexdigest(), IP)
-            refused(world.auth.signed, key.key_id, PAYLOAD, base64.b64encode(digest.digest()).decode(), IP)
+            refused(world.auth.signed, key.key_id, [PAYLOAD], digest.hexdigest(), IP)
+            refused(world.auth.signed, key.key_id, [PAYLOAD], base64.b64encode(digest.digest()).decode(), IP)
         refused(world.auth.api_key, api_key(key.verifier), IP)
 
 
@@ -224,9 +240,9 @@ def test_where_they_may_be_used_from(world: World) -> None:
     for kind in KINDS:
         owner = world.owner(kind, "192.0.2.0/24")
         token = jwt.encode(CLAIMS, owner.secret, owner.algorithm)
-        assert world.auth.signed(owner.key_id, PAYLOAD, owner.sign(PAYLOAD), IP) == alice(owner)
+        assert world.auth.signed(owner.key_id, [PAYLOAD], owner.sign(PAYLOAD), IP) == alice(owner)
         assert world.auth.token_on(owner.shown, token, IP) == alice(owner)
-        refused(world.auth.signed, owner.key_id, PAYLOAD, owner.sign(PAYLOAD), "198.51.100.1")
+        refused(world.auth.signed, owner.key_id, [PAYLOAD], owner.sign(PAYLOAD), "198.51.100.1")
         refused(world.auth.token_on, owner.shown, token, "198.51.100.1")
         refused(world.auth.api_key, owner.shown, "198.51.100.1")
 
@@ -323,7 +339,7 @@ def test_an_rsa_key_proves_itself_to_our_own_protocol_too(world: World) -> None:
 def test_the_longest_rsa_key_fits(world: World) -> None:
     secret = rsa.generate_private_key(65_537, 4_096)
     owner = Owner(world.store.enroll("alice", public_pem(secret), scopes=["trade"]).key_id, "rsa", secret)
-    assert world.auth.signed(owner.key_id, PAYLOAD, owner.sign(PAYLOAD), IP) == alice(owner)
+    assert world.auth.signed(owner.key_id, [PAYLOAD], owner.sign(PAYLOAD), IP) == alice(owner)
     assert world.auth.token_on(owner.key_id, jwt.encode(CLAIMS, secret, "RS256"), IP) == alice(owner)
 
 
@@ -347,3 +363,37 @@ def test_an_imported_ed25519_key_is_like_one_of_ours(world: World) -> None:
     assert Ed25519PublicKey.from_public_bytes(key.verifier) == owner.secret.public_key()
     params = LoginParams(key=owner.key_id, signature=encode_base64url(owner.secret.sign(b"challenge")))
     assert world.auth.login(params, challenge="challenge", ip=IP) == alice(owner)
+
+
+# ---- headers that other protocols use as well -------------------------------------------------------
+
+
+def test_a_header_of_ours_is_told_from_a_vendors(world: World) -> None:
+    def basic(text: str) -> str:
+        return f"Basic {base64.b64encode(text.encode()).decode()}"
+
+    owner = world.owner("hmac")
+    ours = {"aud": "tickwire", "sub": "alice", "iat": NOW_S, "exp": NOW_S + 60}
+    for own in (
+        basic(f"{owner.key_id}:{owner.secret}"),
+        basic(f"{'0' * 16}:wrong"),
+        f"Bearer {jwt.encode(ours, 'w' * 32, 'HS256', headers={'kid': owner.key_id})}",
+        f"bearer {jwt.encode({**ours, 'exp': 0}, 'w' * 32, 'HS256')}",
+    ):
+        assert world.auth.is_own(own), own
+    for vendors in (
+        "",
+        owner.shown,
+        "Basic",
+        "Basic ä",
+        basic(f"coinapi:{owner.shown}"),
+        basic(f"{owner.shown}:"),
+        basic(""),
+        "Bearer",
+        "Bearer a.b.c",
+        f"Bearer {owner.shown}",
+        f"Bearer {jwt.encode(CLAIMS, 'w' * 32, 'HS256', headers={'kid': owner.key_id})}",
+        f"Bearer {jwt.encode({**CLAIMS, 'aud': 'coinapi'}, 'w' * 32, 'HS256')}",
+        f"Digest {jwt.encode(ours, 'w' * 32, 'HS256')}",
+    ):
+        assert not world.auth.is_own(vendors), vendors

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import logging
+import resource
 import sqlite3
+import threading
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from support import BTC, START_NS, order
 from tickwire.errors import TapeError
-from tickwire.limits import CANDLES_KEPT_MAX
+from tickwire.limits import CANDLE_SERIES_PER_TURN, CANDLES_KEPT_MAX
 from tickwire.market.market import Market
 from tickwire.model.channel import CANDLE_INTERVALS_NS
 from tickwire.model.events import Candle
 from tickwire.model.records import ListInstrument, Record
 from tickwire.server.pipeline import restore
-from tickwire.tape.candles import CandleStore
+from tickwire.tape import candles as module
+from tickwire.tape.candles import BROKEN_FILES_MAX, CLOSES_PER_DELETION, CandleStore
 from tickwire.tape.memory import MemoryTape
 from unit.test_pipeline import Setup
 
@@ -83,21 +88,121 @@ def test_the_same_candle_again_is_there_once_and_the_last_word_counts(store: Can
     assert [(row.seq, row.close) for row in store.candles(S, "1m", limit=10)] == [(1, 7), (2, 6)]
 
 
+def add(store: CandleStore, *kept: Candle) -> None:
+    """Add these and write them to the end."""
+    store.add(kept)
+    store.save()
+
+
 def test_only_the_newest_are_kept_of_each_interval(store: CandleStore) -> None:
-    store.add(candle(n) for n in (0, 1, 2, 9, CANDLES_KEPT_MAX))
-    store.add([candle(n, 5 * MINUTE) for n in (0, 1)])
+    add(store, *(candle(n) for n in (0, 1, 2, 9, CANDLES_KEPT_MAX)))
+    add(store, *(candle(n, 5 * MINUTE) for n in (0, 1)))
     assert numbers(store) == [1, 2, 9, CANDLES_KEPT_MAX]
-    store.add([candle(CANDLES_KEPT_MAX + 8)])
-    assert numbers(store) == [9, CANDLES_KEPT_MAX, CANDLES_KEPT_MAX + 8]
+    newer = range(CANDLES_KEPT_MAX + 8, CANDLES_KEPT_MAX + 8 + CLOSES_PER_DELETION)
+    for n in newer[:-1]:
+        add(store, candle(n))
+    assert numbers(store) == [1, 2, 9, CANDLES_KEPT_MAX, *newer[:-1]]
+    add(store, candle(newer[-1]))
+    assert numbers(store) == [CANDLES_KEPT_MAX, *newer]
     assert numbers(store, "5m") == [0, 1]
+
+
+def test_what_is_old_all_at_once_goes_a_few_at_a_time_and_faster_than_new_candles_come(store: CandleStore) -> None:
+    old = 3 * CLOSES_PER_DELETION + 5
+    add(store, *(candle(n) for n in range(old)))
+    left = []
+    for n in range(2 * CLOSES_PER_DELETION + 1):
+        add(store, candle(10 * CANDLES_KEPT_MAX + n))
+        left.append(sum(seq < old for seq in numbers(store)))
+    assert (left[0], left[CLOSES_PER_DELETION - 2]) == (old, old)
+    assert left[CLOSES_PER_DELETION - 1 : 2 * CLOSES_PER_DELETION - 1] == [old - 2 * CLOSES_PER_DELETION] * (
+        CLOSES_PER_DELETION
+    )
+    assert left[-1] == 0
+
+
+def test_as_many_go_as_come_when_a_restart_adds_more_than_is_kept(store: CandleStore) -> None:
+    count = 2 * CANDLES_KEPT_MAX
+    add(store, *(candle(n) for n in range(count)))
+    assert numbers(store) == list(range(count - CANDLES_KEPT_MAX, count))
+
+
+# ---- waiting -------------------------------------------------------------------------------------
+
+
+MANY = [f"SIM:A{n}-USDT" for n in range(CANDLE_SERIES_PER_TURN + 2)]
+
+
+def rows(path: Path) -> list[tuple[str, int]]:
+    """Symbol and number of every candle in a file that is closed."""
+    with closing(sqlite3.connect(path)) as db:
+        return sorted(db.execute("SELECT symbol, start / interval FROM candles"))
+
+
+def copied(path: Path) -> Path:
+    """The file and its log as they are, since one that is open can't be read."""
+    for suffix in ("", "-wal"):
+        path.with_name(f"copy.db{suffix}").write_bytes(path.with_name(f"candles.db{suffix}").read_bytes())
+    return path.with_name("copy.db")
+
+
+def test_a_turn_writes_a_few_series_those_that_wait_longest_and_all_can_be_read(path: Path) -> None:
+    store = CandleStore(path)
+    for number in (1, 2):
+        store.add(candle(number, symbol=symbol) for symbol in MANY)
+    store.write_some()
+    assert [numbers(store, symbol=symbol) for symbol in MANY] == [[1, 2]] * len(MANY)
+    store.add([candle(3, symbol=MANY[0])])
+    assert rows(copied(path)) == sorted((symbol, number) for symbol in MANY[:-2] for number in (1, 2))
+    assert numbers(store, symbol=MANY[0]) == [1, 2, 3]
+    store.write_some()
+    store.close()
+    assert rows(path) == sorted([*((symbol, number) for symbol in MANY for number in (1, 2)), (MANY[0], 3)])
+
+
+def test_a_turn_writes_more_where_much_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CANDLE_SERIES_PER_TURN", 1)
+    store = CandleStore(path)
+    store.add(candle(1, symbol=symbol) for symbol in MANY[:60])
+    store.write_some()
+    assert rows(copied(path)) == sorted((symbol, 1) for symbol in MANY[:3])
+    store.close()
+
+
+def test_what_waits_and_what_is_written_are_one_range(store: CandleStore) -> None:
+    add(store, *(candle(n) for n in (1, 3, 5, 7)))
+    store.add([candle(n, close=8) for n in (2, 5, 8)])
+
+    def found(**given: int) -> list[tuple[int, int]]:
+        return [(row.seq, row.close) for row in store.candles(S, "1m", **{"limit": 100, **given})]  # type: ignore[arg-type]
+
+    assert found() == [(1, 7), (2, 8), (3, 7), (5, 8), (7, 7), (8, 8)]
+    assert found(limit=2) == [(7, 7), (8, 8)]
+    assert found(limit=3, newest=False) == [(1, 7), (2, 8), (3, 7)]
+    assert found(start=2 * MINUTE, end=8 * MINUTE, limit=3) == [(3, 7), (5, 8), (7, 7)]
+    assert found(limit=0) == []
+
+
+def test_only_so_many_wait(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CANDLES_WAITING_MAX", 3)
+    monkeypatch.setattr(module, "CANDLE_SERIES_PER_TURN", 1)
+    store = CandleStore(path)
+    store.add([candle(1, symbol="A"), candle(1, symbol="B"), candle(2, symbol="A")])
+    store.add([candle(1, symbol="C")])
+    store.listed(replace(BTC, venue="X", base="Y"))
+    store.add([candle(2, symbol="B")])
+    assert rows(copied(path)) == [("A", 1), ("A", 2)]
+    store.close()
+    assert rows(path) == [("A", 1), ("A", 2), ("B", 1), ("B", 2), ("C", 1)]
 
 
 def test_other_steps_make_candles_meaningless(store: CandleStore) -> None:
     other = replace(BTC, base="ETH")
     store.listed(other)
-    store.add([candle(1), candle(1, symbol=other.symbol)])
+    add(store, candle(1), candle(1, symbol=other.symbol))
+    store.add([candle(2)])
     store.listed(replace(BTC, taker_fee="0.001"))
-    assert numbers(store) == [1]
+    assert numbers(store) == [1, 2]
     store.listed(COARSE)
     assert (numbers(store), numbers(store, symbol=other.symbol)) == ([], [1])
 
@@ -134,7 +239,7 @@ def begun_anew(path: Path, caplog: pytest.LogCaptureFixture) -> CandleStore:
         store = CandleStore(path)
     store.listed(BTC)
     assert "begun anew" in caplog.text
-    assert path.with_name("candles.db.broken").exists()
+    assert path.with_name("candles.db.broken-1").exists()
     assert numbers(store) == []
     store.add([candle(4)])
     assert numbers(store) == [4]
@@ -180,6 +285,154 @@ def test_damage_that_shows_in_use_does_not_stop_anything(path: Path, caplog: pyt
     store.close()
 
 
+def test_damaged_files_are_kept_and_not_put_in_each_others_place(path: Path) -> None:
+    for number in range(BROKEN_FILES_MAX + 2):
+        path.write_bytes(b"%d is not a database" % number * 100)
+        CandleStore(path).close()
+    kept = {file.name: file.read_bytes()[:1] for file in path.parent.glob("*.broken*")}
+    assert kept == {f"candles.db.broken-{n + 1}": b"%d" % n for n in range(BROKEN_FILES_MAX)}
+
+
+def test_a_damaged_row_is_said_once_and_deleted(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = CandleStore(path)
+    store.listed(BTC)
+    store.add(candle(n) for n in range(8))
+    store.close()
+    row = astuple(candle(1))
+    damaged: dict[int, object] = {
+        1: b'["SIM',
+        2: msgspec.json.encode(row[:-1]),
+        3: msgspec.json.encode([row[0], "1", *row[2:]]),
+        4: msgspec.json.encode(row),
+        5: b'["\xff"]',
+        6: b"",
+    }
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executemany("UPDATE candles SET body = ? WHERE start = ?", [(b, n * MINUTE) for n, b in damaged.items()])
+    store = CandleStore(path)
+    with caplog.at_level(logging.ERROR):
+        assert store.candles(S, "1m", limit=100) == [candle(0), candle(7)]
+        assert numbers(store) == [0, 7]
+    assert caplog.messages == [f"6 closed candles were damaged and are deleted, the first is {(S, MINUTE, 6 * MINUTE)}"]
+    store.close()
+    assert rows(path) == [(S, 0), (S, 7)]
+
+
+def filled(path: Path) -> None:
+    store = CandleStore(path)
+    store.listed(BTC)
+    store.add(candle(n) for n in range(300))
+    store.close()
+
+
+@contextmanager
+def full_disk(after_bytes: int) -> Iterator[None]:
+    """No file can grow beyond this."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (after_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_disk_that_is_full_at_the_start_loses_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    filled(path)
+    with caplog.at_level(logging.ERROR), full_disk(100):
+        store = CandleStore(path)
+        store.listed(BTC)
+        assert numbers(store) == list(range(300))
+        for n in (300, 301):
+            store.add([candle(n)])
+            store.write_some()
+            assert numbers(store) == list(range(300))
+        store.close()
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].startswith("closed candles can't be written: d")  # "disk I/O error", or "... is full"
+    store = CandleStore(path)
+    assert numbers(store) == list(range(300))
+    store.close()
+    assert [file.name for file in path.parent.iterdir()] == ["candles.db"]
+
+
+def test_a_full_disk_with_no_file_yet_leaves_the_memory(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR), full_disk(100):
+        store = CandleStore(path)
+        store.listed(BTC)
+        add(store, candle(1))
+        assert numbers(store) == [1]
+        store.close()
+    assert len(caplog.messages) == 1
+    assert "kept in memory only, until the next start" in caplog.text
+    assert not list(path.parent.glob("*.broken*"))
+
+
+@pytest.mark.parametrize("after_bytes", [100, 100_000])
+def test_a_disk_that_fills_while_it_begins_anew_leaves_the_memory(
+    path: Path, caplog: pytest.LogCaptureFixture, after_bytes: int
+) -> None:
+    filled(path)
+    store = CandleStore(path)
+    for n in range(2_000):
+        store.listed(replace(BTC, base=f"A{n}"))
+    store.close()
+    whole = path.read_bytes()
+    store = CandleStore(path)
+    page = int.from_bytes(whole[16:18], "big")
+    path.write_bytes(whole[:page] + b"\xff" * (len(whole) - page))
+    with caplog.at_level(logging.ERROR), full_disk(after_bytes):
+        assert numbers(store) == []
+        add(store, candle(5))
+        store.listed(BTC)  # whose steps were not forgotten
+        store.listed(replace(BTC, base="A1999"))
+        assert numbers(store) == [5]
+        store.close()
+    assert ["begun anew" in caplog.messages[0], "in memory only" in caplog.messages[1]] == [True, True]
+    assert len(caplog.messages) == 2
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """Somebody who reads the file, and holds it until closed."""
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.execute("BEGIN")
+    assert db.execute("SELECT count(*) FROM candles").fetchone() == (300,)
+    return db
+
+
+def test_a_file_that_somebody_reads_at_the_start_is_left_alone(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "OPEN_SECONDS_MAX", 0.01)
+    filled(path)
+    other = reader(path)
+    with caplog.at_level(logging.ERROR):
+        store = CandleStore(path)
+    assert caplog.messages == [
+        f"closed candles are kept in memory only, until the next start: {path}: database is locked"
+    ]
+    store.listed(BTC)
+    add(store, candle(400))
+    assert numbers(store) == [400]
+    store.close()
+    other.close()
+    store = CandleStore(path)
+    store.listed(BTC)
+    assert numbers(store) == list(range(300))
+    store.close()
+    assert not list(path.parent.glob("*.broken*"))
+
+
+def test_a_start_waits_for_who_reads_the_file_for_a_moment(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "OPEN_SECONDS_MAX", 10.0)
+    filled(path)
+    timer = threading.Timer(0.05, reader(path).close)
+    timer.start()
+    store = CandleStore(path)
+    timer.join()
+    assert numbers(store) == list(range(300))
+    store.close()
+
+
 def test_a_place_that_can_not_be_written_leaves_the_memory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         store = CandleStore(tmp_path / "missing" / "candles.db")
@@ -189,14 +442,15 @@ def test_a_place_that_can_not_be_written_leaves_the_memory(tmp_path: Path, caplo
     store.close()
 
 
-def test_a_store_that_fails_says_so_once(store: CandleStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_store_that_fails_says_so_once_of_each_thing(store: CandleStore, caplog: pytest.LogCaptureFixture) -> None:
     store.close()
     with caplog.at_level(logging.ERROR):
-        store.add([candle(1)])
-        assert numbers(store) == []
-        store.save()
-    assert [record.message for record in caplog.records] == [
-        "closed candles can't be written: Cannot operate on a closed database."
+        for _ in range(2):
+            add(store, candle(1))
+            assert numbers(store) == []
+    assert caplog.messages == [
+        f"closed candles can't be {what}: Cannot operate on a closed database."
+        for what in ("written", "synced", "read")
     ]
 
 
@@ -239,6 +493,26 @@ async def test_the_pipeline_keeps_what_the_fold_closes() -> None:
     (newest,) = store.candles(S, "1s", limit=1)
     assert (newest.buy_volume, newest.first_trade, newest.last_trade, newest.trades) == (0, 49, 49, 1)
     assert newest.first_ts == newest.last_ts == START_NS + 49 * 1_700_000_000
+    store.close()
+
+
+async def test_clients_are_told_first_and_can_read_what_closed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = CandleStore(None)
+    setup = Setup(history=store)
+    await setup.open()
+    await trade(setup, 2)
+    done: list[tuple[str, int]] = []
+    flush = setup.hub.flush
+
+    def flushed() -> None:
+        done.append(("flush", len(numbers(store, "1s"))))
+        flush()
+
+    monkeypatch.setattr(setup.hub, "flush", flushed)
+    monkeypatch.setattr(store, "write_some", lambda: done.append(("write", len(numbers(store, "1s")))))
+    await trade(setup, 1)
+    assert done == [("flush", 2), ("write", 2)]
+    monkeypatch.undo()
     store.close()
 
 

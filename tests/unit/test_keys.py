@@ -293,7 +293,7 @@ def test_create_list_revoke(tmp_path: Path) -> None:
     other = KeyFile.load(tmp_path / "b.key")
     assert (code, other.kind, other.scopes) == (0, "hmac", ("read", "admin"))
     shown = api_key(decode_base64url(other.secret))
-    assert out.splitlines()[2:] == [f"{shown} is the same as an API key for /coinapi: as secret"]
+    assert out.splitlines()[2:] == [f"{shown} is the same as an API key for /binance and /coinapi: as secret"]
 
     code, out, err = run("list")
     assert [line.split() for line in out.splitlines()] == [

@@ -76,7 +76,7 @@ def test_it_never_holds_more_than_a_day_of_minutes() -> None:
         ts = START + minute * MINUTE_NS
         window.roll(ts)
         window.add(ts, 100 + minute, 1)
-    assert len(window.dump()) == 1_440
+    assert (len(window.dump()), len(window._quarters)) == (1_440, 96)
     assert row(window) == (1_660, 3_099, 1_660, 1_440, sum(range(1_660, 3_100)), 1_440)
 
 
@@ -99,6 +99,27 @@ def test_a_window_is_the_sum_of_the_trades_in_it() -> None:
         assert row(window) == (prices[0], max(prices), min(prices), volume, quote_volume, len(within))
 
 
+def test_the_newest_minutes_are_the_sum_of_the_trades_in_them() -> None:
+    random = Random(7)
+    window = RollingWindow()
+    trades: list[tuple[int, int, int]] = []
+    ts = START
+    for _ in range(500):
+        ts += random.choice((0, 1, MINUTE_NS // 3, 5 * MINUTE_NS))
+        window.roll(ts)
+        price, size = random.randint(-50, 50), random.randint(1, 9)
+        window.add(ts, price, size)
+        trades.append((ts, price, size))
+        start = ts - ts % MINUTE_NS - random.choice((-1, 0, 1, 59, 240, 1_440)) * MINUTE_NS
+        within = [trade for trade in trades if trade[0] >= max(start, ts - ts % MINUTE_NS - WINDOW_NS + MINUTE_NS)]
+        prices = [price for _, price, _ in within]
+        volume = sum(size for _, _, size in within)
+        quote_volume = sum(price * size for _, price, size in within)
+        expected = (prices[0], max(prices), min(prices), volume, quote_volume, len(within)) if prices else EMPTY
+        assert window.since(start) == expected
+    assert RollingWindow().since(0) == EMPTY
+
+
 def test_a_state_is_loaded_as_it_was_dumped() -> None:
     window = RollingWindow()
     for minute in range(10):
@@ -107,6 +128,8 @@ def test_a_state_is_loaded_as_it_was_dumped() -> None:
     loaded = RollingWindow()
     loaded.load(window.dump())
     assert loaded.dump() == window.dump()
+    for minute in range(11):
+        assert loaded.since(START + minute * MINUTE_NS) == window.since(START + minute * MINUTE_NS)
     for day_later in range(10):
         assert row(loaded) == row(window)
         for both in (window, loaded):

@@ -96,7 +96,8 @@ def create(
     _created(key)
     typer.echo(f"{path} is its only copy: hand it to its owner, keep it secret")
     if kind == "hmac":
-        typer.echo(f"{api_key(decode_base64url(key_file.secret))} is the same as an API key for /coinapi: as secret")
+        shown = api_key(decode_base64url(key_file.secret))
+        typer.echo(f"{shown} is the same as an API key for /binance and /coinapi: as secret")
 
 
 def _created(key: Key) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -38,9 +38,9 @@ class Keys(Protocol):
         """
         ...
 
-    def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
-        """Who has signed a payload: HMAC-SHA256 in hex with the key's secret as text, or RSA (PKCS #1 v1.5, SHA-256)
-        or Ed25519 in base64, by the kind of the key.
+    def signed(self, key: str, payloads: Sequence[bytes], signature: str, ip: str) -> Identity:
+        """Who has signed one of these payloads: HMAC-SHA256 in hex with the key's secret as text, or RSA (PKCS #1 v1.5,
+        SHA-256) or Ed25519 in base64, by the kind of the key. `key` is its name, or the API key that stands for it.
 
         Raises:
             InvalidInput: `login_failed`, or `rate_limited` after many of those.
@@ -61,6 +61,7 @@ class Services:
         keys: who is who.
         submit: where commands go.
         allow: counts requests of a key over HTTP and says what is left; raises `RateLimited`.
+        allow_address: the same, of an address that shows no key.
         now: the wall clock, ns since the epoch.
         epoch: the tape's.
         version: of the server.
@@ -75,6 +76,7 @@ class Services:
     keys: Keys
     submit: Submit
     allow: Callable[[str, int], Rate]
+    allow_address: Callable[[str, int], Rate]
     now: Callable[[], int]
     epoch: str
     version: str
@@ -98,6 +100,8 @@ class Opening(NamedTuple):
         sink: where the hub hands its messages.
         writes: how often anything was written to the socket so far; no change means silence.
         identity: whom an `Authorization` of our own (a token, or a key and its secret) stood for, if there was one.
+        upgrades: what its address has left of those it may make.
+        connections_max, connections_left: sockets that its address may have, and how many more than it has now.
     """
 
     session_id: str
@@ -108,6 +112,9 @@ class Opening(NamedTuple):
     sink: Sink
     writes: Callable[[], int]
     identity: Identity | None
+    upgrades: Rate
+    connections_max: int
+    connections_left: int
 
 
 class Refused(NamedTuple):

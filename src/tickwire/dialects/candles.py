@@ -73,7 +73,7 @@ def candle_at(market: Market, history: History, symbol: str, start: int, end: in
             parts += history.candles(symbol, name, start=first, end=first + count * length, limit=count)
         if opened is not None and first <= opened.start < first + count * length:
             parts.append(opened)
-    return _merged(parts, start, end, market.now) if parts else None
+    return merged(parts, start, end, market.now) if parts else None
 
 
 def candle_range(
@@ -107,7 +107,7 @@ def candle_range(
     for candle in kept:
         pieces.setdefault(period.start_of(candle.start), []).append(candle)
     starts = list(pieces)[-limit:] if newest else list(pieces)[:limit]
-    return [_merged(pieces[at], at, period.after(at), market.now) for at in starts]
+    return [merged(pieces[at], at, period.after(at), market.now) for at in starts]
 
 
 def _opened(market: Market, symbol: str, interval: str) -> Candle | None:
@@ -135,7 +135,7 @@ def _pieces(start: int, until: int, end: int) -> Iterator[tuple[int, str, int, i
         start += count * length
 
 
-def _merged(parts: list[Candle], start: int, end: int, now: int) -> Candle:
+def merged(parts: list[Candle], start: int, end: int, now: int) -> Candle:
     """Neighbours, oldest first, as one."""
     first, last = parts[0], parts[-1]
     return Candle(

@@ -128,6 +128,11 @@ class CandleSet:
             part.append(other.closed)
         return self._event(candle, part, ts, closed=False)
 
+    def traded(self, interval: int) -> tuple[int, int]:
+        """Volume and quote volume of the candle in progress of an interval; zero while there is none."""
+        parts = [candle.closed for candle in self._all[: self._rank[interval] + 1]]
+        return sum([part.volume for part in parts]), sum([part.quote_volume for part in parts])
+
     def due(self, ts: int) -> list[Candle]:
         """Close the candles whose end the clock has reached, shortest first: what ends together is complete then."""
         events = []

@@ -54,6 +54,7 @@ class Market:
         now: the tape's time, nanoseconds.
         changed: symbols that a record has touched since whoever publishes last cleared it.
         outcome: what the last record came to, where it was a command.
+        listed: how many records have listed an instrument, or another in its place. It is not part of the state.
         heard: the lossless streams that events are made for; None for all. It changes no state.
     """
 
@@ -61,6 +62,7 @@ class Market:
         self.now = 0
         self.changed: set[str] = set()
         self.outcome: Outcome | None = None
+        self.listed = 0
         self.heard: Heard | None = None
         self._listings: dict[str, Listing] = {}
         self._trading = Trading(self._listings, self.changed)
@@ -115,6 +117,7 @@ class Market:
         if known is None and len(self._listings) >= INSTRUMENTS_MAX:
             return
         listing = _new_listing(instrument)
+        self.listed += 1
         if known is not None:
             self._trading.relist(symbol, out)
         self._listings[symbol] = listing

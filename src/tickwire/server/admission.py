@@ -5,7 +5,6 @@ Every table is bounded, and forgets whoever has not been heard of for long enoug
 
 from __future__ import annotations
 
-import ipaddress
 from typing import NamedTuple, Protocol, TypeVar
 
 from tickwire.clock import NowNs
@@ -18,9 +17,9 @@ from tickwire.limits import (
     KEYS_MAX,
     LIMIT_RETRY_SECONDS,
 )
+from tickwire.model.address import party
 from tickwire.protocol.messages import Rate
 from tickwire.protocol.rate import TokenBucket, rate_headers
-from tickwire.server.caller import parse_address
 from tickwire.server.files import files_max
 
 MINUTE_SECONDS = 60
@@ -141,12 +140,12 @@ class Admission:
             text = f"This server has {most} connections, its limit. Try again later.\n"
             return Refusal(503, text, LIMIT_RETRY_SECONDS)
         if ip is not None:
-            party = _party(ip)
-            count = self._sockets.get(party, 0)
+            who = party(ip)
+            count = self._sockets.get(who, 0)
             if count >= self._connections_per_ip:
                 text = f"Your address has {self._connections_per_ip} connections, the most it may. Close one first.\n"
                 return Refusal(429, text, LIMIT_RETRY_SECONDS)
-            self._sockets[party] = count + 1
+            self._sockets[who] = count + 1
         self._sockets_open += 1
         return None
 
@@ -155,18 +154,22 @@ class Admission:
         self._sockets_open -= 1
         if ip is None:
             return
-        party = _party(ip)
-        self._sockets[party] -= 1
-        if not self._sockets[party]:
-            del self._sockets[party]
+        who = party(ip)
+        self._sockets[who] -= 1
+        if not self._sockets[who]:
+            del self._sockets[who]
 
-    def upgrade(self, ip: str) -> None:
-        """Count an attempt to open a WebSocket.
+    def connections_left(self, ip: str) -> int:
+        """How many more sockets an address may have."""
+        return max(0, self._connections_per_ip - self._sockets.get(party(ip), 0))
+
+    def upgrade(self, ip: str) -> Rate:
+        """Count an attempt to open a WebSocket; what is left.
 
         Raises:
             RateLimited: there were too many.
         """
-        self._upgrades.take(_party(ip))
+        return self._upgrades.take(party(ip))
 
     def anonymous(self, ip: str, count: int) -> Rate:
         """Count requests over HTTP that come without a key; what is left.
@@ -174,7 +177,7 @@ class Admission:
         Raises:
             RateLimited: that is too many; none is counted.
         """
-        return self._anonymous.take(_party(ip), count)
+        return self._anonymous.take(party(ip), count)
 
     # ---- logins ----------------------------------------------------------------------------------
 
@@ -184,11 +187,11 @@ class Admission:
         Raises:
             RateLimited: too many have failed.
         """
-        self._failures.check(_party(ip))
+        self._failures.check(party(ip))
 
     def login_failed(self, ip: str) -> None:
         """Count a login that was refused."""
-        self._failures.take(_party(ip))
+        self._failures.take(party(ip))
 
     def others(self, key_id: str, connection: H) -> list[H]:
         """The other connections that are logged in with a key, the oldest first."""
@@ -216,11 +219,3 @@ class Admission:
             del self._holders[key_id][connection]
             if not self._holders[key_id]:
                 del self._holders[key_id]
-
-
-def _party(ip: str) -> str:
-    """Whose an address is, as far as that can be told: a v6 host has a whole /64 (RFC 6177) to choose its own from."""
-    address = parse_address(ip)
-    if isinstance(address, ipaddress.IPv6Address):
-        return f"{ipaddress.IPv6Address(int(address) >> 64 << 64)}/64"
-    return ip if address is None else str(address)

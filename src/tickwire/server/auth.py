@@ -14,6 +14,7 @@ import hmac
 import ipaddress
 import re
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import jwt
@@ -35,11 +36,11 @@ from tickwire.keyfile import (
     decode_base64url,
     encode_base64url,
 )
+from tickwire.model.address import parse_address
 from tickwire.model.identity import Identity
 from tickwire.protocol.messages import LoginParams
 from tickwire.server.api_keys import ApiKeys
-from tickwire.server.caller import parse_address
-from tickwire.server.keys import RSA_BITS_MIN, Key, KeyStore, Proof
+from tickwire.server.keys import KEY_ID, RSA_BITS_MIN, Key, KeyStore, Proof
 
 CLOCK_SKEW_SECONDS = 30
 """How far ahead the clock of a token's maker may be."""
@@ -134,6 +135,20 @@ class Authenticator:
             pass
         raise _login_failed()
 
+    def is_own(self, authorization: str) -> bool:
+        """Whether a header `Authorization` has the form of what `header` takes, right or wrong: a token for this
+        audience, or a key's name with a secret. What other protocols put there has another."""
+        scheme, _, proof = authorization.partition(" ")
+        proof = proof.strip()[:PROOF_CHARS_MAX]
+        try:
+            if scheme.lower() == "bearer":
+                jwt.decode(proof, options={"verify_signature": False, "verify_aud": True}, audience=AUDIENCE)
+                return True
+            named = scheme.lower() == "basic" and base64.b64decode(proof, validate=True).decode().partition(":")[0]
+            return bool(named and KEY_ID.fullmatch(named))
+        except (jwt.PyJWTError, ValueError):
+            return False
+
     def api_key(self, key: str, ip: str) -> Identity:
         """Check an API key that is its own proof: the GUID that stands for an hmac key.
 
@@ -171,12 +186,12 @@ class Authenticator:
         except (_Refused, ValueError):
             raise _login_failed() from None
 
-    def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
+    def signed(self, key: str, payloads: Sequence[bytes], signature: str, ip: str) -> Identity:
         """Check the signature over a request.
 
         Args:
-            key_id: name of the key.
-            payload: what is signed.
+            key: name of the key, or its API key.
+            payloads: what may be signed; one that is will do.
             signature: by the kind of the key HMAC-SHA256 in hex, with the key's secret as text; or in base64 Ed25519,
                 or RSA (PKCS #1 v1.5 with SHA-256).
             ip: address of the client.
@@ -186,10 +201,12 @@ class Authenticator:
         """
         try:
             kind, proof = _kind_of(signature)
-            key = self._keys.get(key_id)
-            if key is None or key.kind != kind:
-                key = self._nobody[kind]
-            return _identity(key, _verified(key, proof, payload, secret_as_text=True), ip)
+            named, shown = self._keys.get(key), self._api_keys.get(key[:PROOF_CHARS_MAX])
+            known = named or shown
+            if known is None or known.kind != kind:
+                known = self._nobody[kind]
+            holds = [_verified(known, proof, payload, secret_as_text=True) for payload in payloads]
+            return _identity(known, any(holds), ip)
         except _Refused:
             raise _login_failed() from None
 

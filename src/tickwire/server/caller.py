@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from tickwire.model.address import Address, parse_address
 
 _LOCAL_NAME = "localhost"
 
@@ -105,17 +105,6 @@ class Callers:
         except ValueError:
             return False
         return name in (_LOCAL_NAME, self._host) or parse_address(name) is not None
-
-
-def parse_address(text: str) -> Address | None:
-    """An address, a v4 one that is written as v6 as v4; None when it is none."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped  # how a socket that listens on both shows a v4 client
-    return address
 
 
 def _hop(text: str) -> Address | None:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from tickwire.dialects.base import Dialect, HttpAnswer, HttpRequest, Services
 from tickwire.errors import InvalidInput
 from tickwire.model.identity import Identity
+from tickwire.protocol.rate import RateLimited
 from tickwire.server.body import body_of
 
 _METHODS = ["GET", "POST", "PUT", "DELETE"]
@@ -24,7 +25,8 @@ def dialect_routes(
     """The routes of all dialects.
 
     Args:
-        recognise: whom a header `Authorization` from an address stands for, if that is a proof of our own.
+        recognise: whom a header `Authorization` from an address stands for, if that is a proof of our own; raises
+            `InvalidInput` (`rate_limited`, `busy`).
     """
     return [
         Route(path, _endpoint(dialect, services, recognise), methods=_METHODS)
@@ -37,11 +39,14 @@ def _endpoint(
     dialect: Dialect, services: Services, recognise: Callable[[str | None, str], Identity | None]
 ) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
+        ip = request.client.host if request.client else ""
         try:
             body = await body_of(request)
+            identity = recognise(request.headers.get("authorization"), ip)
+        except RateLimited as error:
+            return PlainTextResponse(f"{error}\n", 429, {"Retry-After": str(error.retry_after_s)})
         except InvalidInput as error:
-            return PlainTextResponse(f"{error}\n", 413)
-        ip = request.client.host if request.client else ""
+            return PlainTextResponse(f"{error}\n", 503 if error.code == "busy" else 413)
         asked = HttpRequest(
             request.method,
             request.url.path[1 + len(dialect.name) :],
@@ -49,7 +54,7 @@ def _endpoint(
             {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.headers.raw)},
             body,
             ip,
-            recognise(request.headers.get("authorization"), ip),
+            identity,
         )
         answer: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
         dialect.http(services, asked, lambda reply: None if answer.done() else answer.set_result(reply))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from websockets.http11 import Request
@@ -54,11 +53,13 @@ class Admitted(NamedTuple):
 
     Attributes:
         ip: address of the client.
+        upgrades: what that has left of those it may make.
         identity: whom its header `Authorization` stood for, if there was one.
         dialect: whose path it is; None for the native protocol's.
     """
 
     ip: str
+    upgrades: Rate
     identity: Identity | None
     dialect: Dialect | None = None
 
@@ -128,6 +129,7 @@ class Gateway:
             keys=self,
             submit=lambda records, done: self.submit(records, done),
             allow=self.allow,
+            allow_address=self.allow_address,
             now=now,
             epoch=epoch,
             version=__version__,
@@ -144,7 +146,7 @@ class Gateway:
         """
         caller = self.callers.identify(peer, secure, request.headers)
         try:
-            self.admission.upgrade(caller.ip)
+            upgrades = self.admission.upgrade(caller.ip)
         except RateLimited as error:
             return _limited(error)
         path = request.path.partition("?")[0]
@@ -173,7 +175,7 @@ class Gateway:
             return Refusal(401, f"{error}\n")
         if identity is not None and not self.admission.has_room(identity.key_id, connection):
             return Refusal(429, f"{_too_many_connections()}\n", LIMIT_RETRY_SECONDS)
-        return self.admission.enter(caller.ip) or Admitted(caller.ip, identity, dialect)
+        return self.admission.enter(caller.ip) or Admitted(caller.ip, upgrades, identity, dialect)
 
     def identify(self, authorization: str, ip: str) -> Identity:
         """Who an HTTP header `Authorization` stands for.
@@ -224,11 +226,20 @@ class Gateway:
             connection.close(4102, f"too many connections of this key; retry_after={LIMIT_RETRY_SECONDS}")
 
     def recognise(self, authorization: str | None, ip: str) -> Identity | None:
-        """Who an HTTP header `Authorization` stands for, where a dialect may mean something else by it: a wrong proof
-        is none, and counts for nothing."""
-        with suppress(InvalidInput):
-            return self._authenticator.header(authorization or "", ip=ip)
-        return None
+        """Who an HTTP header `Authorization` stands for, where a dialect may mean something else by it; None where that
+        has not the form of ours, or is wrong.
+
+        Raises:
+            InvalidInput: `rate_limited` after many that were wrong, or `busy`.
+        """
+        if not self._authenticator.is_own(authorization or ""):
+            return None
+        try:
+            return self.identify(authorization or "", ip)
+        except InvalidInput as error:
+            if error.code != "login_failed":
+                raise
+            return None
 
     # ---- what dialects ask (tickwire.dialects.base.Keys) -------------------------------------------
 
@@ -240,9 +251,9 @@ class Gateway:
         """Who a key stands for with a token."""
         return self._proved(ip, lambda: self._authenticator.token_on(key, token, ip=ip))
 
-    def signed(self, key_id: str, payload: bytes, signature: str, ip: str) -> Identity:
-        """Who has signed a payload."""
-        return self._proved(ip, lambda: self._authenticator.signed(key_id, payload, signature, ip=ip))
+    def signed(self, key: str, payloads: Sequence[bytes], signature: str, ip: str) -> Identity:
+        """Who has signed one of these payloads."""
+        return self._proved(ip, lambda: self._authenticator.signed(key, payloads, signature, ip=ip))
 
     def in_force(self, key_id: str) -> bool:
         """Whether a key may still be used."""
@@ -304,6 +315,9 @@ class Gateway:
             sink=connection,
             writes=lambda: connection.writes,
             identity=admitted.identity,
+            upgrades=admitted.upgrades,
+            connections_max=self._settings.connections_per_ip,
+            connections_left=self.admission.connections_left(admitted.ip),
         )
         return dialect.session(self.services, opening)
 

@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from tickwire import __version__
 from tickwire.market.market import Market
+from tickwire.model.address import parse_address
 from tickwire.observe.metrics import Metrics
-from tickwire.server.caller import parse_address
 
 _HOME = """tickwire {version}: a real-time WebSocket API for financial markets
 

@@ -39,6 +39,8 @@ RSA_BITS_MAX = 4_096
 BUSY_SECONDS = 5
 """How long a change waits for another process's. Reading never waits (WAL)."""
 
+KEY_ID = re.compile(r"[0-9a-f]{16}")
+"""What the server calls a key."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,36}")
 _PATTERN = re.compile(r"[A-Za-z0-9:._/-]{0,64}\*|[A-Za-z0-9:._/-]{1,64}")
 _TABLE = """CREATE TABLE IF NOT EXISTS keys (

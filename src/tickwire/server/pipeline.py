@@ -41,8 +41,6 @@ log = logging.getLogger(__name__)
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3_600 * SECOND_NS
 RETAIN_EVERY_TRANSACTIONS = 500
-CANDLES_PER_TURN = 1_000
-"""Closed candles that a restart stores at a time."""
 
 
 Done: TypeAlias = Callable[[list[Outcome | None] | None], None]
@@ -115,12 +113,11 @@ def _snapshot(tape: Tape, since: int | None) -> tuple[int, Market]:
 
 
 class _Keeper:
-    """Hands the candles that a fold closes over to a history, many at a time."""
+    """Hands the candles that a fold closes over to a history."""
 
     def __init__(self, market: Market, history: CandleStore | None) -> None:
         self._market = market
         self._history = history
-        self._closed: list[Candle] = []
         if history is not None:
             for instrument in market.instruments:
                 history.listed(instrument)
@@ -130,22 +127,14 @@ class _Keeper:
         if self._history is None:
             return
         if type(record) is Clock and events:
-            self._closed += [event for event in events if isinstance(event, Candle)]
-            if len(self._closed) >= CANDLES_PER_TURN:
-                self._hand_over(self._history)
+            self._history.add(event for event in events if isinstance(event, Candle))
         elif type(record) is ListInstrument:
-            self._hand_over(self._history)
             _list(self._history, self._market, record)
 
     def done(self) -> None:
         """The tape has come to its end."""
         if self._history is not None:
-            self._hand_over(self._history)
             self._history.cut(self._market.now)
-
-    def _hand_over(self, history: CandleStore) -> None:
-        history.add(self._closed)
-        self._closed = []
 
 
 def _list(history: CandleStore, market: Market, record: ListInstrument) -> None:
@@ -307,6 +296,8 @@ class Pipeline:
         except CodecFailed as error:
             log.exception("%s; its readers are closed", error)
         self._meters.publish_ns.add(self._now() - clock.ts)
+        if history is not None:
+            history.write_some()  # what clients wait for is out
         self._records_since_snapshot += len(transaction)
         if (
             self._records_since_snapshot >= self._snapshot_every

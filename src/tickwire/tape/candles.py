@@ -1,13 +1,17 @@
 """Closed candles on disk: one SQLite file beside the tape, from which `history` is answered.
 
-    candles.db           the newest candles of each instrument and interval, and the steps that they are counted in
-    candles.db-wal       SQLite's log of what is not in candles.db yet
-    candles.db.broken    what was damaged, to be deleted by hand
+    candles.db             the newest candles of each instrument and interval, and the steps that they are counted in
+    candles.db-wal         SQLite's log of what is not in candles.db yet
+    candles.db.broken-<n>  what was damaged, to be deleted by hand; `BROKEN_FILES_MAX` of them at most
 
 The tape is the truth: a candle is stored when the fold closes it, and again when a restart folds the same records. The
 file is synced with each snapshot of the market, from which a restart folds, so a power cut costs no candle; what it
-holds from beyond the tape's end is dropped. A damaged file is moved aside and begun anew: of what is before the
-newest snapshot nothing comes back. Failures here are logged and never stop the server.
+holds from beyond the tape's end is dropped. All instruments close their candles at once, and each belongs on a page of
+its own: they wait in memory, where they can be read, and go into the file a few series at a time.
+
+A damaged row is deleted. A damaged file is moved aside and begun anew: of what is before the newest snapshot nothing
+comes back. A file that can't be used for now (a full disk, a lock) is left as it is, and the candles are in memory
+until the next start. Failures here are logged and never stop the server.
 """
 
 from __future__ import annotations
@@ -16,13 +20,14 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import astuple, fields
 
-from tickwire.limits import CANDLES_KEPT_MAX
+from tickwire.limits import CANDLE_SERIES_PER_TURN, CANDLES_KEPT_MAX, CANDLES_WAITING_MAX
 from tickwire.model.channel import CANDLE_INTERVALS_NS
 from tickwire.model.events import Candle
 from tickwire.model.instrument import Instrument
@@ -31,7 +36,14 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+BROKEN_FILES_MAX = 3
+"""Damaged files that are kept; of the first ones, as what they hold is not in the later ones."""
+OPEN_SECONDS_MAX = 1.0
+"""How long a start waits for somebody else who reads the file."""
+CLOSES_PER_DELETION = 64
+"""Candles of a series that are written before its old ones are deleted, which are on pages of their own."""
 _VERSION = 1
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS candles (
         symbol TEXT, interval INTEGER, start INTEGER, body BLOB, PRIMARY KEY (symbol, interval, start)
@@ -39,7 +51,10 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS steps (symbol TEXT PRIMARY KEY, steps TEXT) STRICT, WITHOUT ROWID",
 )
 _encode = msgspec.json.Encoder().encode  # whose integers may have any size
-_decode = msgspec.json.Decoder(list[Any]).decode
+_ROW: Any = tuple.__class_getitem__(tuple(field.type for field in fields(Candle)))
+_decode = msgspec.json.Decoder(_ROW).decode
+_DELETE_OLD = """DELETE FROM candles WHERE symbol = ?1 AND interval = ?2 AND start IN (SELECT start FROM candles
+    WHERE symbol = ?1 AND interval = ?2 AND start <= ?3 ORDER BY start LIMIT ?4)"""
 
 
 class CandleStore:
@@ -52,12 +67,18 @@ class CandleStore:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._failing = False
+        self._failing: set[str] = set()
         self._steps: dict[str, str] = {}
+        self._waiting: dict[tuple[str, int], list[Candle]] = {}  # by series: symbol and interval
+        self._waiting_count = 0
+        self._since_deletion: dict[tuple[str, int], int] = {}
         try:
             self._db = self._open(path)
         except sqlite3.Error as error:
-            self._begin_anew(error)
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _DAMAGE:
+                self._begin_anew(error)
+            else:
+                self._go_without(error)
 
     # ---- reading ---------------------------------------------------------------------------------
 
@@ -65,13 +86,27 @@ class CandleStore:
         self, symbol: str, interval: str, *, start: int = 0, end: int = 2**63 - 1, limit: int, newest: bool = True
     ) -> list[Candle]:
         """See `History.candles`."""
-        query = f"""SELECT body FROM candles WHERE symbol = ? AND interval = ? AND start >= ? AND start < ?
+        series = symbol, CANDLE_INTERVALS_NS[interval]
+        query = f"""SELECT start, body FROM candles WHERE symbol = ? AND interval = ? AND start >= ? AND start < ?
             ORDER BY start {"DESC" if newest else "ASC"} LIMIT ?"""
-        values = symbol, CANDLE_INTERVALS_NS[interval], _in_64_bits(start), _in_64_bits(end), limit
-        rows: list[tuple[bytes]] = self._try("read", lambda: self._db.execute(query, values).fetchall(), [])
-        if newest:
-            rows.reverse()
-        return [Candle(*_decode(body)) for (body,) in rows]
+        values = *series, _in_64_bits(start), _in_64_bits(end), limit
+
+        rows: list[tuple[int, bytes]] = self._try("read", lambda: self._db.execute(query, values).fetchall(), [])
+        by_start: dict[int, Candle] = {}
+        damaged: list[tuple[str, int, int]] = []
+        for at, body in rows:
+            try:
+                candle = Candle(*_decode(body))
+                if (candle.symbol, candle.interval, candle.start) != (*series, at):
+                    raise ValueError("a candle of another row")
+                by_start[at] = candle
+            except (msgspec.MsgspecError, TypeError, ValueError):
+                damaged.append((*series, at))
+        if damaged:
+            self._delete(damaged)
+        by_start.update((c.start, c) for c in self._waiting.get(series, ()) if start <= c.start < end)
+        found = [by_start[at] for at in sorted(by_start)]
+        return found[max(len(found) - limit, 0) :] if newest else found[:limit]
 
     # ---- filling ---------------------------------------------------------------------------------
 
@@ -81,6 +116,8 @@ class CandleStore:
         if self._steps.get(symbol) == steps:
             return
         self._steps[symbol] = steps
+        for interval in CANDLE_INTERVALS_NS.values():
+            self._waiting_count -= len(self._waiting.pop((symbol, interval), ()))
 
         def write() -> None:
             self._db.execute("DELETE FROM candles WHERE symbol = ?", (symbol,))
@@ -89,18 +126,42 @@ class CandleStore:
         self._write(write)
 
     def add(self, candles: Iterable[Candle]) -> None:
-        """Keep closed candles; one that is there already is replaced."""
-        rows = [(c.symbol, c.interval, c.start, _encode(astuple(c))) for c in candles]
-        old = [(symbol, interval, start - CANDLES_KEPT_MAX * interval) for symbol, interval, start, _ in rows]
+        """Keep closed candles; one that is there already is replaced. They can be read at once, and wait for
+        `write_some`; beyond `CANDLES_WAITING_MAX` they are written here."""
+        for candle in candles:
+            self._waiting.setdefault((candle.symbol, candle.interval), []).append(candle)
+            self._waiting_count += 1
+        while self._waiting_count > CANDLES_WAITING_MAX:
+            self.write_some()
+
+    def write_some(self) -> None:
+        """Write what waits of a twentieth of the series, `CANDLE_SERIES_PER_TURN` at least, first those that wait
+        longest. To be called every turn, of which there are twenty a second or more."""
+        count = max(CANDLE_SERIES_PER_TURN, len(self._waiting) // 20)
+        rows: list[tuple[str, int, int, bytes]] = []
+        old: list[tuple[str, int, int, int]] = []
+        for series in list(islice(self._waiting, count)):
+            candles = self._waiting.pop(series)
+            self._waiting_count -= len(candles)
+            rows += [(*series, candle.start, _encode(astuple(candle))) for candle in candles]
+            added = self._since_deletion.get(series, CLOSES_PER_DELETION) + len(candles)
+            if added >= CLOSES_PER_DELETION:
+                newest = max(candle.start for candle in candles)
+                # not all at once: after a long stop everything of the shortest interval is old
+                old.append((*series, newest - CANDLES_KEPT_MAX * series[1], 2 * added))
+                added = 0
+            self._since_deletion[series] = added
 
         def write() -> None:
             self._db.executemany("INSERT OR REPLACE INTO candles VALUES (?, ?, ?, ?)", rows)
-            self._db.executemany("DELETE FROM candles WHERE symbol = ? AND interval = ? AND start <= ?", old)
+            self._db.executemany(_DELETE_OLD, old)
 
-        self._write(write)
+        if rows:
+            self._write(write)
 
     def cut(self, now: int) -> None:
         """Forget what the tape, which ends at `now`, does not know of: it has lost its end, or is a new one."""
+        self._write_all()
         rows = [
             (symbol, interval, now - interval) for symbol in self._steps for interval in CANDLE_INTERVALS_NS.values()
         ]
@@ -109,16 +170,21 @@ class CandleStore:
 
     def save(self) -> None:
         """Make sure that what was added survives a power cut."""
-        self._try("sync", lambda: self._db.execute("PRAGMA wal_checkpoint(FULL)").fetchall(), [])
+        self._write_all()
+        self._try("synced", lambda: self._db.execute("PRAGMA wal_checkpoint(FULL)").fetchall(), [])
 
     def close(self) -> None:
-        """Let go of the file. Calling it twice is no error."""
+        """Write what waits and let go of the file. Calling it twice is no error."""
+        self._write_all()
         self._db.close()
 
     # ---- inside ----------------------------------------------------------------------------------
 
     def _open(self, path: Path | None) -> sqlite3.Connection:
-        db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=0)
+        db = sqlite3.connect(
+            path or ":memory:", isolation_level=None, check_same_thread=False, timeout=OPEN_SECONDS_MAX
+        )
+        db.text_factory = lambda text: text.decode(errors="replace")  # so that damage shows in its row only
         try:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
             db.execute("PRAGMA journal_mode = WAL")
@@ -128,7 +194,9 @@ class CandleStore:
                 raise sqlite3.DatabaseError(f"it has version {version}, this tickwire reads {_VERSION}")
             for table in _TABLES:
                 db.execute(table)
-            db.execute(f"PRAGMA user_version = {_VERSION}")
+            if version == 0:  # nothing is written otherwise: a full disk can still be read
+                db.execute(f"PRAGMA user_version = {_VERSION}")
+            db.executemany("INSERT OR REPLACE INTO steps VALUES (?, ?)", self._steps.items())
             self._steps = dict(db.execute("SELECT symbol, steps FROM steps"))
         except sqlite3.Error:
             db.close()
@@ -138,19 +206,36 @@ class CandleStore:
     def _begin_anew(self, error: sqlite3.Error) -> None:
         """Move the file aside and go on with an empty one; without a file where that can't be."""
         log.error("the closed candles in %s can't be used and are begun anew: %s", self._path, error)
-        steps = self._steps
         try:
             if self._path is not None:
+                aside = (Path(f"{self._path}.broken-{number}") for number in range(1, BROKEN_FILES_MAX + 1))
+                free = next((path for path in aside if not path.exists()), None)
                 with suppress(FileNotFoundError):
-                    self._path.replace(f"{self._path}.broken")
+                    if free is not None:
+                        self._path.replace(free)
+                    else:
+                        self._path.unlink()
                 Path(f"{self._path}-wal").unlink(missing_ok=True)
             self._db = self._open(self._path)
         except (OSError, sqlite3.Error) as again:
-            log.error("closed candles are kept in memory only: %s", again)
-            self._path = None
-            self._db = self._open(None)
-        self._steps = steps
-        self._db.executemany("INSERT OR REPLACE INTO steps VALUES (?, ?)", steps.items())
+            self._go_without(again)
+
+    def _go_without(self, error: Exception) -> None:
+        """Leave the file as it is."""
+        log.error("closed candles are kept in memory only, until the next start: %s: %s", self._path, error)
+        self._path = None
+        self._db = self._open(None)
+
+    def _write_all(self) -> None:
+        while self._waiting:
+            self.write_some()
+
+    def _delete(self, damaged: list[tuple[str, int, int]]) -> None:
+        def write() -> None:
+            self._db.executemany("DELETE FROM candles WHERE symbol = ? AND interval = ? AND start = ?", damaged)
+            log.error("%d closed candles were damaged and are deleted, the first is %s", len(damaged), damaged[0])
+
+        self._write(write)
 
     def _write(self, work: Callable[[], object]) -> None:
         """Do it whole or not at all."""
@@ -171,14 +256,14 @@ class CandleStore:
         try:
             result = work()
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
                 self._db.close()
                 self._begin_anew(error)
-            elif not self._failing:
+            elif what not in self._failing:
                 log.error("closed candles can't be %s: %s", what, error)
-                self._failing = True
+                self._failing.add(what)
             return otherwise
-        self._failing = False
+        self._failing.discard(what)
         return result
 
 

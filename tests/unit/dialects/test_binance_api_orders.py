@@ -370,6 +370,19 @@ def test_an_order_is_replaced(exchange: Exchange, mode: str) -> None:
     assert [order.order_id for order in exchange.market.open_orders_of("a")] == [2]
 
 
+@pytest.mark.parametrize("mode", ["STOP_ON_FAILURE", "ALLOW_FAILURE"])
+def test_an_order_is_replaced_by_the_id_of_its_owner(exchange: Exchange, mode: str) -> None:
+    exchange.rest("POST", "/order", exchange.alice, **buy(newClientOrderId="old"))
+    params = buy(cancelReplaceMode=mode, cancelOrigClientOrderId="old", cancelNewClientOrderId="gone")
+    body = exchange.rest("POST", "/order/cancelReplace", exchange.alice, **params, newClientOrderId="new").body
+    canceled, placed = body["cancelResponse"], body["newOrderResponse"]
+    assert (canceled["origClientOrderId"], canceled["clientOrderId"], canceled["orderId"]) == ("old", "gone", 1)
+    assert (placed["clientOrderId"], placed["orderId"], placed["status"]) == ("new", 2, "NEW")
+    params["cancelOrigClientOrderId"] = "never"
+    answer = exchange.rest("POST", "/order/cancelReplace", exchange.alice, **params)
+    assert answer.body["data"]["cancelResponse"] == UNKNOWN
+
+
 UNKNOWN = {"code": -2011, "msg": "Unknown order sent."}
 POOR = {"code": -2010, "msg": "Account has insufficient balance for requested action."}
 

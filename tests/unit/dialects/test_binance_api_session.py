@@ -8,12 +8,13 @@ from urllib.parse import quote
 
 import pytest
 
-from binance_api import IP, Exchange, Owner
+from binance_api import IP, Answer, Exchange, Owner
 from support import START_NS, decoded
 from tickwire.dialects.base import Refused
 from tickwire.dialects.binance.usage import ORDERS_10S, ORDERS_DAY, WEIGHT, Usage
 from tickwire.limits import ADDRESSES_MAX
 from tickwire.model.identity import Identity
+from tickwire.model.records import Record, Transfer
 
 ORDER: dict[str, Any] = {
     "symbol": "BTCUSDT",
@@ -64,6 +65,7 @@ def test_an_answer_says_what_is_used_up(exchange: Exchange) -> None:
     assert (refused["status"], refused["rateLimits"]) == (400, [*orders(2), weight(10)])
     assert client.result("account.rateLimits.orders", exchange.alice) == orders(2)
     assert client.result("account.rateLimits.orders", exchange.bob) == orders(0)
+    assert exchange.rest("GET", "/rateLimit/order", exchange.alice).body == orders(2)
 
 
 def test_limits_are_left_out_where_nobody_wants_them(exchange: Exchange) -> None:
@@ -101,6 +103,13 @@ def test_rest_has_the_limits_in_headers(exchange: Exchange) -> None:
         ("/ticker/price", {"symbol": "BTCUSDT"}, 2),
         ("/ticker/bookTicker", {}, 4),
         ("/ticker", {"symbols": '["BTCUSDT"]'}, 4),
+        ("/klines", {"symbol": "BTCUSDT", "interval": "1m", "limit": 1000}, 2),
+        ("/klines", {"symbol": "BTCUSDT", "interval": "3m"}, 4),
+        ("/klines", {"symbol": "BTCUSDT", "interval": "1w", "limit": 1000}, 12),
+        ("/uiKlines", {"symbol": "BTCUSDT", "interval": "1d", "timeZone": "0:15", "limit": 10}, 2),
+        ("/uiKlines", {"symbol": "BTCUSDT", "interval": "1d", "timeZone": "0:15", "limit": 1000}, 12),
+        ("/klines", {"symbol": "BTCUSDT", "interval": "no"}, 2),
+        ("/klines", {"symbol": "BTCUSDT", "interval": "1d", "timeZone": "no"}, 1),
     ],
 )
 def test_weights(exchange: Exchange, path: str, params: dict[str, Any], cost: int) -> None:
@@ -126,11 +135,23 @@ def test_a_window_begins_anew() -> None:
 
 def test_the_table_is_bounded() -> None:
     usage = Usage()
+    usage.take_orders("a", START, 1)
     for n in range(ADDRESSES_MAX + 1):
         usage.take(WEIGHT, str(n), START, 1)
     assert usage.count(WEIGHT, "0", START) == 0
     assert usage.count(WEIGHT, "1", START) == 1
-    assert len(usage._windows) == ADDRESSES_MAX
+    assert len(usage._windows[WEIGHT]) == ADDRESSES_MAX
+    assert usage.orders("a", START) == orders(1)  # addresses push no account out
+
+
+def test_a_v6_network_is_one_address() -> None:
+    usage = Usage()
+    usage.take_weight("2001:db8:0:1::1", START, 4)
+    usage.take_weight("2001:db8:0:1:ffff::2", START, 3)
+    usage.take_weight("::ffff:192.0.2.7", START, 2)
+    assert usage.weight("2001:db8:0:1::3", START) == [weight(7)]
+    assert usage.weight("2001:db8:0:2::1", START) == [weight(0)]
+    assert usage.weight("192.0.2.7", START) == [weight(2)]
 
 
 def test_too_much_weight(exchange: Exchange) -> None:
@@ -317,9 +338,63 @@ def test_where_a_key_is_required() -> None:
     assert client.result("time") == {"serverTime": exchange.now_ms}
     assert client.error("depth", symbol="BTCUSDT")[:2] == (401, -2014)
     assert client.result("depth", exchange.alice, symbol="BTCUSDT")["bids"] == []
-    answer = exchange.ask_http("GET", "/api/v3/depth", "symbol=BTCUSDT", "", {"x-mbx-apikey": "0" * 16})
-    assert (answer.status, answer.body["code"]) == (401, -2015)
+
+    def depth(key: str) -> Answer:
+        return exchange.ask_http("GET", "/api/v3/depth", "symbol=BTCUSDT", "", {"x-mbx-apikey": key})
+
+    assert depth("0" * 16)[:2] == (401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."})
+    assert depth(exchange.alice.guid).body["bids"] == []
+    words = "A key's name proves nothing without a signature: give the key's GUID as API key, which signs as well."
+    assert depth(exchange.alice.key_id)[:2] == (401, {"code": -2015, "msg": words})
     exchange.close()
+
+
+def test_a_guid_is_an_api_key_everywhere(exchange: Exchange) -> None:
+    by_guid = exchange.alice._replace(key_id=exchange.alice.guid)
+    assert exchange.rest("GET", "/openOrders", by_guid).body == []
+    assert exchange.connect().result("order.place", by_guid, **ORDER)["orderId"] == 1
+    assert exchange.market.order("a", 1) is not None
+    assert exchange.rest("GET", "/openOrders", exchange.bob._replace(key_id=exchange.alice.guid)).status == 401
+
+
+def test_our_own_header_is_a_proof_over_rest_as_well(exchange: Exchange) -> None:
+    def asked(identity: Identity, key: str = "", query: str = f"timestamp={exchange.now_ms}") -> tuple[int, Any]:
+        headers = {"x-mbx-apikey": key} if key else {}
+        answer = exchange.ask_http("GET", "/api/v3/openOrders", query, "", headers, identity=identity)
+        return answer.status, answer.body if answer.status == 200 else answer.body["code"]
+
+    alice = Identity(exchange.alice.key_id, "a", frozenset({"read"}))
+    exchange.connect().result("order.place", exchange.alice, **ORDER)
+    status, rows = asked(alice)
+    assert (status, [row["orderId"] for row in rows]) == (200, [1])
+    assert asked(alice, exchange.alice.key_id)[0] == 200
+    assert asked(alice, query="") == (400, -1102)  # the timestamp
+    assert asked(alice, exchange.bob.key_id) == (400, -1102)  # the signature
+    assert asked(Identity("k", "a", frozenset({"admin"}))) == (401, -2015)
+    order = "&".join(f"{name}={value}" for name, value in ORDER.items()) + f"&timestamp={exchange.now_ms}"
+    refused = exchange.ask_http("POST", "/api/v3/order", body=order, identity=alice)
+    assert (refused.status, refused.body["code"]) == (401, -2015)
+    required = Exchange(require_key=True)
+    assert required.ask_http("GET", "/api/v3/depth", "symbol=BTCUSDT", identity=alice).body["bids"] == []
+    required.close()
+
+
+def test_what_a_new_account_is_given_is_there_when_it_first_asks(exchange: Exchange) -> None:
+    """The welcome goes onto the tape with the first proof; the question must not overtake it."""
+
+    def given(asset: str) -> list[tuple[list[Record], Any]]:
+        return [([Transfer("new", asset, "5", "welcome")], lambda _: None)]
+
+    owner = exchange.hmac("new")
+    exchange.pending = given("USDT")
+    shown = exchange.connect().result("account.status", owner)["balances"]
+    assert shown == [{"asset": "USDT", "free": "5.00000000", "locked": "0.00000000"}]
+    exchange.pending = []
+    unknown = exchange.rest("GET", "/order", exchange.hmac("newer"), symbol="BTCUSDT", origClientOrderId="x")
+    assert unknown.body == {"code": -2013, "msg": "Order does not exist."}
+    exchange.busy = True
+    assert exchange.rest("GET", "/account", exchange.hmac("newest")).status == 503
+    assert exchange.rest("GET", "/account", owner).status == 200  # which is known by now
 
 
 # ---- logging in ----------------------------------------------------------------------------------
@@ -352,6 +427,10 @@ def test_a_session_is_logged_on_and_off(exchange: Exchange) -> None:
     assert client.result("order.place", **ORDER, timestamp=exchange.now_ms)["orderId"] == 1
     assert client.error("order.place", **ORDER)[1] == -1102
     assert client.error("order.place", **ORDER, timestamp=exchange.now_ms - 5_002)[1] == -1021
+    # of somebody else the key is not enough
+    words = "Mandatory parameter 'signature' was not sent, was empty/null, or malformed."
+    as_bob = {**ORDER, "timestamp": exchange.now_ms, "apiKey": exchange.bob.key_id}
+    assert client.error("order.place", **as_bob) == (400, -1102, words)
     # somebody else's signature counts for its request
     assert client.result("order.place", exchange.bob, **ORDER)["orderId"] == 2
     assert exchange.market.order("b", 2) is not None
@@ -389,6 +468,13 @@ def test_a_revoked_key_is_logged_off(exchange: Exchange) -> None:
 def test_our_own_login_counts(exchange: Exchange) -> None:
     client = exchange.connect(identity=Identity(exchange.alice.key_id, "a", frozenset({"trade"})))
     assert client.result("order.place", **ORDER, timestamp=exchange.now_ms)["orderId"] == 1
+    assert client.result("userDataStream.subscribe") == {"subscriptionId": 0}
+
+
+def test_an_operator_is_told_of_no_account(exchange: Exchange) -> None:
+    client = exchange.connect(identity=Identity(exchange.hmac("ops", "admin").key_id, "ops", frozenset({"admin"})))
+    assert client.error("userDataStream.subscribe")[:2] == (401, -2015)
+    assert client.result("session.subscriptions") == []
 
 
 # ---- the connection ------------------------------------------------------------------------------

@@ -182,6 +182,18 @@ def test_klines_of_every_interval(world: VenueWorld, interval: str) -> None:
         assert row[6] == after[0] - 1
 
 
+@pytest.mark.parametrize(("quarters", "rows", "first"), [(0, 81, 0), (4, 81, 0), (1, 62, 80 - 61)])
+def test_klines_that_many_candles_are_read_for_are_fewer(
+    world: VenueWorld, quarters: int, rows: int, first: int
+) -> None:
+    """Days of a clock that is a quarter of an hour ahead are made of 96 candles each, 62 of 6,000."""
+    world.until(START_NS + 80 * DAY_NS, order("sell", 10_000, 2))
+    offset = quarters * 15 * 60 * SECOND_NS
+    got = klines(world, "1d", 1_000, offset=offset)
+    start = INTERVALS["1d"]._replace(origin=-offset).start_of(START_NS)
+    assert (len(got), got[0][0]) == (rows, (start + first * DAY_NS) // MS)
+
+
 def test_an_unknown_interval(world: VenueWorld) -> None:
     with pytest.raises(InvalidInput, match="interval must be one of 1s, 1m, 3m") as refused:
         klines(world, "7m")

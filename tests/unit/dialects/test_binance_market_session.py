@@ -10,10 +10,11 @@ import pytest
 from binance_market import VenueWorld
 from support import BTC, START_NS, decoded, order
 from tickwire.dialects.base import Refused
+from tickwire.errors import InvalidInput
 from tickwire.limits import HEARTBEAT_MS, IDLE_SECONDS_MAX
 from tickwire.model.identity import Identity
 from tickwire.model.instrument import Instrument
-from tickwire.model.records import ListInstrument
+from tickwire.model.records import ListInstrument, VenueTrade
 
 START = START_NS // 1_000_000
 DAYS_BEATS = 86_400_000 // HEARTBEAT_MS
@@ -148,9 +149,12 @@ def test_one_wrong_name_and_nothing_is_done() -> None:
     said = "Invalid request: no stream 'ethusdt@trade': no symbol 'ethusdt'; exchangeInfo lists them"
     assert answer == {"code": 2, "msg": said, "id": 1}
     assert listed(client) == []
-    client.ask("SUBSCRIBE", "btcusdt@trade")
-    assert client.ask("UNSUBSCRIBE", "btcusdt@trade", "ethusdt@trade") == answer
-    assert listed(client) == ["btcusdt@trade"]
+
+
+def test_unsubscribing_gives_up_what_is_there() -> None:
+    client = VenueWorld().open("/ws/btcusdt@trade/btcusdt@depth")
+    assert client.ask("UNSUBSCRIBE", "ethusdt@trade", "nonsense", "btcusdt@trade") == {"result": None, "id": 1}
+    assert listed(client) == ["btcusdt@depth"]
 
 
 def test_two_names_of_one_stream() -> None:
@@ -177,6 +181,49 @@ def test_properties() -> None:
     client.ask("SET_PROPERTY", "combined", False)
     traded(world)
     assert [message["e"] for message in client.said()] == ["trade"]
+
+
+def test_another_form_leaves_no_gap() -> None:
+    world = VenueWorld()
+    client = world.open("/ws/btcusdt@depth/btcusdt@depth@1000ms")
+    world.do(order("buy", 10_000, 1))
+    assert client.ask("SET_PROPERTY", "combined", True)["result"] is None
+    world.do(order("buy", 10_001, 1))
+    world.do(ms=1000)
+    said = [(message["stream"], message["data"]["U"], message["data"]["u"]) for message in client.said()]
+    assert said == [("btcusdt@depth", 1, 2), ("btcusdt@depth@1000ms", 1, 2)]
+    world.do(order("buy", 10_002, 1))
+    client.ask("SET_PROPERTY", "combined", False)
+    world.do(ms=1000)
+    assert [(message["U"], message["u"]) for message in client.said()] == [(3, 3)]
+    assert listed(client) == ["btcusdt@depth", "btcusdt@depth@1000ms"]
+    client.session.closed()
+    assert world.hub.heard == {}
+
+
+def test_what_may_not_be_seen_any_more_is_not_had_in_another_form() -> None:
+    """The name has come to mean another instrument, which the key may not see."""
+    world = VenueWorld(FX)
+    client = world.open("/ws/eurusd@bookTicker/eurusd@trade", identity=Identity("k", "a", frozenset(), (), ("FX:*",)))
+    matched = msgspec.structs.replace(BTC, base="EUR", quote="USD")
+    world.do(ListInstrument(matched))
+    refused = {"code": 2, "msg": "Invalid request: this key may not see eurusd@bookTicker", "id": 1}
+    assert client.ask("SET_PROPERTY", "combined", True) == refused
+    assert client.ask("GET_PROPERTY", "combined")["result"] is False
+    assert listed(client) == ["eurusd@bookTicker", "eurusd@trade"]
+    world.do(VenueTrade(FX.symbol, "x", 10_850, 1, "buy", 0))
+    assert [message["p"] for message in client.said()] == ["1.08500000"]
+
+
+def test_what_is_no_more_is_not_had_in_another_form() -> None:
+    world = VenueWorld(msgspec.structs.replace(FX, book="levels"))
+    client = world.open("/ws/eurusd@trade/eurusd@depth")
+    world.do(ListInstrument(FX))
+    said = "Invalid request: no stream 'eurusd@depth': eurusd has no depth"
+    assert client.ask("SET_PROPERTY", "combined", True) == {"code": 2, "msg": said, "id": 1}
+    assert client.ask("GET_PROPERTY", "combined")["result"] is False
+    world.do(VenueTrade(FX.symbol, "x", 10_850, 1, "buy", 0))
+    assert [message["p"] for message in client.said()] == ["1.08500000"]
 
 
 VARIANTS = "`SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY`, `GET_PROPERTY`"
@@ -373,6 +420,25 @@ def test_where_a_key_is_needed() -> None:
     assert world.try_open("/ws", headers={"x-mbx-apikey": "wrong"}) == Refused(401, "the key is not known")
     assert listed(world.open("/ws/btcusdt@trade", headers={"x-mbx-apikey": "secret"})) == ["btcusdt@trade"]
     assert listed(world.open("/ws/btcusdt@trade", identity=ALL)) == ["btcusdt@trade"]
+    words = "A key's name proves nothing without a signature: give the key's GUID as API key, which signs as well."
+    assert world.try_open("/ws", headers={"x-mbx-apikey": "k1"}) == Refused(401, words)
+
+
+def test_where_no_key_is_needed_none_is_looked_at() -> None:
+    world = VenueWorld()
+    client = world.open("/ws/btcusdt@trade", headers={"x-mbx-apikey": "k1"})
+    assert (listed(client), client.session.identity) == (["btcusdt@trade"], None)
+
+
+@pytest.mark.parametrize(("code", "status"), [("rate_limited", 429), ("busy", 503)])
+def test_a_key_that_can_not_be_looked_at_now(monkeypatch: pytest.MonkeyPatch, code: str, status: int) -> None:
+    world = VenueWorld(require_key=True)
+
+    def later(key: str, ip: str) -> Identity:
+        raise InvalidInput("come again later", code=code)
+
+    monkeypatch.setattr(world.keys, "api_key", later)
+    assert world.try_open("/ws", headers={"x-mbx-apikey": "secret"}) == Refused(status, "come again later")
 
 
 def test_what_a_key_may_not_see_is_refused() -> None:

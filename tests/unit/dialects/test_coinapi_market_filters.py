@@ -110,6 +110,12 @@ def test_exact_filters(symbols: list[str], expected: list[str]) -> None:
     assert picked(symbol_id=symbols, exact=True) == expected
 
 
+def test_of_nested_prefixes_the_shortest_is_enough() -> None:
+    nested = ["SIM_SPOT_A", "Q" * 300, *("Q" * length for length in range(1, 300)), "SIM_SPOT_AB", "SIM_IDX"]
+    message = ClientMessage("hello", subscribe_filter_symbol_id=nested)
+    assert filter_of(message, exact=False).prefixes == ("Q", "SIM_IDX", "SIM_SPOT_A")
+
+
 @pytest.mark.parametrize("asset", ["", "/", "BTC/", "/USD", "BTC/USD/EUR"])
 def test_what_is_neither_an_asset_nor_a_pair_is_refused(asset: str) -> None:
     with pytest.raises(InvalidInput) as refused:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coinapi_market import BTC_ID, FX, GUID, SOL, SOL_ID, Server, beat, said, sol, trade_both, two
+from coinapi_market import BTC_ID, ETH, FX, GUID, SOL, SOL_ID, Server, beat, said, sol, trade_both, two
 from support import START_NS, funded, order
+from tickwire.dialects.coinapi.filters import Filter
 from tickwire.dialects.coinapi.market_session import HELLOS_MAX
-from tickwire.dialects.coinapi.scope import NAMED_MAX, RULES_MAX
+from tickwire.dialects.coinapi.periods import PERIODS
+from tickwire.dialects.coinapi.scope import EXRATES_MAX, NAMED_MAX, RULES_MAX
 from tickwire.limits import IDLE_SECONDS_MAX, SUBSCRIPTIONS_MAX
-from tickwire.model.records import ListInstrument, VenueRate
+from tickwire.model.records import ListInstrument, VenueRate, VenueTrade
 
 SECOND = 1_000_000_000
 
@@ -142,7 +145,7 @@ def test_clients_with_equal_needs_are_handed_the_same_bytes() -> None:
     trade_both(server)
     server.until(START_NS + 5 * SECOND)
     pieces = [[piece for write in client.sink.writes for piece in write] for client in (one, other)]
-    assert len(pieces[0]) == 12
+    assert len(pieces[0]) == 8 + 2 * (len(PERIODS) + 1)
     assert all(a is b for a, b in zip(*pieces, strict=True))
 
 
@@ -334,16 +337,25 @@ def test_an_error_ends_the_streams() -> None:
     assert server.hub._streams == {}
 
 
-def test_too_many_streams() -> None:
-    server = Server()
+TOO_MANY = (
+    "Parameter subscribe_filter_symbol_id: a connection may have 1024 streams (each period of a symbol is one); name "
+    "fewer"
+)
+
+
+def test_too_many_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = SUBSCRIPTIONS_MAX // len(PERIODS)
+    rest = SUBSCRIPTIONS_MAX - count * len(PERIODS)
+    server = Server(*(msgspec.structs.replace(SOL, base=f"A{number}") for number in range(3 * count)))
+    everything = server.open()
+    asked: list[str] = []
+    matches = Filter.matches
+    monkeypatch.setattr(Filter, "matches", lambda self, each: asked.append(each.base) or matches(self, each))
+    assert everything.error(everything.hello("ohlcv")) == (TOO_MANY, 4400)
+    assert len(asked) == count + 1  # and at no more than that
     client = server.open()
-    pairs = [f"A{number}/B" for number in range(SUBSCRIPTIONS_MAX + 1)]
-    assert client.error(client.hello("exrate", asset_id=pairs)) == (
-        "Parameter subscribe_filter_symbol_id: these are 1025 streams, a connection may have 1024; name fewer symbols",
-        4400,
-    )
-    client = server.open()
-    assert client.hello("exrate", asset_id=pairs[:-1]) == []
+    client.hello("ohlcv", symbol_id=[f"SIM_SPOT_A{number}_USDT$" for number in range(count)])
+    client.say("subscribe", "trade", symbol_id=[f"SIM_SPOT_A{number}_USDT$" for number in range(rest)])
     client.say("subscribe", "book", symbol_id=[SOL_ID])
     assert client.session.ending is None
     server.do(ListInstrument(SOL))
@@ -352,7 +364,44 @@ def test_too_many_streams() -> None:
     assert client.session.ending is not None
     assert client.session.ending[0] == 4400
     server.do()
-    assert client.said()[0]["message"].startswith("Parameter subscribe_filter_symbol_id: these are 1025 streams")
+    assert client.said() == [{"type": "error", "message": TOO_MANY}]
+
+
+def test_an_unsubscribe_looks_at_what_the_client_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(*(msgspec.structs.replace(ETH, base=f"A{number}") for number in range(50)))
+    client = server.open()
+    client.hello("trade", "ohlcv", symbol_id=["KRAKEN_SPOT_A1_", "KRAKEN_SPOT_A2_"])
+    asked: list[str] = []
+    matches = Filter.matches
+    monkeypatch.setattr(Filter, "matches", lambda self, each: asked.append(each.base) or matches(self, each))
+    client.say("unsubscribe", "trade", "ohlcv", "asset", "exrate", asset_id=["A1"])
+    assert asked == ["A1", "A2"]
+    server.do(*(VenueTrade(f"KRAKEN:A{number}-USD", "1", 5, 5) for number in (1, 2)))
+    server.until(START_NS + SECOND)
+    assert {m["symbol_id"] for m in client.said()} == {"KRAKEN_SPOT_A2_USD"}
+
+
+def test_an_unsubscribe_of_assets_and_exchanges() -> None:
+    server = Server(SOL, ETH)
+    client = server.open()
+    begun = client.hello("asset", "exchange", "trade")
+    assert [m.get("asset_id") or m["exchange_id"] for m in begun] == [
+        "SIM", "BTC", "USDT", "SOL", "KRAKEN", "ETH", "USD"
+    ]  # fmt: skip
+    client.say("unsubscribe", "asset", "exchange", exchange_id=["KRAKEN"])
+    client.say("unsubscribe", "asset", asset_id=["USDT"])
+    server.until(START_NS + 60 * SECOND)
+    assert sorted(m.get("asset_id") or m["exchange_id"] for m in client.said()) == ["BTC", "SIM", "SOL"]
+
+
+def test_what_begins_many_streams_counts_as_many_messages() -> None:
+    server = Server(*(msgspec.structs.replace(SOL, base=f"A{number}") for number in range(6)))
+    client = server.open()
+    for _ in range(HELLOS_MAX // 4):  # 301 streams: one message, and three for the hundreds
+        client.hello("ohlcv")
+    assert client.session.ending is None
+    text, code = client.error(client.hello("trade"))
+    assert (text, code) == ("more than 100 messages in 10 s; slow down", 4101)
 
 
 def test_too_many_different_requests() -> None:
@@ -363,7 +412,9 @@ def test_too_many_different_requests() -> None:
     assert client.say("unsubscribe", "trade", symbol_id=["X0"]) == []  # the same again counts once
     text, code = client.error(client.say("subscribe", "trade", symbol_id=["Y"]))
     assert code == 4400
-    assert text == "Parameter type: a connection may have 100 different requests that name 4096 things; send one hello"
+    assert text == (
+        "Parameter type: a connection may have 100 different requests that name 4096 things and 256 exrates; send one hello"
+    )
 
 
 def test_filters_that_name_too_much() -> None:
@@ -371,6 +422,15 @@ def test_filters_that_name_too_much() -> None:
     names = [f"X{number}$" for number in range(NAMED_MAX)]
     assert client.hello("trade", symbol_id=names) == []
     assert client.error(client.say("subscribe", "quote", symbol_id=["Y$"]))[1] == 4400
+
+
+def test_too_many_exrates() -> None:
+    client = Server().open()
+    pairs = [f"A{number}/B" for number in range(EXRATES_MAX)]
+    assert client.hello("exrate", asset_id=pairs) == []
+    assert client.hello("trade", asset_id=[*pairs, "A"]) == []
+    assert client.hello("exrate", asset_id=pairs) == []
+    assert client.error(client.say("subscribe", "exrate", asset_id=["A"]))[1] == 4400
 
 
 def test_too_many_messages() -> None:
@@ -404,6 +464,7 @@ def test_nothing_that_a_client_sends_makes_a_session_raise(data: st.DataObject) 
     client = server.open()
     junk = st.none() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
     for _ in range(3):
+        client.said()
         message: dict[str, Any] = {"type": data.draw(st.sampled_from(["hello", "subscribe", "unsubscribe", "x"]))}
         for name in data.draw(st.sets(st.sampled_from(list(fields)), max_size=4)):
             message[name] = data.draw(fields[name] if data.draw(st.integers(0, 9)) else junk)

@@ -46,7 +46,7 @@ def test_ohlcv_when_a_period_closes() -> None:
     assert closed == {
         "type": "ohlcv",
         "symbol_id": SYMBOL,
-        "sequence": 3,
+        "sequence": START_NS // SECOND + 1,
         "period_id": "1SEC",
         "time_period_start": at(0),
         "time_period_end": at(1_000),

@@ -644,6 +644,12 @@ def test_the_headers_say_what_is_left(client: RestClient) -> None:
     }
 
 
+def test_requests_are_counted_for_a_key_or_an_address(client: RestClient) -> None:
+    client.get("/v1/trades/latest")
+    client.ask("/v1/trades/latest", shown={})
+    assert client.server.counted == ["trader", "address ::/64"]  # a v6 network is one address
+
+
 def test_a_hundred_items_are_a_request(client: RestClient) -> None:
     keep(client, BTC, "1s", *(MINUTE - 10**9 * second for second in range(500, 0, -1)))
     query = "period_id=1SEC&time_start=2023-11-14&time_end=2023-11-15"

@@ -8,7 +8,7 @@ import pytest
 
 from ems_client import ORDER, RestClient, Server, iso
 from support import START_NS, order
-from tickwire.model.records import CancelAll, PlaceOrder
+from tickwire.model.records import CancelAll, PlaceOrder, Transfer
 
 NEW = {name: value for name, value in ORDER.items() if name != "type"} | {"client_order_id": "c-1"}
 ORDERS = "/ems/v1/orders"
@@ -247,6 +247,19 @@ def test_a_busy_server_and_one_that_fails(client: RestClient) -> None:
     answer = post(client, ORDERS, NEW, 504)
     assert answer["reject_reason"] == "EXCHANGE_RESPONSE_TIMEOUT"
     assert answer["exchange_id"] == "SIM"
+
+
+def test_what_a_new_account_is_given_is_there_when_it_first_asks(client: RestClient) -> None:
+    """The welcome goes onto the tape with the first proof; the question must not overtake it."""
+    other, server = RestClient(client.server, key="other"), client.server
+    server.busy = True
+    assert other.ask("/ems/v1/balances")[0] == 490
+    server.busy = False
+    server.submit([Transfer("bob", "USDT", "5", "welcome")], lambda _: None)
+    ((row,),) = (each["data"] for each in other.get("/ems/v1/balances"))
+    assert (row["asset_id_exchange"], row["balance"]) == ("USDT", "5")
+    server.busy = True
+    assert other.ask("/ems/v1/balances")[0] == 200  # by now it is known
 
 
 def test_an_order_is_the_accounts_alone(client: RestClient) -> None:

@@ -4,7 +4,6 @@ makes. REST and the WebSocket API wrap the result each in its own way."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -13,8 +12,8 @@ from tickwire.dialects.binance.call import Call, Then, UserStreams
 from tickwire.dialects.binance.errors import BinanceError, venue_error
 from tickwire.dialects.binance.names import Names
 from tickwire.dialects.binance.operations import Operation
-from tickwire.dialects.binance.signatures import Sent, check_key, check_timestamp
-from tickwire.dialects.binance.usage import WEIGHT, Usage
+from tickwire.dialects.binance.signatures import Sent, check_key, check_timestamp, unsigned
+from tickwire.dialects.binance.usage import Usage
 from tickwire.dialects.binance.user import UserCodec
 from tickwire.errors import InvalidInput
 from tickwire.meters import OK, UNKNOWN
@@ -33,14 +32,13 @@ class Caller(NamedTuple):
     Attributes:
         ip: address.
         desk: takes his orders.
-        identity, api_key: of the connection's login, if there was one.
+        identity: of the connection's login, or of an `Authorization` of our own, if there was one.
         session: of the connection; None over HTTP.
     """
 
     ip: str
     desk: Desk
     identity: Identity | None = None
-    api_key: str = ""
     session: UserStreams | None = None
 
 
@@ -99,7 +97,7 @@ class Api:
         Raises:
             BinanceError: -1003.
         """
-        self.usage.take(WEIGHT, ip, self.services.now(), weight)
+        self.usage.take_weight(ip, self.services.now(), weight)
 
     def refuse(self, ip: str, error: BinanceError) -> Answer:
         """The answer to what is no request of any operation; it has a weight, too."""
@@ -138,7 +136,7 @@ class Api:
         try:
             self._weigh(operation, sent, caller.ip, now)
             sent.params.check_names(operation.parameters, common=COMMON, strict=strict)
-            identity, api_key = self._identify(operation, sent, caller, now)
+            identity = self._identify(operation, sent, caller, now)
             if operation.orders:
                 assert identity is not None  # who places orders needs a key
                 account = identity.account
@@ -150,7 +148,6 @@ class Api:
                 caller.desk,
                 sent.params,
                 identity,
-                api_key,
                 sent.signature,
                 caller.ip,
                 now,
@@ -158,7 +155,7 @@ class Api:
                 self._new_id,
                 caller.session,
             )
-            result = operation.run(call)
+            result = Job([], lambda _: operation.run(call)) if self._is_early(operation, call) else operation.run(call)
             if isinstance(result, Job):
                 caller.desk.execute(result, lambda outcome: self._go_on(caller.desk, outcome, done))
                 return
@@ -166,7 +163,14 @@ class Api:
             result = error
         done(result)
 
+    def _is_early(self, operation: Operation, call: Call) -> bool:
+        """Whether what an account's welcome gives may still be on its way to the tape, so that reading waits for it."""
+        reads = operation.security == "USER_DATA" and operation.verb
+        return bool(reads) and call.account not in self.services.market.ledger.balances
+
     def _go_on(self, desk: Desk, outcome: Any, done: Callable[[Any], None]) -> None:
+        if isinstance(outcome, Job):
+            outcome = Then(outcome, venue_error)
         if isinstance(outcome, Then):
             try:
                 desk.execute(outcome.job, done)
@@ -184,15 +188,15 @@ class Api:
                 weight = weight(sent.params)
             except BinanceError as refused:
                 weight, error = 1, refused
-        self.usage.take(WEIGHT, ip, now, weight)
+        self.usage.take_weight(ip, now, weight)
         if error is not None:
             raise error
 
-    def _identify(self, operation: Operation, sent: Sent, caller: Caller, now: int) -> tuple[Identity | None, str]:
-        """Who asks: whose signature there is, else who is logged in."""
-        keys, needed = self.services.keys, operation.security != "NONE"
-        identity, api_key = caller.identity, caller.api_key
-        if sent.signature is not None or (needed and identity is None):
+    def _identify(self, operation: Operation, sent: Sent, caller: Caller, now: int) -> Identity | None:
+        """Who asks: whose signature there is, else who is logged in, unless it is another key that is given."""
+        identity, needed = caller.identity, operation.security != "NONE"
+        is_login = identity is not None and sent.api_key in (None, identity.key_id)
+        if sent.signature is not None or (needed and not is_login):
             api_key = check_key(sent.api_key or "")
             check_timestamp(sent.params, now)
             if sent.signature is None:
@@ -201,20 +205,15 @@ class Api:
         elif needed:
             check_timestamp(sent.params, now)
         elif identity is None and self.services.require_key and operation.method not in _WITHOUT_KEY:
-            api_key = check_key(sent.api_key or "")
-            identity = keys.api_key(api_key, caller.ip)
+            identity = unsigned(self.services.keys, check_key(sent.api_key or ""), caller.ip)
         if needed and identity is not None:
             identity.check("trade" if operation.security == "TRADE" else "read")
-        return identity, api_key
+        return identity
 
     def _signed(self, api_key: str, sent: Sent, ip: str) -> Identity:
         keys = self.services.keys
-        *others, last = sent.payloads
-        for payload in others:
-            with suppress(InvalidInput):
-                return keys.signed(api_key, payload, sent.signature or "", ip)
         try:
-            return keys.signed(api_key, last, sent.signature or "", ip)
+            return keys.signed(api_key, sent.payloads, sent.signature or "", ip)
         except InvalidInput as error:
             if error.code == "login_failed" and keys.in_force(api_key):
                 raise BinanceError(-1022, code=error.code) from None

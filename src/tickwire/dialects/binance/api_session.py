@@ -172,7 +172,7 @@ class ApiSession:
         except BinanceError as error:
             self._reply(request_id, self._shows_limits, self._api.refuse(self._opening.ip, error))
             return
-        caller = Caller(self._opening.ip, self._desk, self.identity, self._api_key, self)
+        caller = Caller(self._opening.ip, self._desk, self.identity, self)
         self._api.answer(
             operation, sent, caller, self._unit, -1103, lambda answer: self._reply(request_id, shows, answer)
         )
@@ -253,6 +253,7 @@ class ApiSession:
         """`userDataStream.subscribe`: of the account that is logged in."""
         if self.identity is None:
             raise BinanceError(-1002, code="not_logged_in")
+        self.identity.check("read")
         return self._subscribe(self.identity, True)
 
     def subscribe_signed(self, call: Call) -> Any:

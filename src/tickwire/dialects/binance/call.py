@@ -73,7 +73,6 @@ class Call:
         desk: takes its orders.
         params: its parameters.
         identity: who asks; None for nobody in particular.
-        api_key: name of the key that proved it, "" where none did.
         signature: over this very request, which has been verified; None where there was none.
         ip: address of the client.
         now: the server's time, ns.
@@ -88,7 +87,6 @@ class Call:
     desk: Desk
     params: Params
     identity: Identity | None
-    api_key: str
     signature: str | None
     ip: str
     now: int

@@ -2,12 +2,13 @@
 
 A codec is a small value. All clients with equal ones are handed the same bytes, made once; so what makes the bytes
 differ, the unit of time and the name of a combined stream, is part of it. Nothing says that messages are missing:
-trades and changes of the book are numbered without a hole, everything else is complete in itself.
+trades and changes of the book are numbered without a hole, and most of the rest is complete in itself. Klines and
+arrays are neither: a client that has lost some of those is closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -15,6 +16,7 @@ import msgspec
 
 from tickwire.dialects.binance.decimals import formats
 from tickwire.dialects.binance.intervals import close_before, flat
+from tickwire.dialects.binance.memory import Memory
 from tickwire.dialects.binance.names import Names, name_of
 from tickwire.dialects.binance.payloads import (
     AvgPriceEvent,
@@ -30,8 +32,7 @@ from tickwire.dialects.binance.payloads import (
 )
 from tickwire.dialects.binance.stats import AVERAGE_MINUTES, average_price, day_stats, window_stats
 from tickwire.dialects.binance.tickers import day_ticker, mini_ticker, window_ticker
-from tickwire.dialects.candles import Period, candle_at
-from tickwire.market.history import History
+from tickwire.dialects.candles import SECOND_NS, Period, candle_at
 from tickwire.market.market import Market
 from tickwire.market.matched import MatchedListing
 from tickwire.market.window import MINUTE_NS
@@ -42,14 +43,19 @@ from tickwire.protocol.codec import TEXT, frame
 
 NAME = "binance"
 """Under which messages of the dialect are counted."""
-KLINES_PER_TICK_MAX = 60
+KLINES_PER_TICK_MAX = 10
 """Closed klines that are said at once when the tape's clock leaps; of more, the newest."""
+SPREAD_SECONDS = 10
+"""Over which the symbols of an array are spread whose windows move on with the minute."""
 _encode = msgspec.json.Encoder().encode
 
 
 def wrapped(payload: Any, stream: str) -> bytes:
     """A payload as a frame: as it is, or, where `stream` names one, as the combined streams have it."""
-    data = _encode(payload)
+    return _wrapped(_encode(payload), stream)
+
+
+def _wrapped(data: bytes, stream: str) -> bytes:
     if stream:
         data = b'{"stream":"%b","data":%b}' % (stream.encode(), data)
     return frame(TEXT, data)
@@ -60,14 +66,14 @@ class StreamCodec:
     """What all of them have.
 
     Attributes:
-        market, history: to look up what an event does not say; events are encoded when their transaction is over.
+        market, memory: to look up what an event does not say; events are encoded when their transaction is over.
         unit: of time, in ns.
         stream: the name of the combined stream, "" for a raw one.
     """
 
     name: ClassVar[str] = NAME
     market: Market
-    history: History
+    memory: Memory
     unit: int
     stream: str
 
@@ -180,7 +186,7 @@ class TickerCodec(_LatestCodec):
     __slots__ = ()
 
     def _payload(self, key: StreamKey, event: Event) -> Any:
-        return day_ticker(self.market, self.history, self._instrument(key.symbol), self.unit)
+        return day_ticker(self.market, self.memory, self._instrument(key.symbol), self.unit)
 
 
 # ---- said by the clock ---------------------------------------------------------------------------------
@@ -194,11 +200,19 @@ class _ClockCodec(StreamCodec):
 
     def updates(self, key: StreamKey, events: list[Event]) -> bytes:
         """What is news since the tick before."""
-        return b"".join([self._frame(payload) for payload in self._news(cast(Tick, events[-1]).before)])
+        tick = cast(Tick, events[-1])
+        what = type(self), self.symbol, self.unit, self._form
+        news = self.memory.once(tick, what, lambda: [_encode(payload) for payload in self._news(tick.before)])
+        return b"".join([_wrapped(data, self.stream) for data in news])
 
     def snapshot(self, key: StreamKey, event: Event | None, *, seq: int, ts: int) -> bytes:
         """As it stands."""
         return b"".join([self._frame(payload) for payload in self._news(0)[-1:]])
+
+    @property
+    def _form(self) -> Hashable:
+        """What of the symbol is said, where there are several."""
+        return None
 
     def _news(self, since: int) -> list[Any]:
         raise NotImplementedError
@@ -213,10 +227,14 @@ def traded(market: Market, symbol: str, since: int) -> bool:
     return bool(recent) and recent[-1].ts >= since
 
 
-def slid(market: Market, since: int, length: int, symbol: str) -> bool:
-    """Whether a window of `length` ns that begins on a minute has moved on, and there was something in it."""
-    now = market.now
-    return now // MINUTE_NS > since // MINUTE_NS and traded(market, symbol, now - length - 2 * MINUTE_NS)
+def slid(market: Market, since: int, length: int, symbol: str, lag: int = 0) -> bool:
+    """Whether a window of `length` ns that begins on a minute has moved on, and there was something in it.
+
+    Args:
+        lag: how long after the minute that is noticed, ns; less than another minute.
+    """
+    now = market.now - lag
+    return now // MINUTE_NS > (since - lag) // MINUTE_NS and traded(market, symbol, now - length - 2 * MINUTE_NS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +243,15 @@ class KlineCodec(_ClockCodec):
 
     period: Period
     interval: str
+
+    @property
+    def _form(self) -> Hashable:
+        length, _, origin = self.period
+        return self.interval, origin % length if length else origin  # hours begin alike on most clocks
+
+    def dropped(self, key: StreamKey, first: int, last: int) -> bytes | None:
+        """A client would wait for a kline's close for ever."""
+        return None
 
     def snapshot(self, key: StreamKey, event: Event | None, *, seq: int, ts: int) -> bytes:
         """The one in progress."""
@@ -245,10 +272,10 @@ class KlineCodec(_ClockCodec):
 
     def _kline(self, start: int) -> KlineEvent | None:
         """The kline that begins at `start`; None before there was ever a trade."""
-        market, history, symbol, period = self.market, self.history, self.symbol, self.period
-        candle: Candle | None = candle_at(market, history, symbol, start, period.after(start))
+        market, memory, symbol, period = self.market, self.memory, self.symbol, self.period
+        candle: Candle | None = candle_at(market, memory, symbol, start, period.after(start))
         if candle is None:
-            price = close_before(market, history, symbol, period, start)
+            price = close_before(market, memory, symbol, period, start)
             if price is None:
                 return None
             candle = flat(symbol, period, start, price, market.now)
@@ -264,11 +291,15 @@ class WindowTickerCodec(_ClockCodec):
     window: str
     length: int
 
+    @property
+    def _form(self) -> Hashable:
+        return self.window
+
     def _news(self, since: int) -> list[Any]:
-        market, history, symbol = self.market, self.history, self.symbol
+        market, symbol = self.market, self.symbol
         if not self._traded(since) and not slid(market, since, self.length, symbol):
             return []
-        stats = window_stats(market, history, symbol, self.length)
+        stats = window_stats(market, self.memory, symbol, self.length)
         return [window_ticker(stats, self._instrument(symbol), self.window, self.unit)]
 
 
@@ -281,7 +312,7 @@ class AvgPriceCodec(_ClockCodec):
         if not self._traded(since) and not slid(market, since, AVERAGE_MINUTES * MINUTE_NS, symbol):
             return []
         instrument = self._instrument(symbol)
-        price, time = average_price(market, self.history, instrument, self.unit)
+        price, time = average_price(market, instrument, self.unit)
         return [AvgPriceEvent(market.now // self.unit, name_of(instrument), f"{AVERAGE_MINUTES}m", price, time)]
 
 
@@ -316,10 +347,20 @@ class ArrayCodec(StreamCodec):
 
     def updates(self, key: StreamKey, events: list[Event]) -> bytes:
         """Those whose statistics have changed since the tick before."""
-        since, market = cast(Tick, events[-1]).before, self.market
+        tick = cast(Tick, events[-1])
+        data = self.memory.once(tick, (self.row, self.unit), lambda: self._array(tick.before))
+        return _wrapped(data, self.stream) if data else b""
+
+    def dropped(self, key: StreamKey, first: int, last: int) -> bytes | None:
+        """A client would not know of which symbols it has lost something."""
+        return None
+
+    def _array(self, since: int) -> bytes:
+        market, length = self.market, self.length
         rows = [
             self.row(self, instrument)
-            for instrument in self.names.table().values()
-            if traded(market, instrument.symbol, since) or slid(market, since, self.length, instrument.symbol)
+            for index, instrument in enumerate(self.names.table().values())
+            if traded(market, instrument.symbol, since)
+            or slid(market, since, length, instrument.symbol, index % SPREAD_SECONDS * SECOND_NS)
         ]
-        return self._frame(rows) if rows else b""
+        return _encode(rows) if rows else b""

@@ -71,6 +71,7 @@ CODES: dict[int, ErrorCode] = {
     -1130: ErrorCode("INVALID_PARAMETER", "Data sent for parameter '%s' is not valid."),
     -1135: ErrorCode("INVALID_JSON", "Invalid JSON Request"),
     -1145: ErrorCode("INVALID_CANCEL_RESTRICTIONS", "Invalid cancelRestrictions"),
+    -1151: ErrorCode("DUPLICATE_SYMBOLS", "Symbol is present multiple times in the list."),
     -1194: ErrorCode("INVALID_TIME_UNIT", "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."),
     -2010: ErrorCode("NEW_ORDER_REJECTED", "%s"),
     -2011: ErrorCode("CANCEL_REJECTED", "%s"),
@@ -189,7 +190,7 @@ def venue_error(error: InvalidInput, doing: Doing = "read") -> BinanceError:
         return error
     code, field = error.code, error.field or ""
     if isinstance(error, RateLimited):
-        return BinanceError(-1003, error.rate.limit, "1 SECOND", code=code, retry_after_s=error.retry_after_s)
+        return BinanceError(-1003, text=error.message, code=code, retry_after_s=error.retry_after_s)
     if code in ("unknown_order", "order_closed") and doing == "read":
         return BinanceError(-2013, code=code)
     if code in _REJECTED:

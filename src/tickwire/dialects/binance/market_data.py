@@ -36,6 +36,9 @@ from tickwire.model.instrument import Instrument
 StatsType: TypeAlias = Literal["FULL", "MINI"]
 KLINES_MAX = 1_000
 """Klines of one answer."""
+KLINE_ROWS_MAX = 6_000
+"""Candles that the klines of one answer are made of: as many as a thousand klines of every interval on UTC's clock up
+to three days need, 15 milliseconds of the server's time. Where more would be read there are fewer klines."""
 CHANNELS = {
     "depth": "book",
     "trades": "trades",
@@ -205,6 +208,17 @@ def _recent(services: Services, instrument: Instrument) -> list[Trade]:
     return list(services.market.listing(instrument.symbol).recent)
 
 
+def kline_rows(interval: str, offset: int, limit: int) -> tuple[int, int]:
+    """How many klines one answer may have, and how many candles are read for them at most.
+
+    Args:
+        interval, offset, limit: see `klines`.
+    """
+    _, _, ratio = period_of(interval, offset).base
+    limit = min(limit, max(1, KLINE_ROWS_MAX // ratio))
+    return limit, limit * ratio
+
+
 def klines(
     services: Services,
     instrument: Instrument,
@@ -221,12 +235,13 @@ def klines(
 
     Args:
         interval: one of `INTERVALS`; see `period_of` for what it raises.
-        limit: at most `KLINES_MAX`.
+        limit: at most `KLINES_MAX`; see `kline_rows`, too.
         start, end: ns since the epoch, both included, of the candles' beginnings.
         offset: ns that the clock which days, weeks and months go by is ahead of UTC.
     """
     market, symbol = services.market, instrument.symbol
     period = period_of(interval, offset)
+    limit, _ = kline_rows(interval, offset, limit)
     newest = period.start_of(market.now if end is None else min(end, market.now))
     if start is None:
         first = period.after(newest, 1 - limit)
@@ -261,7 +276,7 @@ def _kline_row(k: Kline) -> KlineRow:
 
 def avg_price(services: Services, instrument: Instrument, unit: int) -> AvgPrice:
     """The average price of the last five minutes."""
-    return AvgPrice(AVERAGE_MINUTES, *average_price(services.market, services.history, instrument, unit))
+    return AvgPrice(AVERAGE_MINUTES, *average_price(services.market, instrument, unit))
 
 
 def ticker_24hr(

@@ -82,8 +82,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "trades.historical", "GET /historicalTrades", "symbol limit fromId", "NONE", 25, public.historical_trades
     ),
     _operation("trades.aggregate", "GET /aggTrades", f"{_HISTORY} fromId", "NONE", 4, public.agg_trades),
-    _operation("klines", "GET /klines", f"{_HISTORY} interval timeZone", "NONE", 2, public.klines),
-    _operation("uiKlines", "GET /uiKlines", f"{_HISTORY} interval timeZone", "NONE", 2, public.klines),
+    _operation("klines", "GET /klines", f"{_HISTORY} interval timeZone", "NONE", public.klines_weight, public.klines),
+    _operation(
+        "uiKlines", "GET /uiKlines", f"{_HISTORY} interval timeZone", "NONE", public.klines_weight, public.klines
+    ),
     _operation("avgPrice", "GET /avgPrice", "symbol", "NONE", 2, public.avg_price),
     _operation("ticker.24hr", "GET /ticker/24hr", "symbol symbols type", "NONE", public.day_weight, public.ticker_24hr),
     _operation(

@@ -17,7 +17,7 @@ T = TypeVar("T")
 NUMBER = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 INTEGER = r"^[0-9]{1,20}$"
 CLIENT_ORDER_ID = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
-SYMBOLS_MAX = 1_024
+SYMBOLS_MAX = 100
 """Symbols of one request."""
 
 
@@ -112,7 +112,7 @@ class Params:
         return text
 
     def names(self, name: str) -> list[str]:
-        """A JSON array of words; none where none was sent."""
+        """A JSON array of different words; none where none was sent."""
         text = self.text(name)
         if not text:
             return []
@@ -122,6 +122,8 @@ class Params:
             raise BinanceError(-1135, text=f"JSON sent for parameter '{name}' is not valid") from None
         if len(names) > SYMBOLS_MAX:
             raise BinanceError(-1101, SYMBOLS_MAX, len(names))
+        if len(set(names)) < len(names):
+            raise BinanceError(-1151)
         return names
 
     def not_with(self, name: str, *others: str) -> None:

@@ -55,6 +55,15 @@ def window_weight(params: Params) -> int:
     return min(4 * max(1, len(params.names("symbols"))), 200)
 
 
+def klines_weight(params: Params) -> int:
+    """Weight of `klines`: 2 for each thousand candles that may have to be read."""
+    interval = params.text("interval")
+    if interval not in INTERVALS:
+        return 2
+    _, rows = market_data.kline_rows(interval, zone(params), params.limit(500, KLINES_MAX))
+    return 2 * -(-rows // 1_000)
+
+
 # ---- general -------------------------------------------------------------------------------------
 
 
@@ -218,7 +227,8 @@ def _time(params: Params, name: str) -> int | None:
 
 
 def zone(params: Params) -> int:
-    """`timeZone` as ns ahead of UTC: "8", "-3:30", from -12:00 to +14:00."""
+    """`timeZone` as ns ahead of UTC: "8", "-3:30", from -12:00 to +14:00 in quarters of an hour, as all clocks are
+    set: days of any other would have to be made of single minutes."""
     text = params.text("timeZone")
     if not text:
         return 0
@@ -227,7 +237,7 @@ def zone(params: Params) -> int:
         raise BinanceError(-1130, "timeZone")
     minutes = int(found[2]) * 60 + int(found[3] or 0)
     minutes = -minutes if found[1] == "-" else minutes
-    if not -12 * 60 <= minutes <= 14 * 60:
+    if minutes % 15 or not -12 * 60 <= minutes <= 14 * 60:
         raise BinanceError(-1130, "timeZone")
     return minutes * _MINUTE_NS
 

@@ -41,7 +41,7 @@ class Rest:
                 answer = answer._replace(status=405 if verbs else 404)
             reply(answer)
             return
-        caller = Caller(request.ip, self._desk)
+        caller = Caller(request.ip, self._desk, request.identity)
         self._api.answer(operation, sent, caller, unit, -1104, lambda answer: reply(_http(answer)))
 
 

@@ -14,8 +14,10 @@ from urllib.parse import unquote, unquote_plus, urlencode
 
 import msgspec
 
+from tickwire.dialects.base import Keys
 from tickwire.dialects.binance.errors import BinanceError
 from tickwire.dialects.binance.params import Params
+from tickwire.model.identity import Identity
 
 KEY_HEADER = "x-mbx-apikey"
 TIME_UNIT_HEADER = "x-mbx-time-unit"
@@ -103,7 +105,7 @@ def _text(value: bytes) -> str:
 
 
 def check_key(key: str) -> str:
-    """A key's name, if it can be one.
+    """An API key, a key's name or its GUID, if it can be one.
 
     Raises:
         BinanceError: -2014.
@@ -111,6 +113,18 @@ def check_key(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise BinanceError(-2014)
     return key
+
+
+def unsigned(keys: Keys, key: str, ip: str) -> Identity:
+    """Who an API key stands for where nothing is signed: a GUID proves itself, a key's name proves nothing.
+
+    Raises:
+        InvalidInput: it is a name, or no key's; the latter counts as a failed login.
+    """
+    if keys.in_force(key):
+        text = "A key's name proves nothing without a signature: give the key's GUID as API key, which signs as well."
+        raise BinanceError(-2015, text=text, code="login_failed")
+    return keys.api_key(key, ip)
 
 
 def check_timestamp(params: Params, now: int) -> None:

@@ -12,8 +12,8 @@ from tickwire.dialects.binance.payloads import average, trade_time
 from tickwire.dialects.candles import candle_at
 from tickwire.market.history import History
 from tickwire.market.market import Market
-from tickwire.market.window import MINUTE_NS, WINDOW_NS
-from tickwire.model.events import Quote
+from tickwire.market.window import MINUTE_NS, WINDOW_NS, Totals
+from tickwire.model.events import Candle, Quote
 from tickwire.model.instrument import Instrument
 
 AVERAGE_MINUTES = 5
@@ -65,7 +65,24 @@ def window_stats(market: Market, history: History, symbol: str, length: int) -> 
     """A rolling window that begins on a minute: up to a minute longer than `length`, in ns."""
     now = market.now
     start = _minute(now - length)
-    return span_stats(market, history, symbol, start, _minute(now) + MINUTE_NS)._replace(end=now)
+    if length > WINDOW_NS:
+        return span_stats(market, history, symbol, start, _minute(now) + MINUTE_NS)._replace(end=now)
+    listing = market.listing(symbol)
+    t = listing.window.since(start)
+    if length == WINDOW_NS and (left := _left(history, symbol, start + MINUTE_NS)) and left.start == start:
+        t = Totals(
+            left.open,
+            max(left.high, t.high) if t.trades else left.high,
+            min(left.low, t.low) if t.trades else left.low,
+            left.volume + t.volume,
+            left.quote_volume + t.quote_volume,
+            left.trades + t.trades,
+        )
+    if not t.trades:
+        return Stats(*t[:3], 0, 0, 0, 0, -1, -1, start, now)
+    last = listing.seq["trades"]
+    close = listing.last_price or 0
+    return Stats(*t[:3], close, t.volume, t.quote_volume, t.trades, last - t.trades + 1, last, start, now)
 
 
 def span_stats(market: Market, history: History, symbol: str, start: int, end: int) -> Stats:
@@ -91,15 +108,21 @@ def span_stats(market: Market, history: History, symbol: str, start: int, end: i
 
 def previous_close(history: History, symbol: str, start: int) -> int:
     """The last price before `start`, ticks; 0 where none is known."""
+    left = _left(history, symbol, start)
+    return left.close if left else 0
+
+
+def _left(history: History, symbol: str, start: int) -> Candle | None:
+    """The newest minute that a window which begins at `start` has left behind."""
     before = history.candles(symbol, "1m", end=start, limit=1)
-    return before[0].close if before else 0
+    return before[0] if before else None
 
 
-def average_price(market: Market, history: History, instrument: Instrument, unit: int) -> tuple[str, int]:
+def average_price(market: Market, instrument: Instrument, unit: int) -> tuple[str, int]:
     """The average price of the last five minutes, and when the last trade was; where there was no trade in them, the
     last price, and zeros before the first."""
     listing, start = market.listing(instrument.symbol), _minute(market.now) - (AVERAGE_MINUTES - 1) * MINUTE_NS
-    stats = span_stats(market, history, instrument.symbol, start, start + AVERAGE_MINUTES * MINUTE_NS)
+    stats = listing.window.since(start)
     price = instrument.price
     time = trade_time(listing.recent[-1]) // unit if listing.recent else 0
     if not stats.trades:

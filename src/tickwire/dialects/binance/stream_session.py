@@ -20,7 +20,7 @@ import msgspec
 from tickwire.dialects.base import Opening, Refused, Services
 from tickwire.dialects.binance.codecs import NAME, StreamCodec, wrapped
 from tickwire.dialects.binance.payloads import ShutdownEvent
-from tickwire.dialects.binance.signatures import time_unit
+from tickwire.dialects.binance.signatures import KEY_HEADER, time_unit, unsigned
 from tickwire.dialects.binance.streams import Streams, Wanted
 from tickwire.errors import InvalidInput
 from tickwire.limits import HEARTBEAT_MS, IDLE_SECONDS_MAX, SUBSCRIPTIONS_MAX
@@ -40,6 +40,9 @@ SHUTDOWN_STREAM = "!serverShutdown"
 GOING_AWAY, POLICY = 1001, 1008
 _UNKNOWN_PROPERTY, _NO_BOOLEAN, _INVALID_REQUEST, _INVALID_JSON = range(4)
 
+
+_STATUSES = {"login_failed": 401, "not_logged_in": 401, "rate_limited": 429, "busy": 503}
+"""Of an upgrade that is refused; 400 for what the address has wrong."""
 
 _Stream: TypeAlias = tuple[StreamKey, StreamCodec]
 
@@ -79,7 +82,7 @@ def open_streams(services: Services, streams: Streams, opening: Opening) -> Stre
         session = StreamSession(services, streams, opening, identity, unit, combined=_combined(opening.path))
         session.want(_names(opening.path, query))
     except InvalidInput as error:
-        return Refused(401 if error.code in ("login_failed", "not_logged_in") else 400, error.message)
+        return Refused(_STATUSES.get(error.code, 400), error.message)
     return session
 
 
@@ -104,14 +107,13 @@ def _names(path: str, query: Mapping[str, str]) -> list[str]:
 
 
 def _identity(services: Services, opening: Opening) -> Identity | None:
-    key = opening.headers.get("x-mbx-apikey")
-    identity = opening.identity
-    if identity is None and key:
-        identity = services.keys.api_key(key, opening.ip)
-    if identity is None and services.require_key:
+    key = opening.headers.get(KEY_HEADER)
+    if opening.identity is not None or not services.require_key:
+        return opening.identity
+    if not key:
         text = "this server needs a key: send it in the header X-MBX-APIKEY or Authorization"
         raise InvalidInput(text, code="not_logged_in")
-    return identity
+    return unsigned(services.keys, key, opening.ip)
 
 
 class StreamSession:
@@ -240,12 +242,7 @@ class StreamSession:
         return None, self._subscribe(wanted)
 
     def _on_unsubscribe(self, params: list[Any]) -> tuple[Any, list[bytes]]:
-        names = _texts(params)
-        try:
-            self._find([name for name in names if name not in self._subscriptions])
-        except InvalidInput as error:
-            raise _invalid(error.message) from None
-        self._drop(names)
+        self._drop(_texts(params))
         return None, []
 
     def _on_list(self, params: list[Any]) -> tuple[Any, list[bytes]]:
@@ -259,10 +256,16 @@ class StreamSession:
             raise _Error(_NO_BOOLEAN, "Invalid value type: expected Boolean")
         if params[1] == self._combined:
             return None, []
-        self._combined = params[1]
-        names = list(self._subscriptions)
-        self._drop(names)
-        return None, self._subscribe(self._find(names))
+        try:
+            wanted = self._find(list(self._subscriptions), combined=params[1])
+        except InvalidInput as error:
+            raise _invalid(error.message) from None
+        self._combined, before = params[1], self._cursors
+        self._subscriptions, self._cursors, self._names_of = {}, {}, Counter()
+        first = self._subscribe(wanted)
+        for cursor in before.values():  # not earlier: what a stream without readers has collected is gone
+            self._services.hub.unsubscribe(cursor)
+        return None, first
 
     def _on_get(self, params: list[Any]) -> tuple[Any, list[bytes]]:
         _count_params(params, 1)
@@ -271,15 +274,17 @@ class StreamSession:
 
     # ---- streams -----------------------------------------------------------------------------------
 
-    def _find(self, names: list[str]) -> dict[str, Wanted]:
-        return self._streams.find(names, unit=self._unit, combined=self._combined)
-
-    def _checked(self, names: list[str]) -> dict[str, Wanted]:
-        """Streams that the client may have; nothing is done if one is wrong."""
-        wanted = self._find(names)
+    def _find(self, names: list[str], *, combined: bool) -> dict[str, Wanted]:
+        """Streams that the client may see."""
+        wanted = self._streams.find(names, unit=self._unit, combined=combined)
         for name, (channel, symbol, _, _) in wanted.items():
             if not self._services.may_see(self.identity, channel, symbol):
                 raise InvalidInput(f"this key may not see {name}", code="not_entitled")
+        return wanted
+
+    def _checked(self, names: list[str]) -> dict[str, Wanted]:
+        """Streams that the client may have; nothing is done if one is wrong."""
+        wanted = self._find(names, combined=self._combined)
         if len(self._subscriptions) + len(wanted) > SUBSCRIPTIONS_MAX:
             text = f"a connection may have {SUBSCRIPTIONS_MAX} streams; unsubscribe first"
             raise InvalidInput(text, code="too_many_subscriptions")

@@ -21,6 +21,7 @@ from tickwire.dialects.binance.codecs import (
     WindowTickerCodec,
 )
 from tickwire.dialects.binance.intervals import EAST_8_NS, INTERVALS, period_of
+from tickwire.dialects.binance.memory import Memory
 from tickwire.dialects.binance.names import Names
 from tickwire.dialects.binance.stats import day_stats, window_stats
 from tickwire.dialects.binance.tickers import day_ticker, mini_ticker, window_ticker
@@ -39,7 +40,7 @@ WINDOWS_NS = {"1h": 60 * MINUTE_NS, "4h": 240 * MINUTE_NS, "1d": WINDOW_NS}
 NAME_CHARS_MAX = 100
 """Of a stream's name that an error repeats."""
 
-_Base: TypeAlias = tuple[Market, History, int, str]
+_Base: TypeAlias = tuple[Market, Memory, int, str]
 """The first attributes of every codec."""
 _Make: TypeAlias = Callable[[_Base, str], tuple[StreamKey, StreamCodec]]
 
@@ -67,7 +68,7 @@ class Streams:
 
     def __init__(self, market: Market, history: History, names: Names) -> None:
         self._market = market
-        self._history = history
+        self._memory = Memory(market, history)
         self._names = names
 
     def find(self, names: Iterable[str], *, unit: int, combined: bool) -> dict[str, Wanted]:
@@ -84,7 +85,7 @@ class Streams:
         return {name: self._find(name, table, unit, combined) for name in names}
 
     def _find(self, name: str, table: Mapping[str, Instrument], unit: int, combined: bool) -> Wanted:
-        base = self._market, self._history, unit, name if combined else ""
+        base = self._market, self._memory, unit, name if combined else ""
         if name in _ARRAYS:
             length, row = _ARRAYS[name]
             return Wanted("ticker", "", _clock(SECOND_MS), ArrayCodec(*base, self._names, length, row))
@@ -162,12 +163,12 @@ def _mini_row(codec: ArrayCodec, instrument: Instrument) -> object:
 
 
 def _day_row(codec: ArrayCodec, instrument: Instrument) -> object:
-    return day_ticker(codec.market, codec.history, instrument, codec.unit)
+    return day_ticker(codec.market, codec.memory, instrument, codec.unit)
 
 
 def _window_row(window: str) -> Callable[[ArrayCodec, Instrument], object]:
     def row(codec: ArrayCodec, instrument: Instrument) -> object:
-        stats = window_stats(codec.market, codec.history, instrument.symbol, codec.length)
+        stats = window_stats(codec.market, codec.memory, instrument.symbol, codec.length)
         return window_ticker(stats, instrument, window, codec.unit)
 
     return row

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from tickwire.dialects.binance.errors import BinanceError
 from tickwire.limits import ADDRESSES_MAX, REQUESTS_PER_SECOND_MAX
+from tickwire.model.address import party
 
 SECOND_NS = 1_000_000_000
 SECONDS = {"SECOND": 1, "MINUTE": 60, "DAY": 86_400}
@@ -46,14 +47,15 @@ LIMITS = (WEIGHT, ORDERS_10S, ORDERS_DAY)
 
 
 class Usage:
-    """What was used of the limits, by whom. Bounded: whoever was heard of least recently is forgotten."""
+    """What was used of the limits, by whom. Each limit has a table that is bounded: whoever was heard of least recently
+    is forgotten, an address for an address and an account for an account."""
 
     def __init__(self) -> None:
-        self._windows: OrderedDict[tuple[Limit, str], tuple[int, int]] = OrderedDict()
+        self._windows: dict[Limit, OrderedDict[str, tuple[int, int]]] = {limit: OrderedDict() for limit in LIMITS}
 
     def count(self, limit: Limit, who: str, now: int) -> int:
         """How much is used in the window that `now`, ns, is in."""
-        window, count = self._windows.get((limit, who), (0, 0))
+        window, count = self._windows[limit].get(who, (0, 0))
         return count if window == now // limit.window_ns else 0
 
     def take(self, limit: Limit, who: str, now: int, amount: int) -> None:
@@ -70,10 +72,19 @@ class Usage:
             data = {"serverTime": now // 1_000_000, "retryAfter": (window + 1) * limit.window_ns // 1_000_000}
             words = limit.limit, f"{limit.number} {limit.interval}"
             raise BinanceError(number, *words, data=data, code="rate_limited", retry_after_s=wait_s)
-        self._windows[limit, who] = window, count
-        self._windows.move_to_end((limit, who))
-        if len(self._windows) > ADDRESSES_MAX:
-            self._windows.popitem(last=False)
+        windows = self._windows[limit]
+        windows[who] = window, count
+        windows.move_to_end(who)
+        if len(windows) > ADDRESSES_MAX:
+            windows.popitem(last=False)
+
+    def take_weight(self, ip: str, now: int, weight: int) -> None:
+        """Count what an address does.
+
+        Raises:
+            BinanceError: -1003.
+        """
+        self.take(WEIGHT, party(ip), now, weight)
 
     def take_orders(self, account: str, now: int, orders: int) -> None:
         """Count orders that an account places.
@@ -86,7 +97,7 @@ class Usage:
 
     def weight(self, ip: str, now: int) -> list[dict[str, Any]]:
         """The state of an address's limit."""
-        return [WEIGHT.shown(self.count(WEIGHT, ip, now))]
+        return [WEIGHT.shown(self.count(WEIGHT, party(ip), now))]
 
     def orders(self, account: str, now: int) -> list[dict[str, Any]]:
         """The state of an account's limits."""

@@ -9,9 +9,12 @@ do not count.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from tickwire.dialects.coinapi.times import SECOND_NS
 from tickwire.dialects.coinapi.view import View
 from tickwire.market.listing import Listing
 
@@ -23,6 +26,7 @@ REFERENCES = (REFERENCE, "USDT", "USDC", "EUR")
 
 SIGNIFICANT_DIGITS = 15
 """Of a rate: what clients that read numbers as doubles can hold."""
+_WAYS_KEPT = 1_024
 _UNITS = 10**36
 """Amounts are summed over instruments in these parts of an asset: finer than any tick times any lot."""
 
@@ -61,6 +65,9 @@ class Prices:
     def __init__(self, view: View) -> None:
         self.time = view.market.now
         self._rates: dict[str, dict[str, Ratio]] = {}  # asset -> another that it has a pair with -> rate
+        self._joined: dict[str, int] = {}
+        self._ways: dict[tuple[str, str], list[str]] = {}
+        self._in_usd: dict[str, Ratio] | None = None
         best: dict[tuple[str, str], tuple[int, Ratio]] = {}
         for listing in view.listings():
             instrument = listing.instrument
@@ -74,7 +81,7 @@ class Prices:
             rank, ratio = ranked
             pair = instrument.base, instrument.quote
             if pair[::-1] in best:
-                pair, ratio = pair[::-1], Ratio(ratio.base, ratio.quote)
+                pair, ratio = pair[::-1], _inverted(ratio)
             known = best.get(pair)
             if known is not None and known[0] == rank == _VWAP:
                 ratio = Ratio(known[1].quote + ratio.quote, known[1].base + ratio.base)
@@ -82,7 +89,8 @@ class Prices:
                 best[pair] = rank, ratio
         for (base, quote), (_, ratio) in best.items():
             self._rates[base][quote] = ratio
-            self._rates[quote][base] = Ratio(ratio.base, ratio.quote)
+            self._rates[quote][base] = _inverted(ratio)
+        self._join()
 
     @property
     def assets(self) -> list[str]:
@@ -91,43 +99,98 @@ class Prices:
 
     def rate(self, base: str, quote: str) -> Exrate | None:
         """What one `base` is worth in `quote`; None when no price leads there."""
-        parents = self._ways(base, quote)
-        return self._along(parents, quote) if quote in parents else None
+        if base not in self._rates or self._joined.get(base) != self._joined.get(quote):
+            return None
+        way = [base]
+        if base != quote:
+            first, last = self._next(base, quote), self._next(quote, base)
+            way += [each for each in self._between(first, last) if each != base]
+            way += [quote] if way[-1] != quote else []
+        ratio = Ratio(1, 1)
+        for asset, onward in pairwise(way):
+            ratio = _times(ratio, self._rates[asset][onward])
+        return self._exrate(base, quote, ratio, len(way) - 1)
 
     def rates(self, base: str) -> list[Exrate]:
         """What one `base` is worth in every other asset that a price leads to, nearest first."""
-        parents = self._ways(base)
-        return [self._along(parents, quote) for quote in parents if quote != base]
+        if base not in self._rates:
+            return []
+        found = {base: (Ratio(1, 1), 0)}
+        queue = deque([base])
+        while queue:
+            asset = queue.popleft()
+            ratio, steps = found[asset]
+            for quote, onward in self._rates[asset].items():
+                if quote not in found:
+                    found[quote] = _times(ratio, onward), steps + 1
+                    queue.append(quote)
+        return [self._exrate(base, quote, *way) for quote, way in found.items() if quote != base]
 
     def reference(self, asset: str) -> Exrate | None:
         """What one `asset` is worth in the first of the `REFERENCES` that a price leads to."""
-        parents = self._ways(asset)
-        quote = next((quote for quote in REFERENCES if quote in parents and quote != asset), None)
-        return None if quote is None else self._along(parents, quote)
+        found = (self.rate(asset, quote) for quote in REFERENCES if quote != asset)
+        return next((rate for rate in found if rate is not None), None)
 
-    def _ways(self, base: str, goal: str | None = None) -> dict[str, str]:
-        """How every asset is reached from one by the shortest way: from which other. It ends when the goal is found."""
-        if base not in self._rates:
-            return {}
+    def in_usd(self) -> Mapping[str, Ratio]:
+        """What every asset from which a price leads to US dollars is worth in them, worked out when it is asked for."""
+        if self._in_usd is None:
+            self._in_usd = {each.asset_id_quote: _inverted(each.ratio) for each in self.rates(REFERENCE)}
+            if REFERENCE in self._rates:
+                self._in_usd[REFERENCE] = Ratio(1, 1)
+        return self._in_usd
+
+    def _join(self) -> None:
+        """Number what hangs together, so that nobody looks for a way where there is none."""
+        for start in self._rates:
+            if start in self._joined:
+                continue
+            self._joined[start] = number = len(self._joined)
+            queue = [start]
+            while queue:
+                for asset in self._rates[queue.pop()]:
+                    if asset not in self._joined:
+                        self._joined[asset] = number
+                        queue.append(asset)
+
+    def _next(self, asset: str, goal: str) -> str:
+        """Where every way to somewhere leads first, if there is only one; so the hubs of a market are asked for again
+        and again, and what leads from one to the other is known."""
+        onward = self._rates[asset]
+        return next(iter(onward)) if len(onward) == 1 and goal not in onward else asset
+
+    def _between(self, base: str, quote: str) -> list[str]:
+        """The shortest way between two assets that hang together, with both."""
+        known = self._ways.get((base, quote))
+        if known is not None:
+            return known
         parents = {base: ""}
         queue = deque([base])
-        while queue and goal not in parents:
+        while quote not in parents:
             asset = queue.popleft()
             onward = self._rates[asset]
-            for quote in (goal,) if goal is not None and goal in onward else onward:
-                if quote not in parents:
-                    parents[quote] = asset
-                    queue.append(quote)
-        return parents
+            for each in (quote,) if quote in onward else onward:
+                if each not in parents:
+                    parents[each] = asset
+                    queue.append(each)
+        way = [quote]
+        while parent := parents[way[-1]]:
+            way.append(parent)
+        way.reverse()
+        if len(self._ways) < _WAYS_KEPT:
+            self._ways[base, quote] = way
+        return way
 
-    def _along(self, parents: dict[str, str], quote: str) -> Exrate:
-        ratio, asset, steps = Ratio(1, 1), quote, 0
-        while parent := parents[asset]:
-            onward = self._rates[parent][asset]
-            ratio = Ratio(ratio.quote * onward.quote, ratio.base * onward.base)
-            asset, steps = parent, steps + 1
+    def _exrate(self, base: str, quote: str, ratio: Ratio, steps: int) -> Exrate:
         crossed: RateType = "BASE_ALL_CROSSES_TO_REF" if quote == REFERENCE else "BASE_AND_QUOTE_TO_REF"
-        return Exrate(asset, quote, self.time, ratio, crossed if steps > 1 else "BASE_QUOTE_ISOLATED")
+        return Exrate(base, quote, self.time, ratio, crossed if steps > 1 else "BASE_QUOTE_ISOLATED")
+
+
+def _times(one: Ratio, other: Ratio) -> Ratio:
+    return Ratio(one.quote * other.quote, one.base * other.base)
+
+
+def _inverted(ratio: Ratio) -> Ratio:
+    return Ratio(ratio.base, ratio.quote)
 
 
 _FX, _VWAP, _MIDDLE, _LAST = range(4)
@@ -155,13 +218,14 @@ def _price(view: View, listing: Listing) -> tuple[int, Ratio] | None:
 
 
 @lru_cache(maxsize=8)
-def _prices_at(view: View, now: int) -> Prices:
+def _prices_at(view: View, second: int, listed: int) -> Prices:
     return Prices(view)
 
 
 def prices(view: View) -> Prices:
-    """The prices of this moment of the tape, shared by all who ask in it."""
-    return _prices_at(view, view.market.now)
+    """The prices of this second of the tape, shared by all who ask in it: they take a look at every instrument."""
+    market = view.market
+    return _prices_at(view, market.now // SECOND_NS, market.listed)
 
 
 def significant(numerator: int, denominator: int, digits: int = SIGNIFICANT_DIGITS) -> str:

@@ -6,6 +6,8 @@ A filter that is not given says nothing; where none is, everything is in. Case d
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tickwire.dialects.coinapi.ids import index_id, native_id, symbol_id
@@ -23,15 +25,13 @@ class Filter:
 
     Attributes:
         names: symbol ids, native ids (`BTC-USD`) and index ids.
-        prefixes: beginnings of symbol ids and index ids; lengths: of these. There may be thousands of prefixes, but
-            only so many lengths.
+        prefixes: beginnings of symbol ids and index ids, sorted, none of them the beginning of another.
         exchanges: exchange ids.
         assets: what is on either side of an instrument; pairs: (base, quote).
     """
 
     names: frozenset[str] = frozenset()
-    prefixes: frozenset[str] = frozenset()
-    lengths: frozenset[int] = frozenset()
+    prefixes: tuple[str, ...] = ()
     exchanges: frozenset[str] = frozenset()
     assets: frozenset[str] = frozenset()
     pairs: frozenset[tuple[str, str]] = frozenset()
@@ -63,7 +63,12 @@ class Filter:
             ids.append(index_id(instrument).upper())
         if not self.names.isdisjoint((*ids, native_id(instrument).upper())):
             return True
-        return any(each[:length] in self.prefixes for length in self.lengths for each in ids)
+        return any(self._begins(each) for each in ids)
+
+    def _begins(self, text: str) -> bool:
+        """Whether a prefix is the beginning of a text: that could only be the last one that does not sort after it."""
+        at = bisect_right(self.prefixes, text)
+        return at > 0 and text.startswith(self.prefixes[at - 1])
 
 
 def filter_of(message: ClientMessage, *, exact: bool) -> Filter:
@@ -89,12 +94,20 @@ def filter_of(message: ClientMessage, *, exact: bool) -> Filter:
             assets.add(base)
     return Filter(
         frozenset(names),
-        frozenset(prefixes),
-        frozenset(map(len, prefixes)),
+        _shortest(prefixes),
         frozenset(each.upper() for each in message.subscribe_filter_exchange_id or []),
         frozenset(assets),
         frozenset(pairs),
     )
+
+
+def _shortest(prefixes: Iterable[str]) -> tuple[str, ...]:
+    """Those of which no other is the beginning, sorted."""
+    shortest: list[str] = []
+    for each in sorted(prefixes):
+        if not shortest or not each.startswith(shortest[-1]):
+            shortest.append(each)
+    return tuple(shortest)
 
 
 def asset_names(message: ClientMessage) -> list[str]:

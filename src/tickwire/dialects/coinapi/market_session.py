@@ -6,7 +6,7 @@ last thing that is said: the connection then closes with a code and the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
@@ -15,13 +15,16 @@ from tickwire.dialects.base import Opening, Services
 from tickwire.dialects.coinapi.codecs import NAME, framed
 from tickwire.dialects.coinapi.credentials import INVALID_KEY, identify
 from tickwire.dialects.coinapi.messages import ClientMessage, ErrorMessage, HeartbeatMessage, ReconnectMessage
+from tickwire.dialects.coinapi.ohlcv import Candles
 from tickwire.dialects.coinapi.scope import (
+    EXRATES_MAX,
     NAMED_MAX,
     RULES_MAX,
     Flavour,
     Limits,
     Rule,
     Topic,
+    picked_of,
     rule_of,
     stream,
     topics,
@@ -35,6 +38,7 @@ from tickwire.meters import OK, UNKNOWN
 from tickwire.model.channel import StreamKey
 from tickwire.model.identity import Identity
 from tickwire.model.instrument import Instrument
+from tickwire.protocol.messages import Rate
 from tickwire.protocol.rate import RateLimited, TokenBucket
 from tickwire.streams.log import Codec, Cursor
 
@@ -43,6 +47,8 @@ BEAT_MS = 1_000
 HELLOS_MAX = 100
 """Messages of one client in `HELLO_WINDOW_SECONDS`: each may begin a thousand streams with their snapshots."""
 HELLO_WINDOW_SECONDS = 10
+STREAMS_PER_MESSAGE = 100
+"""Streams that a message may begin and count as one; every further hundred counts as another, as it costs as much."""
 _REASON_BYTES_MAX = 123
 """Of a close frame (RFC 6455, section 5.5)."""
 
@@ -56,27 +62,17 @@ class MarketSession:
 
     Args:
         flavour: which of the vendor's services the client thinks it talks to.
-        headers: for the answer to the upgrade.
-        left: is called when the session is over.
+        candles: those of all sessions.
     """
 
-    def __init__(
-        self,
-        services: Services,
-        opening: Opening,
-        flavour: Flavour,
-        *,
-        headers: Callable[[TokenBucket], list[tuple[str, str]]],
-        left: Callable[[], None],
-    ) -> None:
+    def __init__(self, services: Services, opening: Opening, flavour: Flavour, candles: Candles) -> None:
         self.session_id = opening.session_id
         self.identity: Identity | None = None
         self.ending: tuple[int, str] | None = None
         self._services = services
         self._opening = opening
         self._flavour = flavour
-        self._headers = headers
-        self._left: Callable[[], None] | None = left
+        self._candles = candles
         self._bucket = TokenBucket(
             HELLOS_MAX, services.now(), f"messages in {HELLO_WINDOW_SECONDS} s", HELLO_WINDOW_SECONDS
         )
@@ -90,7 +86,7 @@ class MarketSession:
         self._rules: dict[Rule, bool] = {}
         """What was asked for (True) and given up (False), oldest first."""
         self._limits = Limits()
-        self._wanted: dict[Topic, frozenset[str]] = {}
+        self._wanted: dict[Topic, None] = {}
         self._streams: dict[Topic, tuple[StreamKey, Codec, Cursor]] = {}
 
     # ---- the socket asks -------------------------------------------------------------------------
@@ -103,7 +99,13 @@ class MarketSession:
     @property
     def headers(self) -> list[tuple[str, str]]:
         """Headers for the answer to the upgrade: the limits, and what is left of them."""
-        return self._headers(self._bucket)
+        opening = self._opening
+        return [
+            *_limit("WsRequests", opening.upgrades, 1),
+            *_limit("WsHello", self._bucket.state(self._services.now()), HELLO_WINDOW_SECONDS),
+            ("X-ConcurrencyLimit-Limit", str(opening.connections_max)),
+            ("X-ConcurrencyLimit-Remaining", str(opening.connections_left)),
+        ]
 
     def opened(self) -> bytes:
         """The client speaks first."""
@@ -165,9 +167,6 @@ class MarketSession:
         """The connection is gone: give up every stream."""
         self._wanted, self._rules = {}, {}
         self._apply()
-        if self._left is not None:
-            self._left()
-            self._left = None
 
     def _counted(self, frames: list[bytes]) -> list[bytes]:
         sent = self._services.meters.sent[NAME]
@@ -188,19 +187,18 @@ class MarketSession:
         rule = rule_of(message, self._flavour)
         limits = (Limits() if anew else self._limits).changed_by(message)
         rules = ({} if anew else self._without(rule)) | {rule: message.type != "unsubscribe"}
-        named = sum(each.filter.size for each in rules)
-        if len(rules) > RULES_MAX or named > NAMED_MAX:
-            text = f"a connection may have {RULES_MAX} different requests that name {NAMED_MAX} things; send one hello"
-            raise InvalidInput(text, field="type")
+        named, exrates = sum(each.filter.size for each in rules), sum(len(each.exrates) for each in rules)
+        if len(rules) > RULES_MAX or named > NAMED_MAX or exrates > EXRATES_MAX:
+            most = f"{RULES_MAX} different requests that name {NAMED_MAX} things and {EXRATES_MAX} exrates"
+            raise InvalidInput(f"a connection may have {most}; send one hello", field="type")
         instruments = self._services.market.instruments
-        picked = topics(rule, self._view, instruments)
+        wanted = {} if anew else dict(self._wanted)
         if message.type == "unsubscribe":
-            wanted = {topic: parts - picked.get(topic, frozenset()) for topic, parts in self._wanted.items()}
-            wanted = {topic: parts for topic, parts in wanted.items() if parts}
+            _change(wanted, picked_of(self._wanted, rule, self._view), add=False)
         else:
-            before = {} if anew else self._wanted
-            wanted = before | {topic: parts | before.get(topic, frozenset()) for topic, parts in picked.items()}
-        _check_number(wanted)
+            before = len(wanted)
+            _change(wanted, topics(rule, self._view, instruments), add=True)
+            self._bucket.take(self._services.now(), (len(wanted) - before) // STREAMS_PER_MESSAGE)
         self._rules, self._wanted, self._limits, self._instruments_seen = rules, wanted, limits, len(instruments)
         if anew or message.heartbeat is not None:
             self._wants_heartbeat = bool(message.heartbeat)
@@ -216,14 +214,11 @@ class MarketSession:
         if not listed or not self._rules:
             return []
         self._instruments_seen += len(listed)
-        joined: dict[Topic, frozenset[str]] = {}
+        joined: dict[Topic, None] = {}
         for rule, wanted in self._rules.items():
-            for topic, parts in topics(rule, self._view, listed).items():
-                before = joined.get(topic, frozenset())
-                joined[topic] = before | parts if wanted else before - parts
-        picked = {topic: parts | self._wanted.get(topic, frozenset()) for topic, parts in joined.items() if parts}
-        all_wanted = self._wanted | picked
-        _check_number(all_wanted)
+            _change(joined, topics(rule, self._view, listed), add=wanted)
+        all_wanted = dict(self._wanted)
+        _change(all_wanted, joined, add=True)
         self._wanted = all_wanted
         return self._apply()
 
@@ -234,7 +229,7 @@ class MarketSession:
             anew: begin all of them again.
         """
         hub, sink = self._services.hub, self._opening.sink
-        wanted = {topic: stream(topic, parts, self._view, self._limits) for topic, parts in self._wanted.items()}
+        wanted = {topic: stream(topic, self._view, self._candles, self._limits) for topic in self._wanted}
         for topic, (key, codec, cursor) in list(self._streams.items()):
             if wanted.get(topic) != (key, codec):
                 hub.unsubscribe(cursor)
@@ -310,7 +305,30 @@ def _parsed(data: bytes) -> ClientMessage:
         raise InvalidInput(f"the message is not JSON: {error}") from None
 
 
-def _check_number(wanted: dict[Topic, frozenset[str]]) -> None:
-    if len(wanted) > SUBSCRIPTIONS_MAX:
-        text = f"these are {len(wanted)} streams, a connection may have {SUBSCRIPTIONS_MAX}; name fewer symbols"
-        raise InvalidInput(text, field="subscribe_filter_symbol_id")
+def _change(wanted: dict[Topic, None], picked: Iterable[Topic], *, add: bool) -> None:
+    """Add topics to those that are wanted, or take them away.
+
+    Raises:
+        InvalidInput: these are too many. Nobody has looked at the rest of them then.
+    """
+    for topic in picked:
+        if not add:
+            wanted.pop(topic, None)
+            if not wanted:
+                break
+        elif topic not in wanted:
+            if len(wanted) >= SUBSCRIPTIONS_MAX:
+                text = f"a connection may have {SUBSCRIPTIONS_MAX} streams (each period of a symbol is one); name fewer"
+                raise InvalidInput(text, field="subscribe_filter_symbol_id")
+            wanted[topic] = None
+
+
+def _limit(name: str, rate: Rate, window_seconds: int) -> list[tuple[str, str]]:
+    """A limit as headers; where nothing is left, the next one is there after at most its share of the window."""
+    window_ms = window_seconds * 1_000
+    return [
+        (f"X-{name}PerIpLimit-Limit", str(rate.limit)),
+        (f"X-{name}PerIpLimit-Remaining", str(rate.remaining)),
+        (f"X-{name}PerIpLimit-WindowSizeMs", str(window_ms)),
+        (f"X-{name}PerIpLimit-RetryAfterMs", str(0 if rate.remaining else -(-window_ms // rate.limit))),
+    ]

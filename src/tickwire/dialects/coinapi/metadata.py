@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import NamedTuple, TypeAlias, TypedDict
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 
-from tickwire.dialects.candles import candle_at
-from tickwire.dialects.coinapi.exrates import REFERENCE, Prices, prices, significant
+from tickwire.dialects.coinapi.exrates import Ratio, prices, significant
 from tickwire.dialects.coinapi.ids import index_id, native_id, symbol_id
+from tickwire.dialects.coinapi.messages import Number
 from tickwire.dialects.coinapi.times import DAY_NS, SECOND_NS, date_of
 from tickwire.dialects.coinapi.view import View
+from tickwire.market.history import History
 from tickwire.market.listing import Listing
+from tickwire.market.market import Market
 from tickwire.model.instrument import Instrument
 
-Number: TypeAlias = msgspec.Raw
-"""A decimal string as a JSON number."""
+MINUTE_NS, HOUR_NS = 60 * SECOND_NS, 3_600 * SECOND_NS
+MONTH_DAYS = 30
+READS_MAX = 400
+"""Instruments whose past is read in one moment of the tape: some 25 ms of work."""
 
 ZERO = Number("0")
 FIAT = frozenset({
@@ -27,10 +32,13 @@ FIAT = frozenset({
 
 _SYMBOL_TYPES = {"index": "INDEX", "future": "PERPETUAL"}
 _VOLUME_DIGITS = 15
+_USD = 10**36
+"""Volumes are summed in these parts of a US dollar."""
 
 
 class _Object(msgspec.Struct, frozen=True, kw_only=True):
-    """What all three have: from when to when there is data (dates), and how much was traded.
+    """What all three have: from when to when there is data (dates), and how much was traded; of the month null while
+    that is being looked up, and so are the dates.
 
     The server keeps trades as candles, and no past of quotes and books.
     """
@@ -45,17 +53,7 @@ class _Object(msgspec.Struct, frozen=True, kw_only=True):
     data_trade_end: str | None
     volume_1hrs_usd: Number
     volume_1day_usd: Number
-    volume_1mth_usd: Number
-
-
-class _Common(TypedDict):
-    data_start: str | None
-    data_end: str | None
-    data_trade_start: str | None
-    data_trade_end: str | None
-    volume_1hrs_usd: Number
-    volume_1day_usd: Number
-    volume_1mth_usd: Number
+    volume_1mth_usd: Number | None
 
 
 class ExchangeObject(_Object, frozen=True, kw_only=True):
@@ -89,7 +87,7 @@ class SymbolObject(_Object, frozen=True, kw_only=True):
     asset_id_unit: str
     volume_1hrs: Number
     volume_1day: Number
-    volume_1mth: Number
+    volume_1mth: Number | None
     price: Number | None
     symbol_id_exchange: str
     asset_id_base_exchange: str
@@ -99,9 +97,6 @@ class SymbolObject(_Object, frozen=True, kw_only=True):
     index_id: str | None = None
 
 
-Object: TypeAlias = ExchangeObject | AssetObject | SymbolObject
-
-
 class Traded(NamedTuple):
     """What was traded of an instrument within a time: lots, and ticks x lots."""
 
@@ -109,68 +104,148 @@ class Traded(NamedTuple):
     quote_volume: int
 
 
+_NOTHING = Traded(0, 0)
+
+
+class Past(NamedTuple):
+    """The days before today of which an instrument has candles.
+
+    Attributes:
+        first, last: when the first and the last of them began, ns; None without any.
+        month: what was traded in the newest 29 days before today.
+    """
+
+    first: int | None
+    last: int | None
+    month: Traded
+
+
+class Pasts:
+    """The days that are over, of every instrument: each is read once a day, and only so many at once."""
+
+    def __init__(self, market: Market, history: History) -> None:
+        self._market = market
+        self._history = history
+        self._known: dict[str, tuple[Instrument, int, Past]] = {}
+        self._all_known = (-1, -1)
+        self._at = -1
+        self._reads = 0
+
+    def of(self, listing: Listing) -> Past | None:
+        """An instrument's; None while it has not been read, when enough were in this moment of the tape."""
+        now, today = self._market.now, _today(self._market)
+        known = self._known.get(listing.symbol)
+        if known is not None and known[0] is listing.instrument and known[1] == today:
+            return known[2]
+        if self._at != now:
+            self._at, self._reads = now, 0
+        if self._reads >= READS_MAX:
+            return None
+        self._reads += 1
+        days = self._history.candles(listing.symbol, "1d", end=today, limit=MONTH_DAYS - 1)
+        oldest = self._history.candles(listing.symbol, "1d", end=today, limit=1, newest=False) if days else []
+        month = [day for day in days if day.start > today - MONTH_DAYS * DAY_NS]
+        traded = Traded(sum(day.volume for day in month), sum(day.quote_volume for day in month))
+        past = Past(oldest[0].start, days[-1].start, traded) if days and oldest else Past(None, None, traded)
+        self._known[listing.symbol] = listing.instrument, today, past
+        return past
+
+    def read_on(self) -> bool:
+        """Read as much as may be in one moment; whether all is known then."""
+        market = self._market
+        moment = _today(market), market.listed
+        if self._all_known != moment:
+            if any(self.of(market.listing(each.symbol)) is None for each in market.instruments):
+                return False
+            self._all_known = moment
+        return True
+
+
+@lru_cache(maxsize=8)
+def _pasts_of(everything: View) -> Pasts:
+    return Pasts(everything.market, everything.history)
+
+
+def pasts(view: View) -> Pasts:
+    """Those of a market, shared by all who look at it."""
+    return _pasts_of(View(view.market, view.history))
+
+
+class _Facts(NamedTuple):
+    """What is known of an instrument, as far as the view shows it.
+
+    Attributes:
+        first, last: times of its first and its last trade, ns.
+        traded: in the last hour, day and month; of the month None while its days have not been read.
+        usd: what that was worth in US dollars, in parts of `_USD`; 0 where no price leads to them.
+    """
+
+    first: int | None
+    last: int | None
+    traded: tuple[Traded, Traded, Traded | None]
+    usd: tuple[int, int, int | None]
+
+
 class Catalog:
-    """Every object that a view shows, at one moment."""
+    """Every object that a view shows. What was traded is what it was when the object was first asked for."""
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._listings = list(view.listings())
-        self._traded: dict[tuple[str, int], Traded] = {}
-        self._dates: dict[str, tuple[str | None, str | None]] = {}
-
-    @property
-    def instruments(self) -> list[Instrument]:
-        """In the order of listing."""
-        return [listing.instrument for listing in self._listings]
-
-    @property
-    def exchange_ids(self) -> list[str]:
-        """In the order of listing."""
-        return list(dict.fromkeys(listing.instrument.venue for listing in self._listings))
-
-    @property
-    def asset_ids(self) -> list[str]:
-        """In the order of listing."""
-        return self.prices.assets
-
-    @property
-    def prices(self) -> Prices:
-        """Of the same moment."""
-        return prices(self._view)
+        self._pasts = pasts(view)
+        now = view.market.now
+        self._hour = now - now % MINUTE_NS + MINUTE_NS - HOUR_NS
+        self._facts: dict[str, _Facts] = {}
+        self._exchanges: dict[str, ExchangeObject] = {}
+        self._assets: dict[str, AssetObject] = {}
+        self.listings: list[tuple[str, Listing]] = []
+        """Each with its symbol id, in the order of listing."""
+        self.by_exchange: dict[str, list[Listing]] = {}
+        self.by_asset: dict[str, list[Listing]] = {}
+        for listing in view.listings():
+            instrument = listing.instrument
+            self.listings.append((symbol_id(instrument), listing))
+            self.by_exchange.setdefault(instrument.venue, []).append(listing)
+            if instrument.asset_class != "index":
+                self.by_asset.setdefault(instrument.base, []).append(listing)
+                if instrument.quote != instrument.base:
+                    self.by_asset.setdefault(instrument.quote, []).append(listing)
 
     def exchange(self, exchange_id: str) -> ExchangeObject | None:
         """An exchange; None when there is none."""
-        listings = [each for each in self._listings if each.instrument.venue == exchange_id]
-        if not listings:
-            return None
-        return ExchangeObject(
+        listings = self.by_exchange.get(exchange_id)
+        if listings is None or exchange_id in self._exchanges:
+            return self._exchanges.get(exchange_id)
+        found = ExchangeObject(
             exchange_id=exchange_id, name=exchange_id, data_symbols_count=len(listings), **self._common(listings)
         )
+        if found.volume_1mth_usd is not None:
+            self._exchanges[exchange_id] = found
+        return found
 
     def asset(self, asset_id: str) -> AssetObject | None:
         """An asset; None when there is none."""
-        if asset_id not in self.prices.assets:
-            return None
-        listings = [
-            each
-            for each in self._listings
-            if asset_id in (each.instrument.base, each.instrument.quote) and each.instrument.asset_class != "index"
-        ]
-        price = self.prices.rate(asset_id, REFERENCE)
+        listings = self.by_asset.get(asset_id)
+        if listings is None or asset_id in self._assets:
+            return self._assets.get(asset_id)
+        price = self._rates.get(asset_id)
         crypto = asset_id not in FIAT and any(each.instrument.asset_class == "crypto" for each in listings)
-        return AssetObject(
+        found = AssetObject(
             asset_id=asset_id,
             name=asset_id,
             type_is_crypto=int(crypto),
             data_symbols_count=len(listings),
-            price_usd=None if price is None else Number(price.rate),
+            price_usd=None if price is None else Number(significant(*price)),
             **self._common(listings),
         )
+        if found.volume_1mth_usd is not None:
+            self._assets[asset_id] = found
+        return found
 
     def symbol(self, instrument: Instrument) -> SymbolObject:
         """A symbol that the view shows."""
         view, listing = self._view, self._view.market.listing(instrument.symbol)
-        hour, day, month = (self._volume(listing, length) for length in _LENGTHS)
+        size = instrument.size.format
+        hour, day, month = self._facts_of(listing).traded
         sees_price = listing.last_price is not None and view.sees("trades", listing.symbol)
         return SymbolObject(
             symbol_id=symbol_id(instrument),
@@ -179,9 +254,9 @@ class Catalog:
             asset_id_base=instrument.base,
             asset_id_quote=instrument.quote,
             asset_id_unit=instrument.quote,
-            volume_1hrs=hour,
-            volume_1day=day,
-            volume_1mth=month,
+            volume_1hrs=Number(size(hour.volume)),
+            volume_1day=Number(size(day.volume)),
+            volume_1mth=None if month is None else Number(size(month.volume)),
             price=Number(instrument.price.format(listing.last_price or 0)) if sees_price else None,
             symbol_id_exchange=native_id(instrument),
             asset_id_base_exchange=instrument.base,
@@ -192,73 +267,82 @@ class Catalog:
             **self._common([listing]),
         )
 
-    def traded(self, listing: Listing, length: int) -> Traded:
-        """What was traded of an instrument in the last so many ns, in steps of a minute."""
-        key = listing.symbol, length
-        known = self._traded.get(key)
+    def traded(self, listing: Listing) -> tuple[Traded, Traded, Traded | None]:
+        """What was traded of an instrument in the last hour (in steps of a minute), in the last day (of a minute) and
+        on the last 30 days, today among them; None while those have not been read."""
+        return self._facts_of(listing).traded
+
+    def _facts_of(self, listing: Listing) -> _Facts:
+        known = self._facts.get(listing.symbol)
         if known is None:
-            known = self._traded[key] = _traded(self._view, listing, length)
+            known = self._look(listing)
+            if known.traded[2] is not None:
+                self._facts[listing.symbol] = known
         return known
 
-    def _volume(self, listing: Listing, length: int) -> Number:
-        return Number(listing.instrument.size.format(self.traded(listing, length).volume))
+    def _look(self, listing: Listing) -> _Facts:
+        view, symbol, window, recent = self._view, listing.symbol, listing.window, listing.recent
+        day, hour = _NOTHING, _NOTHING
+        month: Traded | None = _NOTHING
+        first = last = None
+        if view.sees("ticker", symbol):
+            day = Traded(window.volume, window.quote_volume)
+        if view.sees("candles", symbol):
+            past = self._pasts.of(listing)
+            if past is None:
+                month = None
+            elif recent or past.first is not None:
+                first, last, (volume, quote_volume) = past
+                today = listing.candles.traded(DAY_NS)
+                month = Traded(volume + today[0], quote_volume + today[1])
+                if recent:
+                    first, last = min(first or recent[0].ts, recent[0].ts), max(last or 0, recent[-1].ts)
+            if recent and recent[-1].ts >= self._hour:
+                hour = Traded(*window.since(self._hour)[3:5])
+        return _Facts(first, last, (hour, day, month), self._in_usd(listing.instrument, (hour, day, month)))
 
-    def _common(self, listings: list[Listing]) -> _Common:
-        dates = [self._dates_of(listing) for listing in listings]
-        first = min((start for start, _ in dates if start), default=None)
-        last = max((end for _, end in dates if end), default=None)
-        hour, day, month = (self._usd(listings, length) for length in _LENGTHS)
+    @cached_property
+    def _rates(self) -> Mapping[str, Ratio]:
+        return prices(self._view).in_usd()
+
+    def _in_usd(
+        self, instrument: Instrument, traded: tuple[Traded, Traded, Traded | None]
+    ) -> tuple[int, int, int | None]:
+        rate, scale = self._rates.get(instrument.quote), instrument.notional
+        worth, of = (0, 1) if rate is None else (scale.units * rate.quote * _USD, scale.divisor * rate.base)
+        hour, day, month = traded
+        in_month = None if month is None else month.quote_volume * worth // of
+        return hour.quote_volume * worth // of, day.quote_volume * worth // of, in_month
+
+    def _common(self, listings: list[Listing]) -> dict[str, Any]:
+        known = [self._facts_of(listing) for listing in listings]
+        first = min((each.first for each in known if each.first is not None), default=None)
+        last = max((each.last for each in known if each.last is not None), default=None)
+        dates = None if first is None else _date(first), None if last is None else _date(last)
+        volumes = [_sum(usd) for usd in zip(*(each.usd for each in known), strict=True)]
         return {
-            "data_start": first,
-            "data_end": last,
-            "data_trade_start": first,
-            "data_trade_end": last,
-            "volume_1hrs_usd": hour,
-            "volume_1day_usd": day,
-            "volume_1mth_usd": month,
+            "data_start": dates[0],
+            "data_end": dates[1],
+            "data_trade_start": dates[0],
+            "data_trade_end": dates[1],
+            "volume_1hrs_usd": volumes[0],
+            "volume_1day_usd": volumes[1],
+            "volume_1mth_usd": volumes[2],
         }
 
-    def _dates_of(self, listing: Listing) -> tuple[str | None, str | None]:
-        """The days of the first and the last trade that are known."""
-        symbol = listing.symbol
-        if symbol not in self._dates:
-            first = last = None
-            if self._view.sees("candles", symbol):
-                history = self._view.history
-                oldest = history.candles(symbol, "1d", limit=1, newest=False)
-                newest = history.candles(symbol, "1d", limit=1)
-                times = [candle.start for candle in (*oldest, *newest)] + [trade.ts for trade in listing.recent]
-                first, last = (_date(min(times)), _date(max(times))) if times else (None, None)
-            self._dates[symbol] = first, last
-        return self._dates[symbol]
 
-    def _usd(self, listings: list[Listing], length: int) -> Number:
-        """The value of what was traded, in US dollars; what no price leads to is left out."""
-        numerator, denominator = 0, 10**36
-        for listing in listings:
-            instrument = listing.instrument
-            rate = self.prices.rate(instrument.quote, REFERENCE)
-            if rate is not None:
-                worth = self.traded(listing, length).quote_volume * instrument.notional.units * rate.ratio.quote
-                numerator += worth * denominator // (instrument.notional.divisor * rate.ratio.base)
-        return Number(significant(numerator, denominator, _VOLUME_DIGITS)) if numerator > 0 else ZERO
+def _sum(parts: Sequence[int | None]) -> Number | None:
+    """Parts of US dollars as an amount; None where one is not known."""
+    total = 0
+    for part in parts:
+        if part is None:
+            return None
+        total += part
+    return Number(significant(total, _USD, _VOLUME_DIGITS)) if total > 0 else ZERO
 
 
-HOUR_NS, MONTH_NS = 3_600 * SECOND_NS, 30 * DAY_NS
-_LENGTHS = (HOUR_NS, DAY_NS, MONTH_NS)
-
-
-def _traded(view: View, listing: Listing, length: int) -> Traded:
-    if length == DAY_NS:
-        if not view.sees("ticker", listing.symbol):
-            return Traded(0, 0)
-        return Traded(listing.window.volume, listing.window.quote_volume)
-    if not view.sees("candles", listing.symbol):
-        return Traded(0, 0)
-    minute = 60 * SECOND_NS
-    end = view.market.now - view.market.now % minute + minute
-    candle = candle_at(view.market, view.history, listing.symbol, end - length, end)
-    return Traded(candle.volume, candle.quote_volume) if candle is not None else Traded(0, 0)
+def _today(market: Market) -> int:
+    return market.now - market.now % DAY_NS
 
 
 def _date(ns: int) -> str:
@@ -267,10 +351,11 @@ def _date(ns: int) -> str:
 
 
 @lru_cache(maxsize=8)
-def _catalog_at(view: View, now: int) -> Catalog:
+def _catalog_at(view: View, minute: int, listed: int) -> Catalog:
     return Catalog(view)
 
 
 def catalog(view: View) -> Catalog:
-    """The objects of this moment of the tape, shared by all who ask in it."""
-    return _catalog_at(view, view.market.now)
+    """The objects of this minute of the tape, shared by all who ask in it."""
+    market = view.market
+    return _catalog_at(view, market.now // MINUTE_NS, market.listed)

@@ -12,16 +12,17 @@ not), 404 (no such path), 405, 429 (too much) or 550 (no such thing, or nothing 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
-from tickwire.dialects.base import HttpAnswer, HttpRequest
+from tickwire.dialects.base import HttpAnswer, HttpRequest, Services
 from tickwire.dialects.coinapi import rest_ems, rest_market, rest_metadata, rest_rates, rest_series
 from tickwire.dialects.coinapi.credentials import identify, split_path
 from tickwire.dialects.coinapi.ems import Ems
 from tickwire.dialects.coinapi.ems_orders import EmsDesk
-from tickwire.dialects.coinapi.rest_call import ITEMS_PER_REQUEST, Call, RestError, query_of
+from tickwire.dialects.coinapi.rest_call import ITEMS_PER_REQUEST, Call, NotYet, RestError, query_of
 from tickwire.dialects.coinapi.times import iso_time
 from tickwire.dialects.coinapi.view import View
 from tickwire.errors import InvalidInput
@@ -112,6 +113,10 @@ _EMS: dict[tuple[str, str], tuple[Scope, Callable[[rest_ems.EmsCall], None]]] = 
 }
 
 
+_ORDER = "{client_order_id}"
+"""The only thing with a name that may hold a "/"."""
+
+
 class Route(NamedTuple):
     """A path and what answers it.
 
@@ -171,7 +176,7 @@ class Rest:
     def http(self, request: HttpRequest, reply: Callable[[HttpAnswer], None]) -> None:
         """Answer a request: `reply` is called once, now or when it is on the tape."""
         parts, _ = split_path(request.path)
-        route, names = _find(request.method, parts)
+        route, names = _find("GET" if request.method == "HEAD" else request.method, parts)
         counted = route.name if route is not None else UNKNOWN
         headers: list[tuple[str, str]] = []
 
@@ -179,15 +184,26 @@ class Rest:
             self._services.meters.requests[counted, OK if status == 200 else str(status)] += 1
             reply(HttpAnswer(status, msgspec.json.encode(body), tuple(headers)))
 
-        try:
+        def attempt(work: Callable[[], None]) -> None:
+            try:
+                work()
+            except NotYet:
+                attempt(lambda: self._services.submit([], lambda _: attempt(work)))
+            except RestError as error:
+                answer(error.status, {"error": error.message})
+            except InvalidInput as error:
+                if isinstance(error, RateLimited):
+                    headers[:] = [("Retry-After", str(error.retry_after_s)), *self._rate_headers(error.rate, 1)]
+                answer(STATUSES.get(error.code, 400), {"error": error.message})
+
+        def begin() -> None:
             identity = self._identity(request, required=route is not None and route.ems is not None)
-            party = f"address {request.ip}" if identity is None else identity.key_id
-            rate = self._services.allow(party, 1)
-            headers += self._rate_headers(rate, 1)
+            bill = _Bill(self._services, identity, request.ip)
+            headers[:] = self._rate_headers(bill.rate, 1)
             if route is None:
                 methods = [each.method for each in ROUTES if _names(each.parts, parts) is not None]
                 if methods:
-                    headers.append(("Allow", ", ".join(methods)))
+                    headers.append(("Allow", ", ".join(methods + ["HEAD"] * ("GET" in methods))))
                     raise RestError(405, f"this path takes {' and '.join(methods)}")
                 raise RestError(404, f"there is no path {request.path[:100]!r} here")
             if route.ems is not None:
@@ -199,20 +215,17 @@ class Rest:
                 return
             assert route.market is not None
             view = View.of(self._services, identity)
-            asked = Call(view, names, query_of(request.query), route.asset_classes)
-            body = route.market(asked)
-            if asked.query.get("limit") and isinstance(body, list) and len(body) > ITEMS_PER_REQUEST:
-                cost = -(-len(body) // ITEMS_PER_REQUEST)
-                rate = self._services.allow(party, min(cost - 1, rate.remaining))
-                headers[:] = self._rate_headers(rate, cost)
-        except RestError as error:
-            answer(error.status, {"error": error.message})
-        except InvalidInput as error:
-            if isinstance(error, RateLimited):
-                headers[:] = [("Retry-After", str(error.retry_after_s)), *self._rate_headers(error.rate, 1)]
-            answer(STATUSES.get(error.code, 400), {"error": error.message})
-        else:
-            answer(200, body)
+            asked = Call(view, names, query_of(request.query), route.asset_classes, bill.add)
+            market = route.market
+
+            def look_up() -> None:
+                body = market(asked)
+                headers[:] = self._rate_headers(bill.rate, bill.cost)
+                answer(200, body)
+
+            attempt(look_up)
+
+        attempt(begin)
 
     def _identity(self, request: HttpRequest, *, required: bool) -> Identity | None:
         identity = identify(
@@ -243,6 +256,35 @@ class Rest:
         ]
 
 
+class _Bill:
+    """What a request costs: one, or one for every so many items of the answer.
+
+    Attributes:
+        rate: what is left to who asks. cost: of the request, so far.
+    """
+
+    def __init__(self, services: Services, identity: Identity | None, ip: str) -> None:
+        if identity is None:
+            self._allow = partial(services.allow_address, ip)
+        else:
+            self._allow = partial(services.allow, identity.key_id)
+        self.rate = self._allow(1)
+        self.cost = 1
+        self._items = 0
+
+    def add(self, items: int) -> None:
+        """Count items of the answer. What costs more than may be used in a second needs all of that.
+
+        Raises:
+            RateLimited: that is too much now.
+        """
+        self._items += items
+        cost = min(-(-self._items // ITEMS_PER_REQUEST), self.rate.limit)
+        if cost > self.cost:
+            self.rate = self._allow(cost - self.cost)
+            self.cost = cost
+
+
 def _find(method: str, parts: list[str]) -> tuple[Route | None, dict[str, str]]:
     for route in ROUTES:
         if route.method == method and (names := _names(route.parts, parts)) is not None:
@@ -252,6 +294,8 @@ def _find(method: str, parts: list[str]) -> tuple[Route | None, dict[str, str]]:
 
 def _names(wanted: tuple[str, ...], parts: list[str]) -> dict[str, str] | None:
     """What a path names, None where it is another path."""
+    if wanted[-1] == _ORDER:
+        parts = [*parts[: len(wanted) - 1], *filter(None, ["/".join(parts[len(wanted) - 1 :])])]
     if len(wanted) != len(parts):
         return None
     names = {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from tickwire.dialects.coinapi.ids import find_instrument, native_id, symbol_id
+from tickwire.dialects.coinapi.metadata import catalog
 from tickwire.dialects.coinapi.periods import PERIODS, NamedPeriod
 from tickwire.dialects.coinapi.times import DAY_NS, parse_iso_time
 from tickwire.dialects.coinapi.view import View
@@ -19,7 +20,7 @@ LIMIT_DEFAULT, LIMIT_MAX = 100, 100_000
 ITEMS_MAX = 2_000
 """Items of one answer, whatever `limit` says: some 20 ms of work. Who wants more asks on from the last one's time."""
 ITEMS_PER_REQUEST = 100
-"""Where `limit` is given, so many items count as one request."""
+"""So many items of an answer count as one request."""
 LEVELS_MAX = 1_000
 """Levels of a side of a book in one answer: what the native protocol shows at most."""
 TIME_MAX = 2**63 - 1
@@ -46,6 +47,10 @@ class NoData(RestError):
         super().__init__(550, message)
 
 
+class NotYet(Exception):
+    """What is asked for is being looked up: ask again in a later moment of the tape."""
+
+
 @dataclass(frozen=True)
 class Call:
     """A request for market data.
@@ -53,13 +58,28 @@ class Call:
     Attributes:
         view: what the caller may see.
         names: what the path names. query: its parameters.
-        instruments: the classes of instruments that there are behind this path; none means all.
+        asset_classes: of the instruments that there are behind this path; none means all.
+        bill: counts items that are about to be answered; raises `RateLimited`.
     """
 
     view: View
     names: Mapping[str, str]
     query: Mapping[str, str]
     asset_classes: Collection[str] = ()
+    bill: Callable[[int], None] = lambda _: None
+
+    def charge(self, items: int, field: str = "limit") -> None:
+        """Count items before they are made.
+
+        Args:
+            field: with which fewer can be asked for.
+
+        Raises:
+            InvalidInput: they are more than one answer may hold, or (`rate_limited`) than may be asked for now.
+        """
+        if items > ITEMS_MAX:
+            raise InvalidInput(f"there are {items}; name those that you want, at most {ITEMS_MAX}", field=field)
+        self.bill(items)
 
     # ---- parameters ------------------------------------------------------------------------------
 
@@ -130,7 +150,8 @@ class Call:
         name = self.names["symbol_id"]
         instrument = find_instrument(self.view.market, name)
         if instrument is None and "exchange_id" in self.names:
-            instrument = next((each for each in self._of(self.names["exchange_id"]) if name in _aliases(each)), None)
+            there = (each.instrument for each in self._of(self.names["exchange_id"].upper()))
+            instrument = next((each for each in there if name in _aliases(each)), None)
         if instrument is None or not self.has(instrument):
             raise NoData(f"there is no symbol {name!r}")
         if channel not in instrument.channels:
@@ -147,11 +168,11 @@ class Call:
         parts = self.listed("filter_symbol_id")
         found = [
             listing
-            for listing in self.view.listings()
+            for name, listing in catalog(self.view).listings
             if channel in listing.instrument.channels
             and self.has(listing.instrument)
             and self.view.sees(channel, listing.symbol)
-            and (not parts or any(part in symbol_id(listing.instrument).upper() for part in parts))
+            and (not parts or any(part in name.upper() for part in parts))
         ]
         if len(found) > ITEMS_MAX:
             text = f"there are {len(found)} symbols; name those that you want, at most {ITEMS_MAX}"
@@ -165,7 +186,7 @@ class Call:
             RestError: 550: there is none.
         """
         name = self.names["exchange_id"].upper()
-        if not self._of(name):
+        if not any(self.has(each.instrument) for each in self._of(name)):
             raise NoData(f"there is no exchange {name!r}")
         return name
 
@@ -173,10 +194,9 @@ class Call:
         """Whether an instrument is of a class that this path is about."""
         return not self.asset_classes or instrument.asset_class in self.asset_classes
 
-    def _of(self, exchange_id: str) -> list[Instrument]:
-        exchange_id = exchange_id.upper()
-        found = (listing.instrument for listing in self.view.listings())
-        return [each for each in found if each.venue.upper() == exchange_id and self.has(each)]
+    def _of(self, exchange_id: str) -> list[Listing]:
+        exchanges = catalog(self.view).by_exchange.items()
+        return [each for name, listings in exchanges if name.upper() == exchange_id for each in listings]
 
 
 def _aliases(instrument: Instrument) -> tuple[str, ...]:

@@ -110,11 +110,16 @@ class EmsCall(NamedTuple):
     answer: Callable[[int, Any], None]
 
 
-def run(call: EmsCall, method: Callable[[EmsCall], None]) -> None:
-    """Carry out a request, and answer what is wrong with it."""
+def run(call: EmsCall, method: Callable[[EmsCall], None], *, again: bool = False) -> None:
+    """Carry out a request, and answer what is wrong with it. Of an account that the market does not know yet it waits
+    its turn: what its welcome gives may still be on its way to the tape."""
+    services = call.ems.services
     try:
         try:
-            method(call)
+            if again or call.identity.account in services.market.ledger.balances:
+                method(call)
+            else:
+                services.submit([], lambda _: run(call, method, again=True))
         except InvalidInput as error:
             raise reject_of(error, call.query.get("exchange_id")) from None
     except Reject as reject:

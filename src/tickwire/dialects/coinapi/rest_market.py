@@ -19,6 +19,7 @@ from tickwire.dialects.coinapi.messages import Number, OrderLevel, PriceLevel
 from tickwire.dialects.coinapi.rest_call import ITEMS_MAX, Call, NoData
 from tickwire.dialects.coinapi.times import iso_time
 from tickwire.errors import InvalidInput
+from tickwire.limits import TRADES_KEPT_MAX
 from tickwire.market.listing import Listing
 from tickwire.model.events import Trade
 from tickwire.model.instrument import Instrument
@@ -83,21 +84,27 @@ def trades_history(call: Call) -> list[TradeRow]:
     """`/trades/{symbol_id}/history`: those of the newest trades that are in the range, oldest first."""
     start, end = call.range(required=True)
     listing, ids = call.listing("trades"), call.flag("include_id")
-    kept = (trade for trade in listing.recent if start <= (trade.ts_event or trade.ts) < end)
-    return [trade_row(listing.instrument, trade, ids=ids) for trade in islice(kept, call.limit())]
+    newest = listing.newest_trades(TRADES_KEPT_MAX)
+    kept = [trade for trade in newest if start <= (trade.ts_event or trade.ts) < end][: call.limit()]
+    call.charge(len(kept))
+    return [trade_row(listing.instrument, trade, ids=ids) for trade in kept]
 
 
 def trades_latest(call: Call) -> list[TradeRow]:
     """`/trades/{symbol_id}/latest`, newest first."""
     listing, ids = call.listing("trades"), call.flag("include_id")
-    return [trade_row(listing.instrument, each, ids=ids) for each in islice(reversed(listing.recent), call.limit())]
+    newest = listing.newest_trades(call.limit())
+    call.charge(len(newest))
+    return [trade_row(listing.instrument, each, ids=ids) for each in reversed(newest)]
 
 
 def trades_of_all(call: Call) -> list[TradeRow]:
     """`/trades/latest`: of all symbols, newest first."""
     ids = call.flag("include_id")
-    newest = heapq.merge(*map(_newest, call.listings("trades")), key=lambda row: -row[1].ts)
-    return [trade_row(listing.instrument, trade, ids=ids) for listing, trade in islice(newest, call.limit())]
+    merged = heapq.merge(*map(_newest, call.listings("trades")), key=lambda row: -row[1].ts)
+    newest = list(islice(merged, call.limit()))
+    call.charge(len(newest))
+    return [trade_row(listing.instrument, trade, ids=ids) for listing, trade in newest]
 
 
 def _newest(listing: Listing) -> Iterator[tuple[Listing, Trade]]:
@@ -132,7 +139,9 @@ def trade_row(instrument: Instrument, trade: Trade, *, ids: bool = False, nested
 
 def quotes_current(call: Call) -> list[QuoteRow]:
     """`/quotes/current`: of all symbols, with their last trades."""
-    return [_quote_row(call, listing, last_trade=True) for listing in _quoted(call)]
+    quoted = _quoted(call)
+    call.charge(len(quoted))
+    return [_quote_row(call, listing, last_trade=True) for listing in quoted]
 
 
 def quote_current(call: Call) -> QuoteRow:
@@ -146,6 +155,7 @@ def quote_current(call: Call) -> QuoteRow:
 def quotes_of_all(call: Call) -> list[QuoteRow]:
     """`/quotes/latest`: of all symbols, newest first."""
     newest = heapq.nlargest(call.limit(), _quoted(call), key=lambda listing: listing.quote.ts)
+    call.charge(len(newest))
     return [_quote_row(call, listing) for listing in newest]
 
 
@@ -226,7 +236,9 @@ def orders_of_all(call: Call) -> list[BookRow]:
     left = ITEMS_MAX
     for listing in listings:
         rows.append(_orders_row(call, listing, levels))
-        left -= len(rows[-1].asks) + len(rows[-1].bids)
+        count = len(rows[-1].asks) + len(rows[-1].bids)
+        call.charge(max(1, count))
+        left -= count
         if left < 0:
             text = f"that is more than {ITEMS_MAX} orders; name fewer symbols, or a lower limit_levels"
             raise InvalidInput(text, field="limit_levels")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from tickwire.dialects.coinapi.ids import native_id, symbol_id
+from tickwire.dialects.coinapi.ids import native_id
 from tickwire.dialects.coinapi.messages import Number
-from tickwire.dialects.coinapi.metadata import AssetObject, ExchangeObject, SymbolObject, catalog
-from tickwire.dialects.coinapi.rest_call import ITEMS_MAX, Call, NoData
-from tickwire.errors import InvalidInput
+from tickwire.dialects.coinapi.metadata import AssetObject, Catalog, ExchangeObject, SymbolObject, catalog, pasts
+from tickwire.dialects.coinapi.rest_call import Call, NoData, NotYet
 from tickwire.model.instrument import Instrument
 
 
@@ -27,12 +26,14 @@ class MappingRow(msgspec.Struct, frozen=True):
 
 def exchanges(call: Call) -> list[ExchangeObject]:
     """`/exchanges`"""
-    wanted = call.listed("filter_exchange_id")
-    return [
-        found
-        for each in dict.fromkeys(instrument.venue for instrument in _instruments(call))
-        if (not wanted or each.upper() in wanted) and (found := catalog(call.view).exchange(each)) is not None
+    wanted, objects = call.listed("filter_exchange_id"), _objects(call)
+    names = [
+        name
+        for name, listings in objects.by_exchange.items()
+        if (not wanted or name.upper() in wanted) and any(call.has(each.instrument) for each in listings)
     ]
+    call.charge(len(names), "filter_exchange_id")
+    return [found for each in names if (found := objects.exchange(each)) is not None]
 
 
 def exchange(call: Call) -> list[ExchangeObject]:
@@ -43,18 +44,17 @@ def exchange(call: Call) -> list[ExchangeObject]:
 
 def assets(call: Call) -> list[AssetObject]:
     """`/assets`"""
-    wanted = call.listed("filter_asset_id")
-    objects = catalog(call.view)
-    names = [each for each in objects.asset_ids if not wanted or each.upper() in wanted]
-    _bounded(len(names), "filter_asset_id")
+    wanted, objects = call.listed("filter_asset_id"), _objects(call)
+    names = [each for each in objects.by_asset if not wanted or each.upper() in wanted]
+    call.charge(len(names), "filter_asset_id")
     return [found for each in names if (found := objects.asset(each)) is not None]
 
 
 def asset(call: Call) -> list[AssetObject]:
     """`/assets/{asset_id}`"""
-    objects, asset_id = catalog(call.view), call.names["asset_id"].upper()
-    name = next((each for each in objects.asset_ids if each.upper() == asset_id), "")
-    found = objects.asset(name) if name else None
+    objects, asset_id = _objects(call), call.names["asset_id"].upper()
+    name = next((each for each in objects.by_asset if each.upper() == asset_id), "")
+    found = objects.asset(name)
     if found is None:
         raise NoData(f"there is no asset {asset_id!r}")
     return [found]
@@ -62,36 +62,19 @@ def asset(call: Call) -> list[AssetObject]:
 
 def symbols(call: Call) -> list[SymbolObject]:
     """`/symbols` and `/symbols/{exchange_id}`"""
-    venues = [call.exchange()] if "exchange_id" in call.names else call.listed("filter_exchange_id")
-    wanted, parts = call.listed("filter_asset_id"), call.listed("filter_symbol_id")
-    found = [
-        each
-        for each in _instruments(call)
-        if (not venues or each.venue.upper() in venues)
-        and (not wanted or each.base.upper() in wanted or each.quote.upper() in wanted)
-        and (not parts or any(part in symbol_id(each).upper() for part in parts))
-    ]
-    _bounded(len(found), "filter_symbol_id")
-    return [catalog(call.view).symbol(each) for each in found]
+    objects, found = _objects(call), _found(call)
+    return [objects.symbol(each) for _, each in found]
 
 
 def mapping(call: Call) -> list[MappingRow]:
     """`/symbols/map/{exchange_id}`"""
-    exchange_id = call.exchange()
     return [
         MappingRow(
-            symbol_id(each),
-            native_id(each),
-            each.base,
-            each.quote,
-            each.base,
-            each.quote,
-            Number(each.tick_size),
+            name, native_id(each), each.base, each.quote, each.base, each.quote, Number(each.tick_size),
             Number(each.lot_size),
         )
-        for each in _instruments(call)
-        if each.venue.upper() == exchange_id
-    ]
+        for name, each in _found(call)
+    ]  # fmt: skip
 
 
 def nothing(_: Call) -> list[object]:
@@ -115,10 +98,30 @@ def iex_messages(_: Call) -> list[object]:
     raise NoData("the native messages of this exchange are not kept; trades, quotes and books are under /coinapi/v1")
 
 
-def _instruments(call: Call) -> list[Instrument]:
-    return [each for each in catalog(call.view).instruments if call.has(each)]
+def _objects(call: Call) -> Catalog:
+    """Everything that the caller may see.
+
+    Raises:
+        NotYet: it has not all been looked up today.
+    """
+    if not pasts(call.view).read_on():
+        raise NotYet
+    return catalog(call.view)
 
 
-def _bounded(count: int, field: str) -> None:
-    if count > ITEMS_MAX:
-        raise InvalidInput(f"there are {count}; name those that you want, at most {ITEMS_MAX}", field=field)
+def _found(call: Call) -> list[tuple[str, Instrument]]:
+    """The instruments that are asked for, each with its symbol id; counted."""
+    venues = [call.exchange()] if "exchange_id" in call.names else call.listed("filter_exchange_id")
+    wanted, parts = call.listed("filter_asset_id"), call.listed("filter_symbol_id")
+    found = []
+    for name, listing in catalog(call.view).listings:
+        each = listing.instrument
+        if (
+            call.has(each)
+            and (not venues or each.venue.upper() in venues)
+            and (not wanted or each.base.upper() in wanted or each.quote.upper() in wanted)
+            and (not parts or any(part in name.upper() for part in parts))
+        ):
+            found.append((name, each))
+    call.charge(len(found), "filter_symbol_id")
+    return found

@@ -11,12 +11,14 @@ import msgspec
 from tickwire.dialects.candles import candle_at, candle_range
 from tickwire.dialects.coinapi.exrates import Exrate, Ratio, prices, significant
 from tickwire.dialects.coinapi.messages import Number
+from tickwire.dialects.coinapi.metadata import MINUTE_NS, catalog
 from tickwire.dialects.coinapi.rest_call import Call, NoData
 from tickwire.dialects.coinapi.times import SECOND_NS, iso_time
+from tickwire.errors import InvalidInput
 from tickwire.market.listing import Listing
-from tickwire.model.channel import CANDLE_INTERVALS_NS
 
-MINUTE_NS = CANDLE_INTERVALS_NS["1m"]
+PAST_RATES_MAX = 500
+"""Instruments whose price at some time is looked up for one answer: some 20 ms of work."""
 
 
 class RateRow(msgspec.Struct, frozen=True):
@@ -75,11 +77,11 @@ def rate(call: Call) -> RateRow:
 
 def rates(call: Call) -> RatesOf:
     """`/exchangerate/{base}`"""
-    base = call.names["asset_id_base"].upper()
-    wanted, invert = call.listed("filter_asset_id"), call.flag("invert")
-    if base not in prices(call.view).assets:
+    base, invert = call.names["asset_id_base"].upper(), call.flag("invert")
+    if base not in catalog(call.view).by_asset:
         raise NoData(f"there is no asset {base!r}")
-    found = [each for each in _rates_of(call, base) if not wanted or each.asset_id_quote.upper() in wanted]
+    rates_of = _rates_at if call.query.get("time") else _rates_now
+    found = rates_of(call, base, call.listed("filter_asset_id"))
     return RatesOf(
         base,
         [QuoteRate(iso_time(each.time), each.asset_id_quote, _number(each.ratio, inverted=invert)) for each in found],
@@ -92,6 +94,7 @@ def history(call: Call) -> list[RatePeriod]:
     named, (first, last), limit = call.period(), call.range(), call.limit()
     listing, inverted = _direct(call, base, quote)
     market, past = call.view.market, call.view.history
+    call.charge(limit)
     rows = []
     for candle in candle_range(
         market, past, listing.symbol, named.period, start=first, end=last, limit=limit, newest=False
@@ -109,20 +112,31 @@ def _pair(call: Call) -> tuple[str, str]:
     return call.names["asset_id_base"].upper(), call.names["asset_id_quote"].upper()
 
 
-def _rates_of(call: Call, base: str) -> list[Exrate]:
-    """What an asset is or was worth in every other that is known."""
-    if not call.query.get("time"):
-        return prices(call.view).rates(base)
+def _rates_now(call: Call, base: str, wanted: list[str]) -> list[Exrate]:
+    """What an asset is worth in every other that a price leads to."""
+    found = prices(call.view).rates(base)
+    found = [each for each in found if not wanted or each.asset_id_quote.upper() in wanted]
+    call.charge(len(found), "filter_asset_id")
+    return found
+
+
+def _rates_at(call: Call, base: str, wanted: list[str]) -> list[Exrate]:
+    """What an asset was worth in those that an instrument trades it against."""
     at, found = call.time("time", 0), {}
-    for listing in _priced(call):
-        instrument = listing.instrument
-        if base not in (instrument.base, instrument.quote):
-            continue
-        quote = instrument.quote if base == instrument.base else instrument.base
+    pairs = [
+        (listing, listing.instrument.quote if listing.instrument.base == base else listing.instrument.base)
+        for listing in _priced(call, base)
+    ]
+    pairs = [(listing, quote) for listing, quote in pairs if not wanted or quote.upper() in wanted]
+    if len(pairs) > PAST_RATES_MAX:
+        text = f"there are {len(pairs)} prices of then; name the assets that you want, at most {PAST_RATES_MAX}"
+        raise InvalidInput(text, field="filter_asset_id")
+    call.charge(len(pairs), "filter_asset_id")
+    for listing, quote in pairs:
         known = None if quote in found else _ratio_at(call, listing, at)
         if known is not None:
             closed, ratio = known
-            shown = ratio if base == instrument.base else Ratio(ratio.base, ratio.quote)
+            shown = ratio if base == listing.instrument.base else Ratio(ratio.base, ratio.quote)
             found[quote] = Exrate(base, quote, closed, shown, "BASE_QUOTE_ISOLATED")
     return list(found.values())
 
@@ -133,18 +147,20 @@ def _direct(call: Call, base: str, quote: str) -> tuple[Listing, bool]:
     Raises:
         RestError: 550: there is none.
     """
+    listings = _priced(call, base)
     for inverted, pair in ((False, (base, quote)), (True, (quote, base))):
-        for listing in _priced(call):
-            if (listing.instrument.base.upper(), listing.instrument.quote.upper()) == pair:
+        for listing in listings:
+            if (listing.instrument.base, listing.instrument.quote) == pair:
                 return listing, inverted
     raise NoData(f"no instrument trades {base} against {quote}, so that the past of their rate is not known")
 
 
-def _priced(call: Call) -> list[Listing]:
+def _priced(call: Call, asset: str) -> list[Listing]:
+    """The instruments of an asset whose price is one of the pair, and may be seen."""
     return [
         listing
-        for listing in call.view.listings()
-        if listing.instrument.asset_class not in ("index", "future") and call.view.sees("candles", listing.symbol)
+        for listing in catalog(call.view).by_asset.get(asset, [])
+        if listing.instrument.asset_class != "future" and call.view.sees("candles", listing.symbol)
     ]
 
 

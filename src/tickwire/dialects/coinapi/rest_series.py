@@ -85,6 +85,7 @@ def ohlcv_of_exchange(call: Call) -> list[OhlcvRow]:
                 limit=left,
                 newest=False,
             )
+            call.charge(max(1, len(candles)))
             rows += [_ohlcv_row(instrument, named, candle, of_exchange=True) for candle in candles]
             if len(rows) > ITEMS_MAX:
                 text = f"that is more than {ITEMS_MAX} items; ask for less time, longer periods or fewer symbols"
@@ -95,6 +96,7 @@ def ohlcv_of_exchange(call: Call) -> list[OhlcvRow]:
 def _series(call: Call, start: int, end: int, *, newest: bool) -> list[OhlcvRow]:
     named, limit = call.period(), call.limit()
     listing = call.listing("candles")
+    call.charge(limit)
     candles = candle_range(
         call.view.market,
         call.view.history,
@@ -123,15 +125,15 @@ def _with_empty(
     """The same with the periods in which nothing was traded."""
     period, by_start = named.period, {candle.start: candle for candle in candles}
     now = period.start_of(min(end - 1, call.view.market.now))
+    if not candles and not start:
+        return []
     if newest:
-        first = period.after(now, 1 - limit)
+        first = max(candles[0].start, period.after(now, 1 - limit))
     elif start:
         first = period.start_of(start)
         first = first if first >= start else period.after(first)
-    elif candles:
-        first = candles[0].start
     else:
-        return []
+        first = candles[0].start
     rows: list[OhlcvRow] = []
     while first <= now and len(rows) < limit:
         rows.append(_ohlcv_row(instrument, named, by_start.get(first), start=first))

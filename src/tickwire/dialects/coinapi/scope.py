@@ -1,8 +1,8 @@
 """What a client has asked for, and which streams of the hub that is.
 
 A message becomes a *rule*: data types and filters. A rule picks *topics*: a data type of one symbol, asset, pair or
-exchange. A topic is one stream, read by one codec. When instruments are listed later, the rules say what of them the
-client wants: the last one that lets a topic through decides.
+exchange; of candles, one period. A topic is one stream, read by one codec. When instruments are listed later, the rules
+say what of them the client wants: the last one that lets a topic through decides.
 """
 
 from __future__ import annotations
@@ -11,17 +11,12 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tickwire.dialects.coinapi.codecs import EventCodec
+from tickwire.dialects.coinapi.exrates import prices
 from tickwire.dialects.coinapi.filters import Filter, asset_names, filter_of
 from tickwire.dialects.coinapi.messages import ClientMessage
+from tickwire.dialects.coinapi.ohlcv import Candles
 from tickwire.dialects.coinapi.periods import PERIODS
-from tickwire.dialects.coinapi.timed import (
-    ALL_PERIODS,
-    ExrateCodec,
-    MetadataCodec,
-    OhlcvCodec,
-    TickerCodec,
-    VolumeCodec,
-)
+from tickwire.dialects.coinapi.timed import ExrateCodec, MetadataCodec, OhlcvCodec, TickerCodec, VolumeCodec
 from tickwire.dialects.coinapi.view import View
 from tickwire.errors import InvalidInput
 from tickwire.model.channel import CLOCK, StreamKey
@@ -55,6 +50,11 @@ NAMED_MAX = 4_096
 """Symbols, assets and exchanges that the filters of a session's rules may name together."""
 
 
+EXRATES_MAX = 256
+"""Rates that a session's rules may name together: of all data types this alone has more streams than a multiple of the
+market's instruments, one for any two assets."""
+
+
 class Flavour(NamedTuple):
     """One of the vendor's market-data services.
 
@@ -68,10 +68,11 @@ class Flavour(NamedTuple):
 
 
 class Topic(NamedTuple):
-    """A data type of one subject."""
+    """A data type of one subject; of `ohlcv`, one period."""
 
     data_type: str
     subject: str
+    period_id: str = ""
 
 
 class Rule(NamedTuple):
@@ -85,7 +86,7 @@ class Rule(NamedTuple):
     data_types: tuple[str, ...]
     filter: Filter
     exrates: tuple[str, ...]
-    periods: frozenset[str]
+    periods: tuple[str, ...]
 
 
 class Limits(NamedTuple):
@@ -131,28 +132,37 @@ def rule_of(message: ClientMessage, flavour: Flavour) -> Rule:
         raise InvalidInput("this server has no source of SEC filings, so there are no fillings", field=field)
     for each in data_types.difference(DATA_TYPES):
         raise InvalidInput(f"there is no data type {each[:50]!r}; there are {', '.join(DATA_TYPES)}", field=field)
-    periods = frozenset(each.upper() for each in message.subscribe_filter_period_id or ()) or ALL_PERIODS
-    for each in periods - ALL_PERIODS:
+    periods = frozenset(each.upper() for each in message.subscribe_filter_period_id or ()) or frozenset(PERIODS)
+    for each in periods.difference(PERIODS):
         text = f"there is no period {each[:50]!r}; there are {', '.join(PERIODS)}"
         raise InvalidInput(text, field="subscribe_filter_period_id")
     exrates = tuple(asset_names(message) if "exrate" in data_types else ())
     if "exrate" in data_types and not exrates:
         raise InvalidInput("is required for exrate", field="subscribe_filter_asset_id")
     in_order = tuple(each for each in DATA_TYPES if each in data_types)
-    return Rule(in_order, filter_of(message, exact=flavour.exact), exrates, periods)
+    in_length = tuple(each for each in PERIODS if each in periods)
+    return Rule(in_order, filter_of(message, exact=flavour.exact), exrates, in_length)
 
 
-_WHOLE = frozenset({""})
-
-
-def topics(rule: Rule, view: View, instruments: Iterable[Instrument]) -> dict[Topic, frozenset[str]]:
-    """What a rule picks. `ohlcv` comes in parts, its periods; everything else is one."""
-    picked = {Topic("exrate", name): _WHOLE for name in rule.exrates}
+def topics(rule: Rule, view: View, instruments: Iterable[Instrument]) -> Iterator[Topic]:
+    """What a rule picks; some of it more than once."""
+    if rule.exrates:
+        listed = frozenset(prices(view).assets)
+        for name in rule.exrates:
+            if listed.issuperset(name.split("/")):
+                yield Topic("exrate", name)
     for instrument in instruments:
         if rule.filter.matches(instrument):
-            for topic in _topics(rule, view, instrument):
-                picked[topic] = rule.periods if topic.data_type == "ohlcv" else _WHOLE
-    return picked
+            yield from _topics(rule, view, instrument)
+
+
+def picked_of(wanted: Iterable[Topic], rule: Rule, view: View) -> Iterator[Topic]:
+    """What a rule picks of some topics; it may pick more, but looks at no symbol that is not among them."""
+    shared = tuple(each for each in ("asset", "exchange") if each in rule.data_types)
+    subjects = {topic.subject: None for topic in wanted if topic.data_type not in ("exrate", "asset", "exchange")}
+    yield from topics(rule, view, [view.market.listing(symbol).instrument for symbol in subjects])
+    if shared and any(topic.data_type in shared for topic in wanted):
+        yield from topics(rule._replace(data_types=shared, exrates=()), view, view.market.instruments)
 
 
 def _topics(rule: Rule, view: View, instrument: Instrument) -> Iterator[Topic]:
@@ -161,7 +171,12 @@ def _topics(rule: Rule, view: View, instrument: Instrument) -> Iterator[Topic]:
         if data_type == "index" and instrument.asset_class != "index":
             continue
         channel = _channel(data_type, instrument)
-        if channel in instrument.channels and view.sees(channel, symbol):
+        if channel not in instrument.channels or not view.sees(channel, symbol):
+            continue
+        if data_type == "ohlcv":
+            for period_id in rule.periods:
+                yield Topic(data_type, symbol, period_id)
+        else:
             yield Topic(data_type, symbol)
     if any(view.sees(channel, symbol) for channel in instrument.channels):
         if "symbol" in rule.data_types:
@@ -180,20 +195,20 @@ def _channel(data_type: str, instrument: Instrument) -> str:
     return CHANNELS.get(data_type, "")
 
 
-def stream(topic: Topic, parts: frozenset[str], view: View, limits: Limits) -> tuple[StreamKey, Codec]:
+def stream(topic: Topic, view: View, candles: Candles, limits: Limits) -> tuple[StreamKey, Codec]:
     """The stream of a topic, and what it is read by."""
-    data_type, subject = topic
+    data_type, subject, period_id = topic
     market = view.market
     if data_type == "ohlcv":
-        return _clock(1_000), OhlcvCodec(view, subject, parts)
+        return _clock(1_000), OhlcvCodec(subject, candles, period_id)
     if data_type == "exrate":
-        return _clock(max(1_000, limits.exrate_ms)), ExrateCodec(view, subject)
+        return _clock(max(1_000, limits.exrate_ms)), ExrateCodec(subject, view)
     if data_type in METADATA:
-        return _clock(METADATA_MS), MetadataCodec(view, subject, data_type)
+        return _clock(METADATA_MS), MetadataCodec(subject, view, data_type)
     if data_type == "volume":
-        return _clock(METADATA_MS), VolumeCodec(view, subject)
+        return _clock(METADATA_MS), VolumeCodec(subject, view)
     if data_type == "ticker":
-        return _clock(1_000), TickerCodec(view, subject)
+        return _clock(1_000), TickerCodec(subject, view, candles)
     codec = EventCodec(market, data_type)
     if data_type == "quote":
         return StreamKey("quotes", subject, interval_ms=limits.quote_ms), codec
