@@ -1,12 +1,11 @@
-"""A small exchange as a client of the Binance dialect's API sees it: REST and `/ws-api/v3`, with real keys; commands
-wait for `commit`, as they do for the tape."""
+"""A small exchange as a client of the Binance dialect's API sees it: REST and `/ws-api/v3`, with real keys."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -17,18 +16,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from binance_market import VenueWorld
-from support import BTC, ListSink, decoded
-from tickwire.dialects.base import HttpAnswer, HttpRequest, Opening, Refused
+from dialect_world import DialectWorld, Socket
+from support import BTC, ListSink
+from tickwire.dialects.base import HttpAnswer, HttpRequest, Refused
 from tickwire.dialects.binance.api_session import ApiSession
 from tickwire.dialects.binance.dialect import Binance
-from tickwire.errors import InvalidInput
 from tickwire.keyfile import api_key, decode_base64url
 from tickwire.model.identity import Identity
 from tickwire.model.instrument import Instrument
-from tickwire.model.outcome import Outcome
-from tickwire.model.records import Clock, Record
-from tickwire.protocol.messages import Rate
 from tickwire.server.auth import Authenticator
 from tickwire.server.keys import KeyStore
 
@@ -44,25 +39,6 @@ class Owner(NamedTuple):
     guid: str = ""
 
 
-class Keys:
-    """`tickwire.dialects.base.Keys` without the limit of failures."""
-
-    def __init__(self, authenticator: Authenticator) -> None:
-        self._authenticator = authenticator
-
-    def api_key(self, key: str, ip: str) -> Identity:
-        return self._authenticator.api_key(key, ip)
-
-    def token_on(self, key: str, token: str, ip: str) -> Identity:
-        raise AssertionError("no token is given here")
-
-    def signed(self, key: str, payloads: Sequence[bytes], signature: str, ip: str) -> Identity:
-        return self._authenticator.signed(key, payloads, signature, ip)
-
-    def in_force(self, key_id: str) -> bool:
-        return self._authenticator.in_force(key_id)
-
-
 class Answer(NamedTuple):
     """An HTTP answer, decoded."""
 
@@ -71,24 +47,19 @@ class Answer(NamedTuple):
     headers: dict[str, str]
 
 
-class Exchange:
+class Exchange(DialectWorld):
     """A server's Binance dialect.
 
     Attributes:
         alice, bob: keys (HMAC) that may trade; their accounts have money.
-        busy: refuse what is submitted.
     """
 
     def __init__(self, instrument: Instrument = BTC, *, require_key: bool = False) -> None:
-        self.world = VenueWorld(instrument, require_key=require_key)
-        self.market = self.world.market
-        self.clock = self.world.clock
+        super().__init__(instrument, require_key=require_key)
         self.store = KeyStore(None)
         self.authenticator = Authenticator(self.store, self.clock)
         self.dialect = Binance()
-        self.services = replace(self.world.services, keys=Keys(self.authenticator), submit=self._submit)
-        self.pending: list[tuple[list[Record], Any]] = []
-        self.busy = False
+        self.services = replace(self.services, keys=self.authenticator)
         self.alice, self.bob = self.hmac("a"), self.hmac("b")
 
     def close(self) -> None:
@@ -119,30 +90,8 @@ class Exchange:
         self.store.revoke(owner.key_id)
         self.authenticator.refresh()
 
-    # ---- the tape --------------------------------------------------------------------------------
-
-    def _submit(self, records: list[Record], done: Any) -> None:
-        if self.busy:
-            raise InvalidInput("the server has more to do than it can queue; nothing was done", code="busy")
-        self.pending.append((records, done))
-
-    def commit(self, *, failed: bool = False) -> None:
-        """Let the tape take what was submitted; what is submitted by that waits for the next time."""
-        world = self.world
-        world.clock.advance(ms=1)
-        world.hub.publish(self.market.apply(Clock(world.clock())))
-        pending, self.pending = self.pending, []
-        for records, done in pending:
-            outcomes: list[Outcome | None] = []
-            for record in records:
-                self.market.outcome = None
-                world.hub.publish(self.market.apply(record))
-                outcomes.append(self.market.outcome)
-            done(None if failed else outcomes)
-        world.hub.flush()
-
     def commit_all(self) -> None:
-        while self.pending:
+        while self.submitted:
             self.commit()
 
     @property
@@ -191,17 +140,14 @@ class Exchange:
 
     def try_connect(self, path: str, query: str = "", identity: Identity | None = None) -> Connection | Refused:
         sink = ListSink()
-        opening = Opening(
-            "s1", path, query, {}, IP, sink, lambda: len(sink.writes), identity, Rate(100, 99, 10), 1_000, 999
-        )
-        session = self.dialect.session(self.services, opening)
+        session = self.dialect.session(self.services, self.opening(path, query, sink=sink, identity=identity, ip=IP))
         if isinstance(session, Refused):
             return session
         assert isinstance(session, ApiSession)
         return Connection(self, session, sink)
 
 
-class Connection:
+class Connection(Socket):
     """One connection to the WebSocket API.
 
     Attributes:
@@ -209,15 +155,10 @@ class Connection:
     """
 
     def __init__(self, exchange: Exchange, session: ApiSession, sink: ListSink) -> None:
+        super().__init__(session, sink)
         self.exchange = exchange
-        self.session = session
-        self._sink = sink
         self._events: list[Any] = []
-        assert session.opened() == b""
-
-    def send(self, data: bytes) -> list[Any]:
-        """What a message is answered with at once."""
-        return decoded(b"".join(self.session.received(data)))
+        assert self.first == []
 
     def ask(self, method: str, owner: Owner | None = None, *, commit: bool = True, **params: Any) -> Any:
         """The whole answer to a request, signed by an owner."""
@@ -228,7 +169,7 @@ class Connection:
         messages = self.send(msgspec.json.encode({"id": "x1", "method": method, "params": params}))
         if commit:
             self.exchange.commit_all()
-        messages += self._sink.messages()
+        messages += self.said()
         answers = [message for message in messages if "id" in message]
         self._events += [message for message in messages if "id" not in message]
         (answer,) = answers
@@ -248,12 +189,8 @@ class Connection:
 
     def events(self) -> list[Any]:
         """What was said of accounts since the last call."""
-        events, self._events = self._events + self._sink.messages(), []
+        events, self._events = self._events + self.said(), []
         return events
-
-    def late(self) -> list[Any]:
-        """What has come since, answers too."""
-        return self._sink.messages()
 
 
 def text(value: object) -> str:

@@ -11,6 +11,8 @@ from urllib.request import urlopen
 
 from websockets.asyncio.client import ClientConnection, connect
 
+Levels = list[tuple[Decimal, Decimal]]
+"""(price, size), best first"""
 BYTES_MAX = 2**24
 """Of a message: a whole book of a thousand levels a side has 60 KB."""
 
@@ -25,11 +27,15 @@ class Book(NamedTuple):
     def change(self, bids: Iterable[Iterable[Any]], asks: Iterable[Iterable[Any]]) -> None:
         """Set levels, in place; a size of 0 deletes one."""
         for side, rows in ((self.bids, bids), (self.asks, asks)):
-            for price, size in rows:
+            for price, size, *_ in rows:
                 if Decimal(size):
                     side[Decimal(price)] = Decimal(size)
                 else:
                     side.pop(Decimal(price), None)
+
+    def ranked(self) -> tuple[Levels, Levels]:
+        """Its bids and asks."""
+        return sorted(self.bids.items(), reverse=True), sorted(self.asks.items())
 
 
 def book(seq: int, bids: Iterable[Iterable[Any]], asks: Iterable[Iterable[Any]]) -> Book:
@@ -43,7 +49,7 @@ def joined(snapshot: dict[str, Any], diffs: list[dict[str, Any]]) -> Iterator[Bo
     """Binance's book from a snapshot and `depthUpdate` events that began before it, by the rule that Binance gives its
     clients: after the snapshot, and after every event that is not in it already. The same dicts each time."""
     now = book(snapshot["lastUpdateId"], snapshot["bids"], snapshot["asks"])
-    assert now.seq >= diffs[0]["U"] - 1, "the snapshot is older than the stream"
+    assert not diffs or now.seq >= diffs[0]["U"] - 1, "the snapshot is older than the stream"
     yield now
     for diff in diffs:
         if diff["u"] <= snapshot["lastUpdateId"]:
@@ -68,9 +74,9 @@ async def binance_depth(url: str, name: str) -> dict[str, Any]:
     return depth
 
 
-def rows(levels: list[dict[str, Decimal]]) -> list[tuple[Decimal, Decimal]]:
-    """CoinAPI's levels as rows."""
-    return [(level["price"], level["size"]) for level in levels]
+def side(levels: Iterable[dict[str, Any]]) -> Levels:
+    """A side as CoinAPI tells it."""
+    return [(Decimal(level["price"]), Decimal(level["size"])) for level in levels]
 
 
 class CoinApiBook:
@@ -95,7 +101,7 @@ class CoinApiBook:
             assert message["type"] == "book", message
             assert message["is_snapshot"] == (self._now.seq < 0)
             assert message["is_snapshot"] or message["sequence"] == self._now.seq + 1
-            self._now.change(rows(message["bids"]), rows(message["asks"]))
+            self._now.change(side(message["bids"]), side(message["asks"]))
             self._now = self._now._replace(seq=int(message["sequence"]))
         return self._now
 

@@ -10,6 +10,7 @@ from typing import Any
 from support import START_NS, ListSink, World, frames
 from tickwire.dialects.base import HttpAnswer, HttpRequest, Opening, Services
 from tickwire.dialects.coinapi.ems import Ems
+from tickwire.dialects.coinapi.ems_messages import Status
 from tickwire.dialects.coinapi.ems_session import EmsSession
 from tickwire.dialects.coinapi.rest import Rest
 from tickwire.errors import InvalidInput
@@ -183,6 +184,19 @@ class EmsClient:
         return self.send({**ORDER, "client_order_id": client_order_id, **more})
 
 
+TRANSITIONS: dict[Status, tuple[Status, ...]] = {
+    "RECEIVED": ("REJECTED", "ROUTING"),
+    "ROUTING": ("ROUTED",),
+    "ROUTED": ("REJECTED", "NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED"),
+    "NEW": ("PARTIALLY_FILLED", "FILLED", "PENDING_CANCEL", "CANCELED"),
+    "PENDING_CANCEL": ("NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED"),
+    "PARTIALLY_FILLED": ("FILLED", "PENDING_CANCEL", "CANCELED"),
+    "FILLED": (),
+    "CANCELED": (),
+    "REJECTED": (),
+}
+"""The life of an order: what may follow each status."""
+
 ORDER: dict[str, Any] = {
     "type": "ORDER_NEW_SINGLE_REQUEST",
     "exchange_id": "SIM",
@@ -217,7 +231,7 @@ class RestClient:
     """A client of the REST interfaces.
 
     Attributes:
-        headers: of the last answer.
+        headers: of the last answer. turns: of the tape that it took.
     """
 
     def __init__(self, server: Server | None = None, key: str = "trader") -> None:
@@ -236,7 +250,9 @@ class RestClient:
             shown = {"x-coinapi-key": self.key} if self.key else {}
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.rest.http(HttpRequest(method, path, query, shown, data, "::1"), answers.append)
-        if not answers:
+        self.turns = 0
+        while not answers and self.turns < 10:
+            self.turns += 1
             self.server.commit()
         (answer,) = answers
         self.headers = dict(answer.headers)

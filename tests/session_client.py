@@ -8,12 +8,10 @@ from support import BTC, ListSink, World, decoded
 from tickwire.errors import InvalidInput
 from tickwire.model.identity import Identity
 from tickwire.model.instrument import Instrument
-from tickwire.model.outcome import Outcome
-from tickwire.model.records import Clock, ListInstrument, Record, Transfer
+from tickwire.model.records import ListInstrument, Transfer
 from tickwire.protocol.codec import ENCODINGS, JSON, MSGPACK
 from tickwire.protocol.codes import ERROR_CODES
 from tickwire.protocol.messages import LoginParams
-from tickwire.protocol.orders import Outcomes
 from tickwire.protocol.session import Session
 
 SYMBOL = BTC.symbol
@@ -34,10 +32,7 @@ class Client:
     """A client of one session.
 
     Attributes:
-        submitted: what waits for `commit`.
-        busy: refuse what is submitted.
         revoked: keys that are not in force any more.
-        commands: every command submitted, ever.
     """
 
     def __init__(self, encoding: str = JSON.name, *, login: str = "", world: World | None = None, **more: Any) -> None:
@@ -49,9 +44,6 @@ class Client:
         self.world = world
         self.sink = ListSink(encoding)
         self.encoding = encoding
-        self.submitted: list[tuple[list[Record], Any]] = []
-        self.commands: list[Record] = []
-        self.busy = False
         self.revoked: set[str] = set()
         self.session = Session(
             session_id="s1",
@@ -66,7 +58,7 @@ class Client:
             now=self.world.clock,
             authenticate=self.authenticate,
             in_force=lambda key_id: key_id not in self.revoked,
-            submit=self.submit,
+            submit=self.world.submit,
             **more,
         )
         if login:
@@ -78,26 +70,9 @@ class Client:
             raise InvalidInput("the login failed", code="login_failed")
         return KEYS[params.key]
 
-    def submit(self, records: list[Record], done: Any) -> None:
-        if self.busy:
-            raise InvalidInput("the server has more to do than it can queue; nothing was done", code="busy")
-        self.submitted.append((records, done))
-        self.commands += records
-
-    def commit(self, *, failed: bool = False) -> list[Any]:
+    def commit(self) -> list[Any]:
         """Let the tape take what was submitted; returns the replies."""
-        world, market = self.world, self.world.market
-        world.clock.advance(ms=1)
-        world.hub.publish(market.apply(Clock(world.clock())))
-        submitted, self.submitted = self.submitted, []
-        for records, done in submitted:
-            outcomes: list[Outcome | None] = []
-            for record in records:
-                world.hub.publish(market.apply(record))
-                outcomes.append(market.outcome)
-            answer: Outcomes | None = None if failed else outcomes
-            done(answer)
-        world.hub.flush()
+        self.world.commit()
         return self.replies()
 
     def replies(self) -> list[Any]:
@@ -133,7 +108,3 @@ class Client:
 
     def login(self, key: str) -> Any:
         return self.result("auth.login", {"key": key, "signature": f"{key} signs sign me"})
-
-    def fund(self, account: str = "alice", **assets: str) -> None:
-        for asset, amount in assets.items():
-            self.world.do(Transfer(account, asset, amount, f"{account} {asset} {amount}"))

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from clients.peer import ClientError, Peer, peer
 from clients.venue import NAME, SYMBOL, Book, Venue, amounts, best, candles, levels, text, venue
+from dialect_books import joined
 from tickwire.keyfile import KeyFile, decode_base64url
 
 STREAM = NAME.lower()
@@ -85,17 +86,9 @@ async def test_streams(tmp_path: Path) -> None:
         await client.seen("diff_book_depth", u=seq)
         diffs = await client.seen("diff_book_depth")
         assert diffs[0]["U"] == first + 1
-        sides = (dict(ours.seen.books[first].bids), dict(ours.seen.books[first].asks))
-        last = first
-        for diff in diffs:
-            assert diff["U"] == last + 1
-            last = diff["u"]
-            for side, rows in zip(sides, (diff["b"], diff["a"]), strict=True):
-                for price, size in levels(rows):
-                    side[price] = size
-                    if not size:
-                        del side[price]
-            assert Book(sorted(sides[0].items(), reverse=True), sorted(sides[1].items())) == ours.seen.books[last]
+        begun = {"lastUpdateId": first, **ours.seen.books[first]._asdict()}
+        for now in joined(begun, diffs):
+            assert now.ranked() == ours.seen.books[now.seq]
         bids, asks = ([[*map(text, level)] for level in side[:5]] for side in ours.seen.books[seq])
         await client.seen("partial_book_depth", bids=bids, asks=asks)
         for one in await client.seen("partial_book_depth"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from pathlib import Path
@@ -12,7 +11,8 @@ import jwt
 import pytest
 
 from clients.peer import ClientError, Peer, peer
-from clients.venue import SYMBOL, Book, Levels, Venue, amounts, best, candles, venue
+from clients.venue import SYMBOL, Book, Venue, amounts, best, candles, venue
+from dialect_books import Levels, book, side
 from tickwire.clock import wall_clock_ns
 from tickwire.keyfile import api_key, decode_base64url
 
@@ -24,11 +24,6 @@ ENDED = {"FILLED", "CANCELED", "REJECTED"}
 def guid(ours: Venue) -> str:
     """The customer's API key."""
     return api_key(decode_base64url(ours.keys["customer"].secret))
-
-
-def side(rows: Iterable[dict[str, Any]]) -> Levels:
-    """Levels as this vendor tells them."""
-    return [(Decimal(row["price"]), Decimal(row["size"])) for row in rows]
 
 
 def of_type(told: list[Any], kind: str) -> list[Any]:
@@ -123,20 +118,12 @@ async def test_every_book_is_ours_at_its_sequence_and_so_are_orders_candles_and_
 def check_books(ours: Venue, told: list[Any]) -> None:
     """A snapshot, then every change, +1 each; the book is ours after each."""
     assert told[0]["is_snapshot"]
-    sides: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = (
-        dict(side(told[0]["bids"])),
-        dict(side(told[0]["asks"])),
-    )
     first = told[0]["sequence"]
     assert [one["sequence"] for one in told] == list(range(first, first + len(told)))
+    now = book(first, (), ())
     for one in told:
-        for levels, rows in zip(sides, (side(one["bids"]), side(one["asks"])), strict=True):
-            for price, size in rows:
-                levels[price] = size
-                if not size:
-                    del levels[price]
-        now = Book(sorted(sides[0].items(), reverse=True), sorted(sides[1].items()))
-        assert now == ours.seen.books[one["sequence"]], one["sequence"]
+        now.change(side(one["bids"]), side(one["asks"]))
+        assert now.ranked() == ours.seen.books[one["sequence"]], one["sequence"]
 
 
 def orders_of(told: list[Any]) -> dict[str, Levels]:

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+import dialect_books
 import support
+from dialect_books import Levels
 from tickwire.client import Client, StreamMessage, Subscription, connect
 from tickwire.clock import wall_clock_ns
 from tickwire.config import ServerSettings
@@ -37,9 +39,6 @@ MIDDLE = 10_000
 SIDES: tuple[tuple[Side, int], ...] = (("buy", -1), ("sell", 1))
 """Each side, and where it is from the middle."""
 WAIT_SECONDS = 60
-
-Levels = list[tuple[Decimal, Decimal]]
-"""(price, size), best first"""
 
 
 class Book(NamedTuple):
@@ -74,7 +73,7 @@ class Seen:
         self.trades: dict[int, TradeData] = {}
         self.fills: dict[str, FillData] = {}
         self.times: dict[int, int] = {}
-        self._sides: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
+        self._now = dialect_books.book(-1, (), ())
         self._reached = {("book", SYMBOL): -1, ("trades", SYMBOL): -1, ("fills", "customer"): -1}
         self._changed = asyncio.Event()
 
@@ -85,23 +84,14 @@ class Seen:
             self._reached[message.channel, message.symbol] = message.seq
             match message.channel:
                 case "book":
-                    self._book(message)
+                    self._now.change(message.data.bids, message.data.asks)
+                    self.books[message.seq] = Book(*self._now.ranked())
                 case "trades" if message.type == "update":
                     self.trades[message.seq] = message.data
                     self.times[message.seq] = message.ts
                 case "fills" if message.type == "update":
                     self.fills[message.data.trade_id] = message.data
             self._changed.set()
-
-    def _book(self, message: StreamMessage) -> None:
-        bids, asks = self._sides
-        for side, rows in ((bids, message.data.bids), (asks, message.data.asks)):
-            for price, size in levels(rows):
-                if size:
-                    side[price] = size
-                else:
-                    side.pop(price, None)
-        self.books[message.seq] = Book(sorted(bids.items(), reverse=True), sorted(asks.items()))
 
     @property
     def seq(self) -> int:

@@ -90,9 +90,9 @@ def check(client: Client, encoding: str, data: bytes, request: Any = None) -> No
         request: what the message decodes to, if that is known.
     """
     client.world.clock.advance(ms=2_000)
-    client.commands.clear()
+    client.world.commands.clear()
     at_once = [message for message in client.send(data) if "id" in message]
-    taken = list(client.commands)
+    taken = list(client.world.commands)
     (reply,) = at_once + client.commit()
     assert ("result" in reply) != ("error" in reply), reply
     error = reply.get("error")
@@ -117,7 +117,7 @@ def test_there_is_a_request_of_every_method() -> None:
 @given(st.sampled_from(LOGINS), st.lists(st.sampled_from(REQUESTS).flatmap(damaged), min_size=1, max_size=4))
 def test_damaged_requests(encoding: str, login: str, requests: list[Any]) -> None:
     client = Client(ENCODINGS[encoding], login=login)
-    client.fund(USDT="1000", BTC="10")
+    client.world.fund(USDT="1000", BTC="10")
     for request in requests:
         check(client, encoding, encoded(request, encoding), request)
 

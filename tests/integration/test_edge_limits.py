@@ -35,6 +35,18 @@ async def server() -> AsyncIterator[Server]:
         yield running
 
 
+async def test_a_dialect_is_told_what_the_server_counts() -> None:
+    """Sockets and upgrades of every kind, under the limits that are set."""
+    async with edge(connections_per_ip=4, upgrades_per_second=7) as server:
+        url = server.url.removesuffix("/ws") + "/coinapi/v1"
+        async with connect(server.url), connect(url), connect(url) as last:
+            assert last.response is not None
+            told = last.response.headers
+    names = ("X-ConcurrencyLimit-Limit", "X-ConcurrencyLimit-Remaining", "X-WsRequestsPerIpLimit-Limit")
+    assert [told[name] for name in names] == ["4", "1", "7"]
+    assert told["X-WsRequestsPerIpLimit-Remaining"] in ("4", "5")  # one comes back every 143 ms
+
+
 def key_of(server: Server, **more: Any) -> KeyFile:
     return server.keys.create("alice", scopes=["read", "trade"], kind="hmac", **more)[1]
 

@@ -1,23 +1,23 @@
-"""The CoinAPI dialect, whatever is on the tape: no stream of it fails, for one that did would stop what all others say."""
+"""The CoinAPI dialect, whatever is on the tape: no stream of it fails, which would close all of its readers."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinapi_market import GUID, INDEX, Server
-from property.test_market_fold import INSTRUMENTS, tapes
+from property.test_market_fold import tapes
 from tickwire.dialects.coinapi.scope import DATA_TYPES
 from tickwire.model.instrument import Instrument
 from tickwire.model.records import ListInstrument, Record, VenueRate, VenueTrade
 
 
-def odd(asset_class: str, kind: str, book: str) -> Instrument:
+def odd(asset_class: Any, kind: Any, book: Any) -> Instrument:
     """The index, listed as something else, and back."""
-    return Instrument(
-        venue=INDEX.venue, base=INDEX.base, quote="USD", asset_class=asset_class, tick_size="0.5", lot_size="1",
-        kind=kind, book=book,
-    )  # type: ignore[arg-type]  # fmt: skip
+    return msgspec.structs.replace(INDEX, asset_class=asset_class, tick_size="0.5", lot_size="1", kind=kind, book=book)
 
 
 ODD: list[Record] = [
@@ -36,7 +36,7 @@ ODD: list[Record] = [
 ]
 
 
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=80, derandomize=True, deadline=None)
 @given(tapes, st.data())
 def test_no_stream_fails(records: list[Record], data: st.DataObject) -> None:
     server = Server(INDEX)
@@ -45,14 +45,15 @@ def test_no_stream_fails(records: list[Record], data: st.DataObject) -> None:
     clients[0].hello(*DATA_TYPES, asset_id=[*pairs, "USD", "USDT"], subscribe_update_limit_ms_quote=100)
     clients[1].hello(*DATA_TYPES, asset_id=["BTC", "M", "USD"], apikey=GUID, period_id=["1SEC", "5SEC", "6SEC", "1YRS"])
     clients[2].hello(*DATA_TYPES, asset_id=pairs, apikey="narrow", exchange_id=["SIM", "V"], index_id=["IDX_"])
-    odd_ones = st.lists(st.sampled_from(ODD), max_size=2)
+    odd_ones = st.lists(st.sampled_from(ODD), max_size=3)
     for number, record in enumerate(records):
-        transaction = [record, *data.draw(odd_ones)] if number % 4 == 3 else [record]
+        transaction = [record, *data.draw(odd_ones)] if number % 2 else [record]
         for each in transaction:
             if isinstance(each, ListInstrument):
                 server.history.listed(each.instrument)
         server.do(*transaction, ms=400)
         if number % 3 == 2:
+            clients[number % 2].say("subscribe", *DATA_TYPES, asset_id=pairs)  # of what is another kind of thing by now
             for client in clients:
                 client.session.check()
                 assert client.session.ending is None
@@ -64,7 +65,3 @@ def test_no_stream_fails(records: list[Record], data: st.DataObject) -> None:
             server.do(ms=61_000)
             assert client.session.ending is None
             client.said()
-    assert {each.symbol for each in INSTRUMENTS} - {each.symbol for each in server.market.instruments} in (
-        set(),
-        {each.symbol for each in INSTRUMENTS},
-    ) or records

@@ -109,6 +109,18 @@ def test_sockets_of_an_address() -> None:
     assert (counted._sockets, counted._sockets_open) == ({}, 0)
 
 
+def test_what_an_address_has_left() -> None:
+    counted = admission(ManualClock(1_000))
+    assert [counted.upgrade("2001:db8::1"), counted.upgrade("2001:db8::2")] == [Rate(2, 1, 500), Rate(2, 0, 1_000)]
+    assert counted.connections_left("2001:db8::1") == 2
+    counted.enter("2001:db8::1")
+    assert (counted.connections_left("2001:db8::2"), counted.connections_left("192.0.2.1")) == (1, 2)
+    counted.enter("2001:db8::2")
+    assert counted.connections_left("2001:db8::1") == 0
+    counted.left("2001:db8::1")
+    assert counted.connections_left("2001:db8::2") == 1
+
+
 def test_a_v6_network_counts_as_one_address() -> None:
     counted = admission(ManualClock())
     assert counted.enter("2001:db8:0:1::1") is None

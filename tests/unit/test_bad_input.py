@@ -37,7 +37,7 @@ def ready(login: str) -> Client:
     """A session of an account that has money, an open order 1 ("mine") and a canceled order 2 ("gone"), and a market
     order's like: a stop, order 3 ("stop")."""
     client = Client()
-    client.fund("alice", USDT="1000", BTC="10")
+    client.world.fund("alice", USDT="1000", BTC="10")
     client.login("trader")
     client.result("order.place", limit(client_order_id="mine"))
     client.result("order.place", limit(client_order_id="gone"))
@@ -46,7 +46,7 @@ def ready(login: str) -> Client:
     client.result("auth.logout")
     if login:
         client.login(login)
-    client.commands.clear()
+    client.world.commands.clear()
     return client
 
 
@@ -56,8 +56,8 @@ def check(client: Client, replies: list[Any], code: str, field: str | None) -> N
     assert (error["code"], error.get("field")) == (code, field), error["message"]
     assert error["message"]
     assert len(error["message"]) <= 500
-    assert client.commands == []
-    assert client.submitted == []
+    assert client.world.commands == []
+    assert client.world.submitted == []
     (pong,) = client.call("ping", request_id=99)
     assert (pong["id"], set(pong["result"])) == (99, {"rate"})
 
@@ -416,5 +416,5 @@ def test_a_batch_of_bad_operations_submits_nothing(operation: Any, code: str, fi
     path = "operations[{}].params" + ("" if field == "params" else f".{field}")
     errors = [(item["error"]["code"], item["error"]["field"]) for item in reply["result"]["results"]]
     assert errors == [(code, path.format(0)), (code, path.format(1))]
-    assert client.commands == []
+    assert client.world.commands == []
     assert client.call("ping")[0]["result"]["rate"]["limit"] == 50

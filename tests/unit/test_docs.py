@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tickwire.dialects.binance.connection import LIFE_SECONDS_MAX
 from tickwire.dialects.binance.intervals import INTERVALS
-from tickwire.dialects.binance.stream_session import LIFE_SECONDS_MAX, MESSAGES_PER_SECOND_MAX
+from tickwire.dialects.binance.stream_session import MESSAGES_PER_SECOND_MAX
 from tickwire.dialects.binance.streams import _ARRAYS, _KINDS
 from tickwire.dialects.coinapi.market_session import _CLOSE_CODES, HELLO_WINDOW_SECONDS, HELLOS_MAX
 from tickwire.dialects.coinapi.messages import ClientMessage
@@ -84,10 +85,7 @@ def test_every_data_type_filter_and_close_code_of_coinapi_is_described() -> None
         ("coinapi.md", f"| the newest {TRADES_KEPT_MAX:,} of each symbol;"),
         ("coinapi.md", f"more than {HELLOS_MAX} messages in {HELLO_WINDOW_SECONDS} s"),
         ("coinapi.md", f"{SUBSCRIPTIONS_MAX:,} streams, or {RULES_MAX} different requests that name {NAMED_MAX:,}"),
-        (
-            "coinapi.md",
-            f"and {EXRATES_MAX} exchange rates.",
-        ),
+        ("coinapi.md", f"and {EXRATES_MAX} exchange rates."),
         ("coinapi.md", f"no message for {LOGIN_SECONDS_MAX} s"),
         ("coinapi.md", f"asked for in {IDLE_SECONDS_MAX} s"),
     ],

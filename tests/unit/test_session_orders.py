@@ -31,7 +31,7 @@ PLACED = PlaceOrder(SYMBOL, "alice", "buy", 10, 100, session="s1")
 @pytest.fixture(params=[JSON.name, MSGPACK.name])
 def client(request: pytest.FixtureRequest) -> Client:
     client = Client(request.param)
-    client.fund("alice", USDT="1000", BTC="10")
+    client.world.fund("alice", USDT="1000", BTC="10")
     client.login("trader")
     return client
 
@@ -104,7 +104,7 @@ def test_an_order_is_answered_once_it_is_on_the_tape(client: Client) -> None:
 )  # fmt: skip
 def test_what_goes_onto_the_tape(client: Client, params: Any, record: PlaceOrder) -> None:
     client.call("order.place", params)
-    assert client.commands == [record]
+    assert client.world.commands == [record]
 
 
 def test_an_order_that_matches_comes_back_with_its_fills(client: Client) -> None:
@@ -130,7 +130,7 @@ def test_amend_and_cancel_by_either_id(client: Client) -> None:
     assert (amended["order"]["size"], amended["order"]["price"]) == ("0.008", "1.01")
     canceled = client.result("order.cancel", {"client_order_id": "c1"})
     assert (canceled["order"]["status"], canceled["order"]["reason"]) == ("canceled", "requested")
-    assert client.commands[1:] == [
+    assert client.world.commands[1:] == [
         AmendOrder("alice", 1, None, 8),
         AmendOrder("alice", 1, 101, None),
         CancelOrder("alice", 1),
@@ -145,7 +145,7 @@ def test_what_is_under_way_can_be_amended_and_canceled(client: Client) -> None:
     assert client.error("order.cancel", {"client_order_id": "c2"}, 4) == ("unknown_order", "client_order_id", 4)
     placed, amended, canceled = client.commit()
     assert [placed["id"], amended["id"], canceled["id"]] == [1, 2, 3]
-    assert client.commands[1:] == [
+    assert client.world.commands[1:] == [
         AmendOrder("alice", 0, 98, None, "c1"),
         CancelOrder("alice", 0, "c1"),
     ]
@@ -153,11 +153,11 @@ def test_what_is_under_way_can_be_amended_and_canceled(client: Client) -> None:
 
 
 def test_a_placement_that_was_not_taken_is_not_under_way(client: Client) -> None:
-    client.busy = True
+    client.world.busy = True
     assert client.error("order.place", {**BUY, "client_order_id": "c1"}) == ("busy", None, 1)
-    client.busy = False
+    client.world.busy = False
     assert client.error("order.cancel", {"client_order_id": "c1"})[:2] == ("unknown_order", "client_order_id")
-    assert client.commands == []
+    assert client.world.commands == []
 
 
 def test_what_the_fold_refuses_has_its_code_and_field(client: Client) -> None:
@@ -169,7 +169,8 @@ def test_what_the_fold_refuses_has_its_code_and_field(client: Client) -> None:
 
 def test_a_server_that_fails_leaves_the_outcome_unknown(client: Client) -> None:
     client.call("order.place", BUY, 8)
-    (reply,) = client.commit(failed=True)
+    client.world.failing = True
+    (reply,) = client.commit()
     assert (reply["id"], reply["error"]["code"]) == (8, "outcome_unknown")
     assert "retry" not in reply["error"]
 
@@ -178,7 +179,7 @@ def test_a_closed_session_answers_nothing_more(client: Client) -> None:
     client.call("order.place", BUY)
     client.session.closed()
     assert client.commit() == []
-    assert client.commands == [PLACED]  # and no guard was armed
+    assert client.world.commands == [PLACED]  # and no guard was armed
 
 
 def test_an_order_sent_again_after_it_expired_is_answered_as_at_first(client: Client) -> None:
@@ -201,7 +202,7 @@ def test_cancel_all(client: Client) -> None:
         client.result("order.place", BUY)
     assert client.result("order.cancel_all", {"symbol": SYMBOL}) == {"order_ids": ["1", "2"]}
     assert client.result("order.cancel_all") == {"order_ids": []}
-    assert client.commands[2:] == [CancelAll("alice", SYMBOL), CancelAll("alice")]
+    assert client.world.commands[2:] == [CancelAll("alice", SYMBOL), CancelAll("alice")]
 
 
 def test_each_operation_of_a_batch_is_answered_on_its_own(client: Client) -> None:
@@ -214,7 +215,7 @@ def test_each_operation_of_a_batch_is_answered_on_its_own(client: Client) -> Non
         {"method": "cancel", "params": {"client_order_id": "c1"}},
     ]
     results = client.result("order.batch", {"operations": operations})["results"]
-    assert client.commands == [
+    assert client.world.commands == [
         PlaceOrder(SYMBOL, "alice", "buy", 10, 100, client_order_id="c1", session="s1"),
         PlaceOrder(SYMBOL, "alice", "buy", 9_999_999_000, 100, session="s1"),
         AmendOrder("alice", 0, 99, None, "c1"),
@@ -252,7 +253,7 @@ def test_a_batch_costs_as_many_requests_as_it_has_operations(client: Client) -> 
     assert client.call("order.batch", {"operations": operations}) == []
     (reply,) = client.call("order.batch", {"operations": operations})  # 30 - 5 since then: 25 are left, of 30
     assert (reply["error"]["code"], reply["error"]["retry"]) == ("rate_limited", True)
-    assert len(client.submitted[0][0]) == 30
+    assert len(client.world.submitted[0][0]) == 30
     client.world.clock.advance(ms=1000)
     request = JSON if client.encoding == JSON.name else MSGPACK
     ping = request.encode({"id": 1, "method": "ping"})
@@ -268,16 +269,16 @@ def test_a_batch_that_could_never_pass_is_refused_for_its_size() -> None:
     assert client.error("order.batch", params)[:2] == ("invalid_params", "operations")
     client.world.clock.advance(ms=1000)
     assert client.call("order.batch", {"operations": params["operations"][:20]}) == []
-    assert len(client.submitted[0][0]) == 20
+    assert len(client.world.submitted[0][0]) == 20
 
 
 def test_a_guarded_session_ends_even_if_the_server_has_failed() -> None:
     client = Client(login="trader")
     client.result("session.cancel_on_disconnect", {"scope": "connection"})
-    client.busy = True
+    client.world.busy = True
     client.session.closed()
     client.session.closed()
-    assert client.submitted == []
+    assert client.world.submitted == []
 
 
 def test_an_empty_batch_is_a_request_too() -> None:
@@ -335,8 +336,8 @@ def test_operators_move_money_and_switch_off() -> None:
     withdrawal = {**transfer, "amount": "99", "transfer_id": "t2"}
     assert client.error("admin.withdraw", withdrawal)[:2] == ("insufficient_balance", None)
     assert client.result("admin.withdraw", {**withdrawal, "amount": "0.1", "transfer_id": "t3"}) == {}
-    assert client.commands[0] == Transfer("alice", "USDT", "10.5", "t1")
-    assert client.commands[-1] == Transfer("alice", "USDT", "-0.1", "t3")
+    assert client.world.commands[0] == Transfer("alice", "USDT", "10.5", "t1")
+    assert client.world.commands[-1] == Transfer("alice", "USDT", "-0.1", "t3")
     trader = Client(login="trader", world=client.world)
     assert trader.result("account.balances") == {
         "balances": [{"asset": "USDT", "available": "10.4", "held": "0"}],
@@ -349,8 +350,9 @@ def test_operators_move_money_and_switch_off() -> None:
     assert client.result("admin.kill_switch", {"on": False, "account": "alice"}) == {"order_ids": []}
     assert client.result("admin.kill_switch", {"on": True, "symbol": SYMBOL}) == {"order_ids": []}
     assert client.result("admin.trading_status", {"symbol": SYMBOL, "state": "halted"}) == {}
-    assert client.commands[-4:] == [
+    assert client.world.commands[-5:] == [
         KillSwitch(True, "alice"),
+        PLACED,
         KillSwitch(False, "alice"),
         KillSwitch(True, "", SYMBOL),
         TradingStatus(SYMBOL, "halted"),
@@ -394,7 +396,7 @@ def test_where_a_key_is_required() -> None:
 
 def test_a_revoked_key_ends_its_login_at_once() -> None:
     client = Client(login="other")
-    client.fund("bob", USDT="10")
+    client.world.fund("bob", USDT="10")
     client.call("subscribe", {"channel": "orders"})
     client.call("subscribe", {"channel": "book", "symbols": [SYMBOL]})
     client.result("session.cancel_on_disconnect", {"scope": "account"})
@@ -406,7 +408,7 @@ def test_a_revoked_key_ends_its_login_at_once() -> None:
     assert client.session.identity is None
     assert client.error("order.place", BUY)[:2] == ("not_logged_in", "method")
     client.session.closed()
-    assert client.commands[1:] == [SessionEnded("s1")]  # the guard still fires
+    assert client.world.commands[1:] == [SessionEnded("s1")]  # the guard still fires
 
 
 def test_a_key_that_is_revoked_is_seen_by_the_next_message() -> None:
@@ -433,7 +435,7 @@ def test_a_guard_fires_when_the_connection_is_lost(client: Client) -> None:
     client.session.closed()
     client.session.closed()
     client.commit()
-    assert client.commands[1:] == [Guard("alice", "s1", "connection"), SessionEnded("s1")]
+    assert client.world.commands[1:] == [Guard("alice", "s1", "connection"), SessionEnded("s1")]
     assert client.world.market.open_orders_of("alice") == []
 
 
@@ -449,23 +451,23 @@ def test_a_guard_that_is_disarmed_does_not_fire(client: Client, how: str) -> Non
         client.login("other")
     client.session.closed()
     client.commit()
-    assert client.commands[1:] == [Guard("alice", "s1", "account"), Guard("alice", "s1", "off")]
+    assert client.world.commands[1:] == [Guard("alice", "s1", "account"), Guard("alice", "s1", "off")]
     assert len(client.world.market.open_orders_of("alice")) == 1
 
 
 def test_a_logout_without_a_guard_submits_nothing(client: Client) -> None:
     client.result("auth.logout")
     client.session.closed()
-    assert client.commands == []
+    assert client.world.commands == []
 
 
 def test_a_logout_that_can_not_disarm_is_refused(client: Client) -> None:
     client.result("session.cancel_on_disconnect", {"scope": "account"})
-    client.busy = True
+    client.world.busy = True
     assert client.error("auth.logout") == ("busy", None, 1)
-    client.busy = False
+    client.world.busy = False
     assert client.result("auth.logout") == {}
-    assert client.commands == [Guard("alice", "s1", "account"), Guard("alice", "s1", "off")]
+    assert client.world.commands == [Guard("alice", "s1", "account"), Guard("alice", "s1", "off")]
 
 
 def test_another_key_of_the_same_account_keeps_the_guard(client: Client) -> None:
@@ -474,7 +476,7 @@ def test_another_key_of_the_same_account_keeps_the_guard(client: Client) -> None
     client.login("reader")
     assert client.result("subscriptions") == {"streams": []}
     client.session.closed()
-    assert client.commands == [Guard("alice", "s1", "account"), SessionEnded("s1")]
+    assert client.world.commands == [Guard("alice", "s1", "account"), SessionEnded("s1")]
 
 
 def test_the_dead_man(client: Client) -> None:
@@ -482,7 +484,7 @@ def test_the_dead_man(client: Client) -> None:
     assert client.result("session.dead_man", {"timeout_ms": 86_400_000}) == {}
     last = client.world.clock() - 1_000_000
     assert client.result("session.dead_man", {"timeout_ms": 0}) == {}
-    assert client.commands[1:] == [DeadMan("alice", last + 86_400_000_000_000), DeadMan("alice", 0)]
+    assert client.world.commands[1:] == [DeadMan("alice", last + 86_400_000_000_000), DeadMan("alice", 0)]
 
 
 # ---- private streams -----------------------------------------------------------------------------

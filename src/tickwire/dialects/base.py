@@ -9,9 +9,11 @@ from typing import NamedTuple, Protocol
 from tickwire.market.history import History
 from tickwire.market.market import Market
 from tickwire.meters import Meters
+from tickwire.model.channel import StreamKey
 from tickwire.model.identity import Identity
+from tickwire.protocol.codec import JSON
 from tickwire.protocol.messages import Rate
-from tickwire.protocol.orders import Submit
+from tickwire.protocol.orders import Desk, Submit
 from tickwire.protocol.render import Renderer
 from tickwire.protocol.served import ServedSession
 from tickwire.streams.hub import Hub
@@ -88,6 +90,19 @@ class Services:
         """Whether whoever is logged in may see a public channel of a symbol."""
         return not self.require_key if identity is None else identity.may_see(channel, symbol)
 
+    def desk(self, session: str = "") -> Desk:
+        """What takes the orders of one connection, or ("") of those over HTTP."""
+        return Desk(
+            market=self.market,
+            renderer=self.renderer,
+            submit=self.submit,
+            encoding=JSON,
+            now=self.now,
+            session=session,
+            epoch=self.epoch,
+            meters=self.meters,
+        )
+
 
 class Opening(NamedTuple):
     """A WebSocket that a client opens.
@@ -143,6 +158,21 @@ class HttpAnswer(NamedTuple):
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+
+
+class QuietCodec:
+    """The part of a `tickwire.streams.log.Codec` whose protocol has no words for what a client does not get: it sees
+    that by the numbers of what comes next."""
+
+    __slots__ = ()
+
+    def lagging(self, messages: int) -> bytes:
+        """Nothing."""
+        return b""
+
+    def dropped(self, key: StreamKey, first: int, last: int) -> bytes | None:
+        """Nothing."""
+        return b""
 
 
 class Dialect(Protocol):

@@ -46,6 +46,11 @@ class Period(NamedTuple):
         month = _month_of(local // DAY_NS)
         return self.origin + _month_start(month - month % self.months)
 
+    def at_or_after(self, ts: int) -> int:
+        """Where the first piece begins that is not before `ts`."""
+        start = self.start_of(ts)
+        return start if start >= ts else self.after(start)
+
     def after(self, start: int, count: int = 1) -> int:
         """Where the piece begins that comes `count` later, or earlier if that is negative, than the one at `start`."""
         if not self.months:
@@ -92,8 +97,7 @@ def candle_range(
     Args:
         limit: how many at most. newest: these are the newest ones of the range, else its oldest.
     """
-    first = period.start_of(start)
-    first = first if first >= start else period.after(first)
+    first = period.at_or_after(start)
     last = period.start_of(min(end, market.now + 1) - 1)
     if last < first:
         return []

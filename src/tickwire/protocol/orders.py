@@ -408,7 +408,7 @@ class Desk:
     # ---- from outcomes to results ----------------------------------------------------------------
 
     def _order_result(self, outcomes: Outcomes) -> OrderResult:
-        outcome = _accepted(outcomes)
+        outcome = accepted(outcomes)
         assert isinstance(outcome, Executed)
         return self._shown(outcome.order, outcome.fills)
 
@@ -453,17 +453,22 @@ METHODS: dict[str, tuple[type, Scope, Callable[[Desk, Any, str], Any]]] = {
 
 def done(outcomes: Outcomes) -> dict[str, Any]:
     """The result of a command that has nothing to tell."""
-    _accepted(outcomes)
+    accepted(outcomes)
     return {}
 
 
 def _canceled(outcomes: Outcomes) -> CanceledResult:
-    outcome = _accepted(outcomes)
+    outcome = accepted(outcomes)
     assert isinstance(outcome, Done)
     return CanceledResult([str(order_id) for order_id in outcome.order_ids])
 
 
-def _accepted(outcomes: Outcomes) -> Outcome | None:
+def accepted(outcomes: Outcomes) -> Outcome | None:
+    """What the first of some commands came to.
+
+    Raises:
+        InvalidInput: it was refused.
+    """
     outcome = outcomes[0]
     if isinstance(outcome, Refused):
         raise InvalidInput(outcome.message, field=outcome.field, code=outcome.code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import msgspec
 
@@ -18,7 +18,7 @@ from tickwire.protocol.messages import ErrorBody, PlaceParams
 T = TypeVar("T")
 
 ID_LENGTH_MAX = 36
-"""Characters of a client_order_id or a transfer_id: a UUID's."""
+"""Characters of a client_order_id, a transfer_id or a request's id: a UUID's."""
 TIME_MAX = 2**63 - 1
 PARSED_MAX = 16_384
 """Prices and sizes that are remembered: in orders, as in the book, the same ones come again and again."""
@@ -51,6 +51,13 @@ def decode_params(encoding: Encoding, raw: bytes, as_type: type[T]) -> T:
         return encoding.decode(raw or encoding.encode({}), as_type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(str(error), field=_field_of(str(error))) from None
+
+
+def is_request_id(value: object) -> TypeGuard[int | str]:
+    """Whether a request may have this id: a 64-bit integer or a short string."""
+    if isinstance(value, str):
+        return len(value) <= ID_LENGTH_MAX
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
 
 
 def _field_of(message: str) -> str:

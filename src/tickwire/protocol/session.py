@@ -57,20 +57,12 @@ from tickwire.protocol.messages import (
     TimeResult,
 )
 from tickwire.protocol.orders import METHODS, Desk, Job, Outcomes, Submit, done
-from tickwire.protocol.params import decode_params, error_body
+from tickwire.protocol.params import ID_LENGTH_MAX, decode_params, error_body, is_request_id
 from tickwire.protocol.rate import TokenBucket, cost, rate_headers
 from tickwire.protocol.reader import READS, Reader, permitted
 from tickwire.protocol.render import Renderer, stream_state
 from tickwire.streams.hub import Hub
 from tickwire.streams.log import Cursor, Sink
-
-REQUEST_ID_LENGTH_MAX = 36
-
-
-def _is_request_id(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value) <= REQUEST_ID_LENGTH_MAX
-    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
 
 
 class Session:
@@ -296,9 +288,9 @@ class Session:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self._bucket.take(now)
             raise InvalidInput(f"the message can't be decoded: {error}", code="invalid_json") from None
-        if not _is_request_id(request.id):
+        if not is_request_id(request.id):
             self._bucket.take(now)
-            text = f"id must be a 64-bit integer or a string of at most {REQUEST_ID_LENGTH_MAX} characters"
+            text = f"id must be a 64-bit integer or a string of at most {ID_LENGTH_MAX} characters"
             raise InvalidInput(text, field="id", code="invalid_request")
         return request
 

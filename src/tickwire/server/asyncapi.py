@@ -22,8 +22,9 @@ from tickwire.protocol.messages import (
     Skipped,
 )
 from tickwire.protocol.methods import DESCRIBED
+from tickwire.protocol.params import ID_LENGTH_MAX
 from tickwire.protocol.schema import Schema, components, history, ref, referred, stream_message
-from tickwire.protocol.session import ALL_METHODS, REQUEST_ID_LENGTH_MAX
+from tickwire.protocol.session import ALL_METHODS
 
 CONTROL: dict[str, tuple[type, str]] = {
     "hello": (Hello, "The server speaks first"),
@@ -43,7 +44,7 @@ since the Unix epoch, UTC. Fields that are not described here may come with a la
 `x-error-codes` says what each error code means and what to do next, `x-close-codes` why the server closes."""
 
 _SESSION = "#/channels/session"
-_ID: Schema = {"anyOf": [{"type": "integer"}, {"type": "string", "maxLength": REQUEST_ID_LENGTH_MAX}]}
+_ID: Schema = {"anyOf": [{"type": "integer"}, {"type": "string", "maxLength": ID_LENGTH_MAX}]}
 
 
 def asyncapi() -> dict[str, Any]:

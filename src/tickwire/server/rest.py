@@ -24,7 +24,7 @@ from tickwire.model.channel import CHANNELS
 from tickwire.model.identity import Identity, Scope
 from tickwire.protocol.codec import JSON
 from tickwire.protocol.messages import InstrumentInfo, NoParams, Rate, TimeResult
-from tickwire.protocol.orders import METHODS, Desk, Job
+from tickwire.protocol.orders import METHODS, Job
 from tickwire.protocol.params import decode_params, error_body
 from tickwire.protocol.rate import RateLimited, cost, rate_headers
 from tickwire.protocol.reader import READS, Reader
@@ -141,15 +141,7 @@ class _Rest:
             epoch=services.epoch,
             require_key=services.require_key,
         )
-        self._desk = Desk(
-            market=services.market,
-            renderer=services.renderer,
-            submit=services.submit,
-            encoding=JSON,
-            now=services.now,
-            epoch=services.epoch,
-            meters=services.meters,
-        )
+        self._desk = services.desk()
 
     def endpoint(self, by_verb: dict[str, Operation]) -> Callable[[Request], Any]:
         """Answers what is asked of one path."""

@@ -277,8 +277,8 @@ class Hub:
         self._dirty.clear()
         self.write()
         if failed:
-            log, error = failed[0]
-            raise CodecFailed(f"{log.codec.name} can't say what happened in {log.key}") from error
+            log, fault = failed[0]
+            raise CodecFailed(f"{log.codec.name} can't say what happened in {log.key}") from fault
 
     def write(self) -> None:
         """Write what sinks were handed, each in one gathered call, and publish nothing."""

@@ -356,14 +356,14 @@ def test_an_order_that_would_trigger(exchange: Exchange) -> None:
 
 
 def test_a_closed_market(exchange: Exchange) -> None:
-    exchange.world.do(TradingStatus(BTC.symbol, "halted"))
+    exchange.do(TradingStatus(BTC.symbol, "halted"))
     assert placed(exchange) == (400, -2010, "Market is closed.")
     answer = exchange.rest("POST", "/order/test", exchange.alice, **LIMIT)
     assert (answer.status, answer.body["msg"]) == (400, "Market is closed.")
 
 
 def test_a_kill_switch(exchange: Exchange) -> None:
-    exchange.world.do(KillSwitch(True, account="a"))
+    exchange.do(KillSwitch(True, account="a"))
     assert placed(exchange) == (400, -2010, "This action is disabled on this account.")
 
 
@@ -376,7 +376,7 @@ def test_a_symbol_that_is_only_shown(exchange: Exchange) -> None:
     shown = Instrument(
         venue="V", base="ETH", quote="USD", asset_class="crypto", tick_size="0.5", lot_size="0.1", kind="mirrored"
     )
-    exchange.world.do(ListInstrument(shown))
+    exchange.do(ListInstrument(shown))
     assert placed(exchange, symbol="ETHUSD") == (400, -2010, "This symbol is not permitted for this account.")
 
 
@@ -438,7 +438,7 @@ def test_an_order_of_another_symbol_is_unknown(exchange: Exchange) -> None:
         kind="matched",
         book="orders",
     )
-    exchange.world.do(ListInstrument(other))
+    exchange.do(ListInstrument(other))
     exchange.rest("POST", "/order", exchange.alice, **LIMIT, newClientOrderId="mine")
     client = exchange.connect()
     for named in ({"orderId": 1}, {"origClientOrderId": "mine"}):
@@ -481,8 +481,9 @@ def test_a_server_that_fails(exchange: Exchange) -> None:
     client = exchange.connect()
     with pytest.raises(ValueError, match="not enough values"):  # no answer yet
         client.ask("order.place", exchange.alice, commit=False, **LIMIT)
-    exchange.commit(failed=True)
-    (answer,) = client.late()
+    exchange.failing = True
+    exchange.commit()
+    (answer,) = client.said()
     words = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
     assert (answer["status"], answer["error"]) == (503, {"code": -1007, "msg": words})
 

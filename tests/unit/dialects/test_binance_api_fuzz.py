@@ -56,7 +56,7 @@ def test_any_parameters_in_messages(asked: list[tuple[Any, dict[str, Any]]]) -> 
         message = json.dumps({"id": 1, "method": operation.method, "params": params})
         messages = client.send(message.encode("utf-8", "surrogatepass"))
         exchange.commit_all()
-        answered(exchange, messages + client.late())
+        answered(exchange, messages + client.said())
     assert exchange.market.ledger.imbalances() == []
     exchange.close()
 

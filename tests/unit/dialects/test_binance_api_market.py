@@ -23,9 +23,9 @@ SYMBOL: dict[str, Any] = {"symbol": "BTCUSDT"}
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
     exchange = Exchange()
-    exchange.world.do(ListInstrument(ETH))
-    exchange.world.do(order("sell", 10_100, 3), order("sell", 10_200, 5), order("buy", 10_000, 4))
-    exchange.world.do(order("buy", 10_100, 1), order("buy", 10_100, 1))
+    exchange.do(ListInstrument(ETH))
+    exchange.do(order("sell", 10_100, 3), order("sell", 10_200, 5), order("buy", 10_000, 4))
+    exchange.do(order("buy", 10_100, 1), order("buy", 10_100, 1))
     yield exchange
     exchange.close()
 
@@ -126,6 +126,8 @@ def test_the_rules(exchange: Exchange) -> None:
     assert named(symbols='["ETHUSDT","BTCUSDT"]') == ["ETHUSDT", "BTCUSDT"]
     assert named(permissions="SPOT") == named(permissions='["MARGIN","SPOT"]') == ["BTCUSDT", "ETHUSDT"]
     assert named(permissions="MARGIN") == []
+    bare = exchange.rest("GET", "/exchangeInfo", showPermissionSets="false").body["symbols"]
+    assert bare == [row | {"permissionSets": []} for row in symbols]
     assert named(symbolStatus="TRADING") == ["BTCUSDT", "ETHUSDT"]
     assert named(symbolStatus="HALT") == []
 
@@ -161,7 +163,7 @@ def test_spans_of_time(exchange: Exchange) -> None:
     assert len(exchange.rest("GET", "/aggTrades", **SYMBOL, endTime=now * 1_000).body) == 2
     assert exchange.rest("GET", "/aggTrades", **SYMBOL, endTime=now * 1_000 - 1).body == []
     exchange.clock.ns += 700_000
-    exchange.world.do(order("buy", 10_100, 1))
+    exchange.do(order("buy", 10_100, 1))
     assert exchange.now_ms == now + 1
     assert [row["a"] for row in get("aggTrades", startTime=now + 1, endTime=now + 1)] == [3]
     assert get("aggTrades", startTime=now + 1, endTime=(now + 1) * 1_000 + 699) == []
@@ -200,7 +202,7 @@ def test_an_account(exchange: Exchange) -> None:
         "uid": 3904355907,
     }
     assert exchange.rest("GET", "/account", exchange.alice).body == account
-    exchange.world.do(Transfer("gone", "BTC", "1", "in"), Transfer("gone", "BTC", "-1", "out"))
+    exchange.do(Transfer("gone", "BTC", "1", "in"), Transfer("gone", "BTC", "-1", "out"))
     gone = exchange.hmac("gone", "read")
     zero = {"asset": "BTC", "free": "0.00000000", "locked": "0.00000000"}
     assert client.result("account.status", gone)["balances"] == [zero]

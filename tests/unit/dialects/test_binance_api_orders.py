@@ -470,7 +470,7 @@ def test_a_server_too_busy_for_the_second_half_says_so(exchange: Exchange) -> No
         client.ask("order.cancelReplace", exchange.alice, commit=False, **params)
     exchange.busy = True
     exchange.commit()
-    (answer,) = client.late()
+    (answer,) = client.said()
     assert (answer["status"], answer["error"]["code"]) == (409, -2021)
     assert answer["error"]["data"]["newOrderResponse"]["code"] == -1008
 

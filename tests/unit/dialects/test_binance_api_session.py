@@ -14,7 +14,7 @@ from tickwire.dialects.base import Refused
 from tickwire.dialects.binance.usage import ORDERS_10S, ORDERS_DAY, WEIGHT, Usage
 from tickwire.limits import ADDRESSES_MAX
 from tickwire.model.identity import Identity
-from tickwire.model.records import Record, Transfer
+from tickwire.model.records import Transfer
 
 ORDER: dict[str, Any] = {
     "symbol": "BTCUSDT",
@@ -381,15 +381,10 @@ def test_our_own_header_is_a_proof_over_rest_as_well(exchange: Exchange) -> None
 
 def test_what_a_new_account_is_given_is_there_when_it_first_asks(exchange: Exchange) -> None:
     """The welcome goes onto the tape with the first proof; the question must not overtake it."""
-
-    def given(asset: str) -> list[tuple[list[Record], Any]]:
-        return [([Transfer("new", asset, "5", "welcome")], lambda _: None)]
-
     owner = exchange.hmac("new")
-    exchange.pending = given("USDT")
+    exchange.submit([Transfer("new", "USDT", "5", "welcome")], lambda _: None)
     shown = exchange.connect().result("account.status", owner)["balances"]
     assert shown == [{"asset": "USDT", "free": "5.00000000", "locked": "0.00000000"}]
-    exchange.pending = []
     unknown = exchange.rest("GET", "/order", exchange.hmac("newer"), symbol="BTCUSDT", origClientOrderId="x")
     assert unknown.body == {"code": -2013, "msg": "Order does not exist."}
     exchange.busy = True
@@ -501,7 +496,7 @@ def test_a_connection_lives_a_day(exchange: Exchange) -> None:
         session.check()
     assert session.ending is None
     session.check()
-    assert session.ending == (1001, "connected for a day: connect again")
+    assert session.ending == (1001, "connected for 24 hours: connect again")
 
 
 def test_an_answer_for_a_client_that_is_gone(exchange: Exchange) -> None:
@@ -511,7 +506,7 @@ def test_an_answer_for_a_client_that_is_gone(exchange: Exchange) -> None:
     client.session.closed()
     client.session.closed()
     exchange.commit()
-    assert client.late() == []
+    assert client.said() == []
     assert exchange.market.order("a", 1) is not None
 
 

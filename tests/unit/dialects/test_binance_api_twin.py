@@ -131,10 +131,9 @@ class Ours:
 
     def __init__(self) -> None:
         self.world = World()
-        self.pending: list[tuple[list[Record], Any]] = []
         more = {"market": self.world.market, "renderer": self.world.renderer, "now": self.world.clock}
         self.desks = {
-            way: Desk(submit=lambda *job: self.pending.append(job), encoding=JSON, session=session, **more)  # type: ignore[arg-type]
+            way: Desk(submit=self.world.submit, encoding=JSON, session=session, **more)  # type: ignore[arg-type]
             for way, session in (("REST", ""), ("ws", "s1"))
         }
 
@@ -151,15 +150,7 @@ class Ours:
             return
         desk.execute(Job(records, lambda outcomes: outcomes), lambda _: None)
         before = clock.ns
-        clock.advance(ms=1)
-        self.world.market.apply(Clock(clock()))
-        for commands, done in self.pending:
-            outcomes = []
-            for command in commands:
-                self.world.market.apply(command)
-                outcomes.append(self.world.market.outcome)
-            done(outcomes)
-        self.pending.clear()
+        self.world.commit()
         clock.ns = before
 
     def _jobs(self, desk: Desk, number: int, account: str, step: Any) -> list[Any]:

@@ -63,7 +63,7 @@ def reports(client: Connection, *fields: str) -> list[tuple[Any, ...]]:
 
 
 def test_an_order_is_new_then_traded(exchange: Exchange, alice: Connection) -> None:
-    exchange.world.do(
+    exchange.do(
         PlaceOrder(FEES.symbol, "a", "buy", 500, 10_000, client_order_id="mine", display_size=200),
     )
     now = exchange.now_ms
@@ -113,7 +113,7 @@ def test_an_order_is_new_then_traded(exchange: Exchange, alice: Connection) -> N
             "B": [{"a": "USDT", "f": free, "l": "50.05000000"}],
         },
     ]
-    exchange.world.do(order("sell", 10_000, 300))
+    exchange.do(order("sell", 10_000, 300))
     traded = {**new, "E": now + 1, "T": now + 1, "x": "TRADE", "X": "PARTIALLY_FILLED", "m": True}
     assert events(alice) == [
         # the iceberg shows 0.200 at a time, and each part trades on its own
@@ -154,8 +154,8 @@ def test_an_order_is_new_then_traded(exchange: Exchange, alice: Connection) -> N
 
 
 def test_a_taker_trades_level_by_level(exchange: Exchange, alice: Connection) -> None:
-    exchange.world.do(order("sell", 10_000, 100), order("sell", 10_100, 100))
-    exchange.world.do(order("buy", None, 150))
+    exchange.do(order("sell", 10_000, 100), order("sell", 10_100, 100))
+    exchange.do(order("buy", None, 150))
     assert reports(alice, "x", "X", "l", "z", "L", "Y", "Z", "t", "m", "n", "w") == [
         ("NEW", "NEW", "0.00000000", "0.00000000", "0.00000000", ZERO, ZERO, -1, False, "0", True),
         (
@@ -188,11 +188,11 @@ def test_a_taker_trades_level_by_level(exchange: Exchange, alice: Connection) ->
 
 
 def test_executions_have_numbers_of_their_own(exchange: Exchange, alice: Connection) -> None:
-    exchange.world.do(order("sell", 10_000, 100), order("sell", 10_100, 100))
+    exchange.do(order("sell", 10_000, 100), order("sell", 10_100, 100))
     for size in (30, 80, 20):
-        exchange.world.do(order("buy", 10_100, size, time_in_force="ioc"))
-    exchange.world.do(order("buy", 9_000, 5))
-    exchange.world.do(CancelOrder("a", 6))
+        exchange.do(order("buy", 10_100, size, time_in_force="ioc"))
+    exchange.do(order("buy", 9_000, 5))
+    exchange.do(CancelOrder("a", 6))
     numbers = [number for (number,) in reports(alice, "I")]
     assert len(numbers) == 9
     assert len(set(numbers)) == 9
@@ -202,17 +202,17 @@ def test_executions_have_numbers_of_their_own(exchange: Exchange, alice: Connect
 
 
 def test_a_canceled_order(exchange: Exchange, alice: Connection) -> None:
-    exchange.world.do(order("buy", 10_000, 100, client_order_id="mine"))
+    exchange.do(order("buy", 10_000, 100, client_order_id="mine"))
     events(alice)
-    exchange.world.do(CancelOrder("a", client_order_id="mine"))
+    exchange.do(CancelOrder("a", client_order_id="mine"))
     assert reports(alice, "x", "X", "c", "C", "w", "q", "z") == [
         ("CANCELED", "CANCELED", "mine", "mine", False, "0.10000000", "0.00000000")
     ]
 
 
 def test_what_could_not_be_taken_expires(exchange: Exchange, alice: Connection) -> None:
-    exchange.world.do(order("sell", 10_000, 100))
-    exchange.world.do(order("buy", 10_000, 150, time_in_force="ioc"))
+    exchange.do(order("sell", 10_000, 100))
+    exchange.do(order("buy", 10_000, 150, time_in_force="ioc"))
     assert reports(alice, "x", "X", "z", "f") == [
         ("NEW", "NEW", "0.00000000", "IOC"),
         ("TRADE", "PARTIALLY_FILLED", "0.10000000", "IOC"),
@@ -222,17 +222,17 @@ def test_what_could_not_be_taken_expires(exchange: Exchange, alice: Connection) 
 
 def test_an_order_whose_time_is_over_expires(exchange: Exchange, alice: Connection) -> None:
     until = exchange.clock() + 1_000_000_000
-    exchange.world.do(order("buy", 10_000, 100, time_in_force="gtd", expires_at=until))
-    exchange.world.until(until)
+    exchange.do(order("buy", 10_000, 100, time_in_force="gtd", expires_at=until))
+    exchange.until(until)
     assert reports(alice, "x", "X", "f") == [("NEW", "NEW", "GTC"), ("EXPIRED", "EXPIRED", "GTC")]
 
 
 def test_the_house_expires_and_the_owner_cancels(exchange: Exchange, alice: Connection) -> None:
-    exchange.world.do(order("buy", 10_000, 100))
-    exchange.world.do(DeadMan("a", exchange.clock() + 10_000_000))
-    exchange.world.do(ms=20)
-    exchange.world.do(order("buy", 10_000, 100))
-    exchange.world.do(KillSwitch(True, account="a"))
+    exchange.do(order("buy", 10_000, 100))
+    exchange.do(DeadMan("a", exchange.clock() + 10_000_000))
+    exchange.do(ms=20)
+    exchange.do(order("buy", 10_000, 100))
+    exchange.do(KillSwitch(True, account="a"))
     assert reports(alice, "i", "x", "X") == [
         (1, "NEW", "NEW"),
         (1, "CANCELED", "CANCELED"),
@@ -262,17 +262,17 @@ def test_the_house_expires_and_the_owner_cancels(exchange: Exchange, alice: Conn
 def test_trades_with_oneself_are_prevented(
     exchange: Exchange, alice: Connection, mode: str, said: list[tuple[Any, ...]]
 ) -> None:
-    exchange.world.do(order("sell", 10_000, 100, account="a"))
+    exchange.do(order("sell", 10_000, 100, account="a"))
     events(alice)
-    exchange.world.do(order("buy", 10_000, 300, self_trade_prevention=mode))
+    exchange.do(order("buy", 10_000, 300, self_trade_prevention=mode))
     assert sorted(reports(alice, "i", "x", "X", "q")) == sorted(said)
 
 
 def test_an_amended_order_is_replaced(exchange: Exchange, alice: Connection) -> None:
-    exchange.world.do(order("buy", 10_000, 300), order("sell", 10_000, 100))
+    exchange.do(order("buy", 10_000, 300), order("sell", 10_000, 100))
     events(alice)
-    exchange.world.do(AmendOrder("a", 1, size=200))
-    exchange.world.do(AmendOrder("a", 1, price=9_900))
+    exchange.do(AmendOrder("a", 1, size=200))
+    exchange.do(AmendOrder("a", 1, price=9_900))
     assert reports(alice, "x", "X", "q", "p", "z", "Z") == [
         ("REPLACED", "PARTIALLY_FILLED", "0.20000000", "100.00000000", "0.10000000", "10.00000000"),
         ("REPLACED", "PARTIALLY_FILLED", "0.20000000", "99.00000000", "0.10000000", "10.00000000"),
@@ -280,13 +280,13 @@ def test_an_amended_order_is_replaced(exchange: Exchange, alice: Connection) -> 
 
 
 def test_a_stop_is_new_when_it_waits_and_when_it_wakes(exchange: Exchange, alice: Connection) -> None:
-    exchange.world.do(order("sell", 10_000, 500))
-    exchange.world.do(PlaceOrder(FEES.symbol, "a", "buy", 200, 10_000, "stop_limit", stop_price=10_000))
+    exchange.do(order("sell", 10_000, 500))
+    exchange.do(PlaceOrder(FEES.symbol, "a", "buy", 200, 10_000, "stop_limit", stop_price=10_000))
     assert [report[:4] for report in reports(alice, "o", "x", "w", "P")] == [
         ("STOP_LOSS_LIMIT", "NEW", False, "100.00000000")
     ]
-    exchange.world.do(order("buy", 10_000, 100, account="b", self_trade_prevention="cancel_newest"))
-    exchange.world.do(Transfer("c", "USDT", "100", "c"), order("buy", 10_000, 100, account="c"))
+    exchange.do(order("buy", 10_000, 100, account="b", self_trade_prevention="cancel_newest"))
+    exchange.do(Transfer("c", "USDT", "100", "c"), order("buy", 10_000, 100, account="c"))
     assert reports(alice, "i", "x", "X", "w", "z") == [
         (2, "NEW", "NEW", True, "0.00000000"),
         (2, "TRADE", "FILLED", False, "0.20000000"),
@@ -294,8 +294,8 @@ def test_a_stop_is_new_when_it_waits_and_when_it_wakes(exchange: Exchange, alice
 
 
 def test_a_stop_that_is_canceled_while_it_waits_never_worked(exchange: Exchange, alice: Connection) -> None:
-    exchange.world.do(PlaceOrder(FEES.symbol, "a", "buy", 200, None, "stop", stop_price=10_000))
-    exchange.world.do(CancelOrder("a", 1))
+    exchange.do(PlaceOrder(FEES.symbol, "a", "buy", 200, None, "stop", stop_price=10_000))
+    exchange.do(CancelOrder("a", 1))
     new, canceled = [event for event in events(alice) if event["e"] == "executionReport"]
     assert ("W" in new, "W" in canceled) == (False, False)
     assert (canceled["x"], canceled["X"]) == ("CANCELED", "CANCELED")
@@ -305,7 +305,7 @@ def test_a_stop_that_is_canceled_while_it_waits_never_worked(exchange: Exchange,
 
 
 def test_money_that_comes_and_goes(exchange: Exchange, alice: Connection) -> None:
-    exchange.world.do(Transfer("a", "USDT", "12.5", "t1"))
+    exchange.do(Transfer("a", "USDT", "12.5", "t1"))
     now = exchange.now_ms
     assert events(alice) == [
         {"e": "balanceUpdate", "E": now, "a": "USDT", "d": "12.50000000", "T": now},
@@ -316,8 +316,8 @@ def test_money_that_comes_and_goes(exchange: Exchange, alice: Connection) -> Non
             "B": [{"a": "USDT", "f": "1000000012.50000000", "l": "0.00000000"}],
         },
     ]
-    exchange.world.do(Transfer("a", "EUR", "3", "t2"))
-    exchange.world.do(Transfer("a", "EUR", "-1", "t3"))
+    exchange.do(Transfer("a", "EUR", "3", "t2"))
+    exchange.do(Transfer("a", "EUR", "-1", "t3"))
     assert [(e["a"], e["d"]) for e in events(alice) if e["e"] == "balanceUpdate"] == [
         ("EUR", "3.00000000"),
         ("EUR", "-1.00000000"),
@@ -325,7 +325,7 @@ def test_money_that_comes_and_goes(exchange: Exchange, alice: Connection) -> Non
 
 
 def test_transfers_are_told_from_trades_of_the_same_moment(exchange: Exchange, alice: Connection) -> None:
-    exchange.world.do(order("sell", 10_000, 100), order("buy", 10_000, 100), Transfer("a", "BTC", "1", "t"))
+    exchange.do(order("sell", 10_000, 100), order("buy", 10_000, 100), Transfer("a", "BTC", "1", "t"))
     said = events(alice)
     assert [event["e"] for event in said] == [
         "executionReport",
@@ -342,24 +342,24 @@ def test_transfers_are_told_from_trades_of_the_same_moment(exchange: Exchange, a
 
 
 def test_a_subscription_begins_where_things_stand(exchange: Exchange) -> None:
-    exchange.world.do(order("buy", 10_000, 300))
+    exchange.do(order("buy", 10_000, 300))
     client = follow(exchange)
-    exchange.world.do(order("sell", 10_000, 100))
+    exchange.do(order("sell", 10_000, 100))
     assert reports(client, "x", "z") == [("TRADE", "0.10000000")]
 
 
 def test_what_orders_hold_is_no_money_that_came(exchange: Exchange) -> None:
-    exchange.world.do(order("buy", 10_000, 300))
+    exchange.do(order("buy", 10_000, 300))
     client = follow(exchange)
-    exchange.world.do(Transfer("a", "USDT", "2", "t"))
+    exchange.do(Transfer("a", "USDT", "2", "t"))
     assert [event.get("d") for event in events(client)] == ["2.00000000", None]
 
 
 def test_clients_share_what_is_written_for_them(exchange: Exchange) -> None:
     first, second, other = follow(exchange), follow(exchange), follow(exchange, "timeUnit=MICROSECOND")
-    exchange.world.do(order("buy", 10_000, 300))
-    ((frame,),) = first._sink.writes
-    ((same,),) = second._sink.writes
+    exchange.do(order("buy", 10_000, 300))
+    ((frame,),) = first.sink.writes
+    ((same,),) = second.sink.writes
     assert frame is same
     assert events(first) == events(second)
     assert reports(other, "E") == [(exchange.clock() // 1_000,)]
@@ -367,10 +367,10 @@ def test_clients_share_what_is_written_for_them(exchange: Exchange) -> None:
 
 def test_subscribing_late_does_not_disturb_those_who_have(exchange: Exchange) -> None:
     first = follow(exchange)
-    exchange.world.do(order("buy", 10_000, 300))
+    exchange.do(order("buy", 10_000, 300))
     events(first)
     second = follow(exchange)
-    exchange.world.do(order("sell", 10_000, 100))
+    exchange.do(order("sell", 10_000, 100))
     assert reports(first, "x", "z") == reports(second, "x", "z") == [("TRADE", "0.10000000")]
 
 
@@ -385,7 +385,7 @@ def test_subscriptions_have_numbers(exchange: Exchange) -> None:
         "User Data Stream subscription already active.",
     )
     assert client.result("session.subscriptions") == [{"subscriptionId": 0}, {"subscriptionId": 1}]
-    exchange.world.do(order("buy", 10_000, 300), order("sell", 10_000, 300))
+    exchange.do(order("buy", 10_000, 300), order("sell", 10_000, 300))
     said = [(message["subscriptionId"], message["event"]["e"]) for message in client.events()]
     assert set(said) == {(n, e) for n in (0, 1) for e in ("executionReport", "outboundAccountPosition")}
     assert client.result("userDataStream.unsubscribe", subscriptionId=0) == {}
@@ -399,7 +399,7 @@ def test_subscriptions_have_numbers(exchange: Exchange) -> None:
     assert client.result("userDataStream.unsubscribe") == {}
     assert [message["subscriptionId"] for message in client.events()] == [1, 0]
     assert client.error("userDataStream.unsubscribe")[1] == -2036
-    exchange.world.do(order("buy", 10_000, 300))
+    exchange.do(order("buy", 10_000, 300))
     assert client.events() == []
 
 
@@ -420,12 +420,12 @@ def test_a_login_follows_its_own_account(exchange: Exchange) -> None:
 def test_a_revoked_key_is_told_nothing_more(exchange: Exchange, alice: Connection) -> None:
     exchange.revoke(exchange.alice)
     alice.session.check()
-    exchange.world.do(order("buy", 10_000, 300))
+    exchange.do(order("buy", 10_000, 300))
     assert events(alice) == [{"e": "eventStreamTerminated", "E": exchange.now_ms - 1}]
 
 
 def test_a_client_that_is_gone_costs_nothing(exchange: Exchange, alice: Connection) -> None:
     alice.session.closed()
-    assert ("orders", "a", "") not in exchange.world.hub.heard
-    exchange.world.do(order("buy", 10_000, 300))
-    assert alice.late() == []
+    assert ("orders", "a", "") not in exchange.hub.heard
+    exchange.do(order("buy", 10_000, 300))
+    assert alice.said() == []

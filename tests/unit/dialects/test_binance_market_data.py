@@ -10,11 +10,11 @@ import pytest
 
 from binance_market import VenueWorld
 from support import BTC, START_NS, order
-from tickwire.dialects.binance import market_data
+from tickwire.dialects.binance.errors import BinanceError
 from tickwire.dialects.binance.intervals import EAST_8_NS, INTERVALS
 from tickwire.dialects.binance.names import filters
+from tickwire.dialects.binance.public import exchange_symbols
 from tickwire.dialects.candles import DAY_NS, SECOND_NS
-from tickwire.errors import InvalidInput
 from tickwire.model.identity import Identity
 from tickwire.model.instrument import Instrument
 from tickwire.model.records import ListInstrument, TradingStatus, VenueTrade
@@ -49,19 +49,19 @@ def plain(value: Any) -> Any:
 
 
 def test_depth(world: VenueWorld) -> None:
-    assert plain(market_data.depth(world.services, BTC, 1)) == {
+    assert world.ask("depth", limit=1) == {
         "lastUpdateId": 7,
         "bids": [["100.00000000", "0.00300000"]],
         "asks": [["102.00000000", "0.00400000"]],
     }
-    assert plain(market_data.depth(world.services, BTC, 100))["bids"] == [
+    assert world.ask("depth")["bids"] == [
         ["100.00000000", "0.00300000"],
         ["99.00000000", "0.00600000"],
     ]
 
 
 def test_trades(world: VenueWorld) -> None:
-    rows = plain(market_data.trades(world.services, BTC, 500, MS))
+    rows = world.ask("trades.recent")
     assert rows[0] == {
         "id": 1,
         "price": "101.00000000",
@@ -76,14 +76,14 @@ def test_trades(world: VenueWorld) -> None:
         (3, "0.00300000", False),
         (4, "0.00100000", True),
     ]
-    assert [row["id"] for row in plain(market_data.trades(world.services, BTC, 2, MS))] == [3, 4]
-    assert [row["id"] for row in plain(market_data.trades(world.services, BTC, 2, MS, from_id=2))] == [2, 3]
-    assert market_data.trades(world.services, BTC, 1, US)[0].time == (START + 4) * 1000
+    assert [row["id"] for row in world.ask("trades.recent", limit=2)] == [3, 4]
+    assert [row["id"] for row in world.ask("trades.historical", limit=2, fromId=2)] == [2, 3]
+    assert world.ask("trades.recent", unit=US, limit=1)[0]["time"] == (START + 4) * 1000
 
 
 def test_agg_trades(world: VenueWorld) -> None:
-    def asked(limit: int = 500, **options: int) -> list[Any]:
-        found: list[Any] = plain(market_data.agg_trades(world.services, BTC, limit, MS, **options))
+    def asked(**params: int) -> list[Any]:
+        found: list[Any] = world.ask("trades.aggregate", **params)
         return found
 
     rows = asked()
@@ -101,11 +101,11 @@ def test_agg_trades(world: VenueWorld) -> None:
         (3, "0.00300000", 3, 3, False),
         (4, "0.00100000", 4, 4, True),
     ]
-    assert [row["a"] for row in asked(1)] == [4]
-    assert [row["a"] for row in asked(2, from_id=2)] == [3, 4]
-    assert [row["a"] for row in asked(1, start=START_NS)] == [1]
-    assert [row["a"] for row in asked(start=START_NS + 4 * MS)] == [4]
-    assert [row["a"] for row in asked(end=START_NS + 3 * MS)] == [1, 3]
+    assert [row["a"] for row in asked(limit=1)] == [4]
+    assert [row["a"] for row in asked(limit=2, fromId=2)] == [3, 4]
+    assert [row["a"] for row in asked(limit=1, startTime=START)] == [1]
+    assert [row["a"] for row in asked(startTime=START + 4)] == [4]
+    assert [row["a"] for row in asked(endTime=START + 3)] == [1, 3]
 
 
 def test_an_aggregate_of_which_a_part_is_no_longer_kept_is_left_out(world: VenueWorld) -> None:
@@ -113,15 +113,15 @@ def test_an_aggregate_of_which_a_part_is_no_longer_kept_is_left_out(world: Venue
     world.do(order("buy", 10_200, 4))
     world.do(*[order("sell", 10_500, 1) for _ in range(40)], order("buy", 10_500, 40))
     world.do(*[order("sell", 10_500, 1) for _ in range(kept - 10)], order("buy", 10_500, kept - 10))
-    (row,) = plain(market_data.agg_trades(world.services, BTC, 500, MS))  # of the forty, ten are kept
+    (row,) = world.ask("trades.aggregate")  # of the forty, ten are kept
     assert (row["f"], row["l"], row["q"]) == (46, 35 + kept, f"{(kept - 10) // 1000}.{(kept - 10) % 1000:03d}00000")
 
 
 # ---- klines --------------------------------------------------------------------------------------------
 
 
-def klines(world: VenueWorld, interval: str, limit: int = 500, **options: Any) -> list[Any]:
-    found: list[Any] = plain(market_data.klines(world.services, BTC, interval, limit, MS, **options))
+def klines(world: VenueWorld, interval: str, limit: int = 500, **params: object) -> list[Any]:
+    found: list[Any] = world.ask("klines", interval=interval, limit=limit, **params)
     return found
 
 
@@ -157,19 +157,19 @@ def test_klines_have_no_holes(world: VenueWorld) -> None:
     ]
     assert klines(world, "1m") == [first, *holes, now]
     assert klines(world, "1m", 2) == [holes[1], now]
-    assert klines(world, "1m", start=(MINUTE + 1) * MS) == [*holes, now]
-    assert klines(world, "1m", 1, start=MINUTE * MS) == [first]
-    assert klines(world, "1m", end=(MINUTE + 60_000) * MS) == [first, holes[0]]
-    assert klines(world, "1m", start=0) == [first, *holes, now]  # from the first there is
-    assert klines(world, "1m", 2, start=0) == [first, holes[0]]
-    assert klines(world, "1m", start=(MINUTE + 240_000) * MS) == []
-    assert klines(world, "1m", start=(MINUTE + 60_000) * MS, end=(MINUTE + 60_000) * MS) == [holes[0]]
+    assert klines(world, "1m", startTime=MINUTE + 1) == [*holes, now]
+    assert klines(world, "1m", 1, startTime=MINUTE) == [first]
+    assert klines(world, "1m", endTime=MINUTE + 60_000) == [first, holes[0]]
+    assert klines(world, "1m", startTime=0) == [first, *holes, now]  # from the first there is
+    assert klines(world, "1m", 2, startTime=0) == [first, holes[0]]
+    assert klines(world, "1m", startTime=MINUTE + 240_000) == []
+    assert klines(world, "1m", startTime=MINUTE + 60_000, endTime=MINUTE + 60_000) == [holes[0]]
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_klines_of_every_interval(world: VenueWorld, interval: str) -> None:
     world.until(START_NS + 40 * DAY_NS, order("sell", 10_000, 2))
-    rows = klines(world, interval, 1_000, offset=EAST_8_NS if interval == "1d" else 0)
+    rows = klines(world, interval, 1_000, timeZone=8 if interval == "1d" else 0)
     period = INTERVALS[interval]._replace(origin=INTERVALS[interval].origin - (EAST_8_NS if interval == "1d" else 0))
     ends = [period.start_of(START_NS + 40 * DAY_NS)]
     while len(ends) < 1_000 and ends[-1] > period.start_of(START_NS):
@@ -189,15 +189,15 @@ def test_klines_that_many_candles_are_read_for_are_fewer(
     """Days of a clock that is a quarter of an hour ahead are made of 96 candles each, 62 of 6,000."""
     world.until(START_NS + 80 * DAY_NS, order("sell", 10_000, 2))
     offset = quarters * 15 * 60 * SECOND_NS
-    got = klines(world, "1d", 1_000, offset=offset)
+    got = klines(world, "1d", 1_000, timeZone=f"{quarters // 4}:{quarters % 4 * 15:02d}")
     start = INTERVALS["1d"]._replace(origin=-offset).start_of(START_NS)
     assert (len(got), got[0][0]) == (rows, (start + first * DAY_NS) // MS)
 
 
 def test_an_unknown_interval(world: VenueWorld) -> None:
-    with pytest.raises(InvalidInput, match="interval must be one of 1s, 1m, 3m") as refused:
+    with pytest.raises(BinanceError, match="Invalid interval") as refused:
         klines(world, "7m")
-    assert refused.value.field == "interval"
+    assert refused.value.number == -1120
 
 
 def test_klines_before_the_first_trade() -> None:
@@ -233,12 +233,12 @@ def short(stats: dict[str, Any]) -> dict[str, Any]:
 
 def test_ticker_24hr(world: VenueWorld) -> None:
     day = STATS | TOP | {"prevClosePrice": "0.00000000", "lastQty": "0.00100000"}
-    assert plain(market_data.ticker_24hr(world.services, BTC, MS)) == day
-    assert plain(market_data.ticker_24hr(world.services, BTC, MS, "MINI")) == short(STATS)
+    assert world.ask("ticker.24hr") == day
+    assert world.ask("ticker.24hr", type="MINI") == short(STATS)
 
 
 def test_ticker_24hr_of_what_was_not_traded() -> None:
-    empty = plain(market_data.ticker_24hr(VenueWorld().services, BTC, MS))
+    empty = VenueWorld().ask("ticker.24hr")
     prices = ("priceChange", "openPrice", "highPrice", "lowPrice", "lastPrice", "prevClosePrice", "bidPrice")
     assert {empty[field] for field in prices} == {"0.00000000"}
     assert (empty["priceChangePercent"], empty["weightedAvgPrice"]) == ("0.000", "0.00000000")
@@ -248,27 +248,27 @@ def test_ticker_24hr_of_what_was_not_traded() -> None:
 
 def test_ticker_of_a_window(world: VenueWorld) -> None:
     hour = STATS | {"openTime": MINUTE - 3_600_000}
-    assert plain(market_data.ticker_window(world.services, BTC, 3_600 * SECOND_NS, MS)) == hour
-    assert plain(market_data.ticker_window(world.services, BTC, 3_600 * SECOND_NS, MS, "MINI")) == short(hour)
+    assert world.ask("ticker", windowSize="1h") == hour
+    assert world.ask("ticker", windowSize="1h", type="MINI") == short(hour)
     world.do(order("sell", 10_000, 1), ms=180_000)
-    minutes = plain(market_data.ticker_window(world.services, BTC, 120 * SECOND_NS, MS))
+    minutes = world.ask("ticker", windowSize="2m")
     assert (minutes["count"], minutes["firstId"], minutes["volume"]) == (1, 5, "0.00100000")
 
 
 def test_ticker_of_the_day(world: VenueWorld) -> None:
     day = STATS | {"openTime": 1_699_920_000_000, "closeTime": 1_699_920_000_000 + DAY - 1}
-    assert plain(market_data.ticker_trading_day(world.services, BTC, MS)) == day
-    east = plain(market_data.ticker_trading_day(world.services, BTC, MS, "MINI", offset=EAST_8_NS))
+    assert world.ask("ticker.tradingDay") == day
+    east = world.ask("ticker.tradingDay", type="MINI", timeZone=8)
     assert east == short(STATS | {"openTime": 1_699_977_600_000, "closeTime": 1_699_977_600_000 + DAY - 1})
 
 
 def test_prices(world: VenueWorld) -> None:
-    assert plain(market_data.ticker_price(world.services, BTC)) == {"symbol": "BTCUSDT", "price": "100.00000000"}
-    assert plain(market_data.ticker_book(world.services, BTC)) == {"symbol": "BTCUSDT"} | TOP
+    assert world.ask("ticker.price") == {"symbol": "BTCUSDT", "price": "100.00000000"}
+    assert world.ask("ticker.book") == {"symbol": "BTCUSDT"} | TOP
     average = {"mins": 5, "price": "101.22222222", "closeTime": START + 4}
-    assert plain(market_data.avg_price(world.services, BTC, MS)) == average
+    assert world.ask("avgPrice") == average
     empty = {"mins": 5, "price": "0.00000000", "closeTime": 0}
-    assert plain(market_data.avg_price(VenueWorld().services, BTC, MS)) == empty
+    assert VenueWorld().ask("avgPrice") == empty
 
 
 # ---- exchangeInfo --------------------------------------------------------------------------------------
@@ -325,16 +325,16 @@ SYMBOL = {
 
 
 def test_exchange_info_of_a_matched_instrument(world: VenueWorld) -> None:
-    assert plain(market_data.exchange_symbols(world.services, None, [BTC])) == [SYMBOL]
+    assert plain(exchange_symbols(world.services, None, [BTC])) == [SYMBOL]
     world.do(TradingStatus(BTC.symbol, "halted"))
-    assert market_data.exchange_symbols(world.services, None, [BTC])[0].status == "HALT"
+    assert exchange_symbols(world.services, None, [BTC])[0]["status"] == "HALT"
     world.do(TradingStatus(BTC.symbol, "closed"))
-    assert market_data.exchange_symbols(world.services, None, [BTC])[0].status == "BREAK"
+    assert exchange_symbols(world.services, None, [BTC])[0]["status"] == "BREAK"
 
 
 def test_exchange_info_of_what_is_only_mirrored(world: VenueWorld) -> None:
     world.do(ListInstrument(MIRROR), VenueTrade(MIRROR.symbol, "x", 5_000, 1, "buy", 0))
-    (row,) = plain(market_data.exchange_symbols(world.services, None, [MIRROR]))
+    (row,) = plain(exchange_symbols(world.services, None, [MIRROR]))
     assert (row["symbol"], row["isSpotTradingAllowed"], row["orderTypes"]) == ("ETHUSD", False, [])
     assert [rule["filterType"] for rule in row["filters"]] == ["PRICE_FILTER", "LOT_SIZE", "MIN_NOTIONAL"]
 
@@ -343,9 +343,9 @@ def test_exchange_info_hides_what_a_key_may_not_see(world: VenueWorld) -> None:
     world.do(ListInstrument(MIRROR))
     both = [BTC, MIRROR]
     identity = Identity("k", "a", frozenset(), (), ("V:*",))
-    assert [row.symbol for row in market_data.exchange_symbols(world.services, identity, both)] == ["ETHUSD"]
+    assert [row["symbol"] for row in exchange_symbols(world.services, identity, both)] == ["ETHUSD"]
     locked = VenueWorld(require_key=True)
-    assert market_data.exchange_symbols(locked.services, None, [BTC]) == []
+    assert exchange_symbols(locked.services, None, [BTC]) == []
 
 
 def test_filters_say_the_limits_of_the_instrument() -> None:

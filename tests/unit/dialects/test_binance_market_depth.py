@@ -21,8 +21,8 @@ def agrees(world: VenueWorld, local: LocalBook) -> None:
     (instrument,) = world.names.table().values()
     ladder = world.market.book(instrument.symbol).ladder
     price, size = instrument.price.format, instrument.size.format
-    for told, side in ((local.bids, ladder.bids), (local.asks, ladder.asks)):
-        assert told == {price(p) + "0" * 6: size(s) + "0" * 5 for p, s in side}
+    for told, side in ((local.book.bids, ladder.bids), (local.book.asks, ladder.asks)):
+        assert {f"{p:f}": f"{s:f}" for p, s in told.items()} == {price(p) + "0" * 6: size(s) + "0" * 5 for p, s in side}
 
 
 def some_orders(random: Random) -> list[Record]:
@@ -75,9 +75,9 @@ def test_snapshot_and_stream_join_to_the_markets_book(kind: str, speed: str, see
         if records and isinstance(records[0], VenueBookSnapshot):
             replaced, last_replaced = replaced + 1, seq
         local.read()
-        if local.last < 0 and random.random() < 0.3:
+        if local.book.seq < 0 and random.random() < 0.3:
             local.fetch()
-        if local.last == seq and last_replaced <= local.last:
+        if local.book.seq == seq and last_replaced <= local.book.seq:
             agrees(world, local)
             compared += 1
     assert (said > 20, compared > 20) == (True, True)

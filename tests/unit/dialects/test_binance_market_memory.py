@@ -7,16 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from binance_market import Kept, VenueWorld
+from binance_market import VenueWorld
 from support import BTC, START_NS, order
-from tickwire.dialects.binance import streams
 from tickwire.dialects.binance.codecs import SPREAD_SECONDS
 from tickwire.dialects.binance.memory import ANSWERS_MAX, Memory
-from tickwire.dialects.binance.tickers import window_ticker
+from tickwire.dialects.binance.stats import window_ticker
 from tickwire.dialects.candles import candle_at
 from tickwire.model.events import Candle, Tick
 from tickwire.model.instrument import Instrument
 from tickwire.model.records import ListInstrument, VenueTrade
+from tickwire.tape.candles import CandleStore
 
 MS = 1_000_000
 SECOND_NS = 1_000 * MS
@@ -26,11 +26,11 @@ MINUTE_BEGAN_NS = 1_699_999_980 * SECOND_NS
 FORMS = [("/ws/", ""), ("/stream/", "streams="), ("/ws/", "timeUnit=MICROSECOND")]
 
 
-class Asked(Kept):
+class Asked(CandleStore):
     """A history that counts what it is asked."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(None)
         self.asked: list[tuple[str, str, int]] = []
 
     def candles(self, symbol: str, interval: str, *, start: int = 0, **rest: Any) -> list[Candle]:
@@ -53,10 +53,10 @@ def test_a_question_is_asked_once_a_minute() -> None:
     world, history = VenueWorld(), Asked()
     memory = Memory(world.market, history)
     first, second = minute(BTC.symbol, START_NS, 5), minute(BTC.symbol, START_NS, 6)
-    history.closed = [first]
+    history.add([first])
     assert memory.candles(BTC.symbol, "1m", limit=1) == [first]
     memory.candles(BTC.symbol, "1m", limit=1).clear()  # whoever asks may change what it is given
-    history.closed = [second]
+    history.add([second])
     world.until(MINUTE_BEGAN_NS + 59_999 * MS)
     assert memory.candles(BTC.symbol, "1m", limit=1) == [first]
     assert len(history.asked) == 1
@@ -68,17 +68,19 @@ def test_shorter_candles_close_within_a_minute() -> None:
     world, history = VenueWorld(), Asked()
     memory = Memory(world.market, history)
     assert memory.candles(BTC.symbol, "5s", limit=1) == []
-    history.closed = [minute(BTC.symbol, START_NS, 5, 5 * SECOND_NS)]
-    assert memory.candles(BTC.symbol, "5s", limit=1) == history.closed
+    candle = minute(BTC.symbol, START_NS, 5, 5 * SECOND_NS)
+    history.add([candle])
+    assert memory.candles(BTC.symbol, "5s", limit=1) == [candle]
 
 
 def test_of_an_instrument_in_other_steps_nothing_is_remembered() -> None:
     world, history = VenueWorld(), Asked()
     memory = Memory(world.market, history)
-    history.closed = [minute(BTC.symbol, START_NS, 5)]
+    history.add([minute(BTC.symbol, START_NS, 5)])
     memory.candles(BTC.symbol, "1m", limit=1)
-    history.closed = []
-    world.do(ListInstrument(msgspec.structs.replace(BTC, tick_size="0.1")))
+    relisted = msgspec.structs.replace(BTC, tick_size="0.1")
+    history.listed(relisted)
+    world.do(ListInstrument(relisted))
     assert memory.candles(BTC.symbol, "1m", limit=1) == []
 
 
@@ -111,9 +113,8 @@ def test_things_are_made_once_a_tick() -> None:
 
 
 def test_klines_ask_nothing_while_nothing_closes() -> None:
-    world = VenueWorld()
-    history = world.history = Asked()
-    world.streams = streams.Streams(world.market, history, world.names)
+    history = Asked()
+    world = VenueWorld(history=history)
     bought(world, 10_000)
     world.until(START_NS + 3 * 3_600 * SECOND_NS)
     world.until(MINUTE_BEGAN_NS + 4 * 86_400 * SECOND_NS)
@@ -201,9 +202,8 @@ def test_windows_that_move_on_with_the_minute_are_spread() -> None:
 
 
 def test_windows_of_hours_ask_the_history_nothing() -> None:
-    world = VenueWorld()
-    history = world.history = Asked()
-    world.streams = streams.Streams(world.market, history, world.names)
+    history = Asked()
+    world = VenueWorld(history=history)
     client = world.open("/ws/btcusdt@ticker_1h/btcusdt@ticker_4h/btcusdt@avgPrice")
     bought(world, 10_000)
     for n in range(1, 70):

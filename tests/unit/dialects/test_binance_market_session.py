@@ -414,7 +414,7 @@ TRADES_OF_SIM = Identity("k2", "a", frozenset({"read"}), ("trades", "ticker"), (
 
 def test_where_a_key_is_needed() -> None:
     world = VenueWorld(require_key=True)
-    world.keys.known["secret"] = ALL
+    world.known["secret"] = ALL
     said = "this server needs a key: send it in the header X-MBX-APIKEY or Authorization"
     assert world.try_open("/ws/btcusdt@trade") == Refused(401, said)
     assert world.try_open("/ws", headers={"x-mbx-apikey": "wrong"}) == Refused(401, "the key is not known")
@@ -437,7 +437,7 @@ def test_a_key_that_can_not_be_looked_at_now(monkeypatch: pytest.MonkeyPatch, co
     def later(key: str, ip: str) -> Identity:
         raise InvalidInput("come again later", code=code)
 
-    monkeypatch.setattr(world.keys, "api_key", later)
+    monkeypatch.setattr(world, "api_key", later)
     assert world.try_open("/ws", headers={"x-mbx-apikey": "secret"}) == Refused(status, "come again later")
 
 
@@ -460,7 +460,7 @@ def test_what_a_key_may_not_see_is_refused() -> None:
 def test_a_revoked_key_ends_the_session(notices: str) -> None:
     world = VenueWorld()
     client = world.open("/ws/btcusdt@trade", identity=ALL)
-    world.keys.revoked.add("k1")
+    world.revoked.add("k1")
     if notices == "check":
         client.session.check()
     else:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ems_client import EmsClient, Server, iso, messages
+from ems_client import TRANSITIONS, EmsClient, Server, iso, messages
 from support import START_NS, World, order
 from tickwire.dialects.coinapi.ems import Ems
-from tickwire.dialects.coinapi.ems_messages import TRANSITIONS, Status
+from tickwire.dialects.coinapi.ems_messages import Status
 from tickwire.dialects.coinapi.ems_reports import Blotter, Ticket
 from tickwire.limits import FLOOD_FACTOR, REQUESTS_PER_SECOND_MAX
 from tickwire.model.instrument import Instrument
@@ -211,20 +211,6 @@ def test_without_an_exchange_there_is_only_the_server() -> None:
 
 
 # ---- the life of an order ------------------------------------------------------------------------
-
-
-def test_the_statuses_and_what_may_follow_each() -> None:
-    assert TRANSITIONS == {
-        "RECEIVED": ("REJECTED", "ROUTING"),
-        "ROUTING": ("ROUTED",),
-        "ROUTED": ("REJECTED", "NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED"),
-        "NEW": ("PARTIALLY_FILLED", "FILLED", "PENDING_CANCEL", "CANCELED"),
-        "PENDING_CANCEL": ("NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED"),
-        "PARTIALLY_FILLED": ("FILLED", "PENDING_CANCEL", "CANCELED"),
-        "FILLED": (),
-        "CANCELED": (),
-        "REJECTED": (),
-    }
 
 
 def test_an_order_is_routed_then_new_then_canceled(client: EmsClient) -> None:

@@ -10,10 +10,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ems_client import ORDER, EmsClient, Server, plain
+from ems_client import ORDER, TRANSITIONS, EmsClient, Server, plain
 from support import order
 from tickwire.dialects.base import HttpRequest
-from tickwire.dialects.coinapi.ems_messages import TRANSITIONS
 from tickwire.dialects.coinapi.rest import Rest
 from tickwire.errors import InvalidInput
 from tickwire.model.channel import StreamKey

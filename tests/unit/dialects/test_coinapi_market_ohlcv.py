@@ -155,3 +155,18 @@ def test_a_snapshot_that_is_shared_does_not_go_back() -> None:
     (third,) = other.say("subscribe", "ohlcv", period_id=["1MIN"])  # made before the second
     assert (first["trades_count"], second["trades_count"], third["trades_count"]) == (1, 2, 1)
     assert first["sequence"] <= second["sequence"] <= third["sequence"]
+
+
+def test_what_is_remembered_is_bounded_and_what_is_forgotten_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tickwire.dialects.coinapi.ohlcv.CLOSED_MAX", 2)
+    server = Server()
+    for _ in range(3):
+        trade(server)
+        server.do(ms=DAY // 1_000_000)
+    client = server.open()
+    for periods in (["1MTH"], ["1YRS"], ["2YRS"], ["5YRS"], ["1MTH", "1YRS"]):
+        said = client.hello("ohlcv", period_id=periods)
+        assert [(m["period_id"], m["trades_count"], is_right(server, m)) for m in said] == [
+            (each, 3, True) for each in periods
+        ]
+    assert client.session._candles._closed.keys() == {(BTC.symbol, "1MTH"), (BTC.symbol, "1YRS")}

@@ -132,6 +132,8 @@ def test_prices_of_one_moment_are_shared() -> None:
     one, other = prices(view_of(server)), prices(View.of(server.services, KEYS["other"]))
     assert one is other
     server.do()
+    assert prices(view_of(server)) is one
+    server.do(ms=1_000)
     assert prices(view_of(server)) is not one
 
 

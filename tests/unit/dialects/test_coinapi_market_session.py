@@ -17,7 +17,8 @@ from tickwire.dialects.coinapi.market_session import HELLOS_MAX
 from tickwire.dialects.coinapi.periods import PERIODS
 from tickwire.dialects.coinapi.scope import EXRATES_MAX, NAMED_MAX, RULES_MAX
 from tickwire.limits import IDLE_SECONDS_MAX, SUBSCRIPTIONS_MAX
-from tickwire.model.records import ListInstrument, VenueRate, VenueTrade
+from tickwire.model.instrument import Instrument
+from tickwire.model.records import ListInstrument, VenueBookSnapshot, VenueOrdersSnapshot, VenueRate, VenueTrade
 
 SECOND = 1_000_000_000
 
@@ -119,6 +120,38 @@ def test_instruments_that_are_listed_later_join() -> None:
     everything.session.check()
     trade_both(server)
     assert [m["type"] for m in everything.said()].count("trade") == 2
+
+
+def test_an_instrument_that_is_listed_anew_as_something_else() -> None:
+    server = Server(ETH)
+    client = server.open()
+    assert [m["type"] for m in client.hello("book_l3", "book20", symbol_id=["KRAKEN"])] == ["book20", "book_l3"]
+    server.do(ListInstrument(msgspec.structs.replace(ETH, book="orders")))
+    client.session.check()
+    client.said()
+    server.do(VenueOrdersSnapshot(ETH.symbol, [("x", 31_000, 5), ("y", 31_000, 5)], []))
+    begun, orders = client.said()
+    assert (begun["type"], begun["is_snapshot"], begun["bids"]) == ("book_l3", True, [])
+    assert (orders["type"], len(orders["bids"])) == ("book_l3", 2)
+    assert orders["bids"][0]["id"] != orders["bids"][1]["id"]
+    server.do(ListInstrument(ETH))
+    client.session.check()
+    server.do(VenueBookSnapshot(ETH.symbol, [(31_000, 5), (30_000, 5)], []))
+    levels = [m for m in client.said() if m["type"] == "book_l3"][-1]["bids"]
+    assert levels == [{"price": "3100.0", "size": "0.05"}, {"price": "3000.0", "size": "0.05"}]
+
+
+def test_an_instrument_that_is_listed_anew_may_have_more_to_say() -> None:
+    server = Server(FX)
+    client = server.open()
+    assert client.hello("book5", symbol_id=["FXCM"]) == []  # it has no book
+    server.do(ListInstrument(msgspec.structs.replace(FX, book="levels")))
+    client.session.check()
+    server.do(VenueBookSnapshot(FX.symbol, [(108_000, 5)], []))
+    assert [(m["type"], m["bids"]) for m in client.said()] == [
+        ("book5", []),
+        ("book5", [{"price": "1.08000", "size": 5000}]),
+    ]
 
 
 def test_of_what_was_asked_and_given_up_the_last_counts() -> None:
@@ -343,14 +376,25 @@ TOO_MANY = (
 )
 
 
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The bases of the instruments that filters are asked about from now on."""
+    asked: list[str] = []
+    matches = Filter.matches
+
+    def asking(self: Filter, instrument: Instrument) -> bool:
+        asked.append(instrument.base)
+        return matches(self, instrument)
+
+    monkeypatch.setattr(Filter, "matches", asking)
+    return asked
+
+
 def test_too_many_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     count = SUBSCRIPTIONS_MAX // len(PERIODS)
     rest = SUBSCRIPTIONS_MAX - count * len(PERIODS)
     server = Server(*(msgspec.structs.replace(SOL, base=f"A{number}") for number in range(3 * count)))
     everything = server.open()
-    asked: list[str] = []
-    matches = Filter.matches
-    monkeypatch.setattr(Filter, "matches", lambda self, each: asked.append(each.base) or matches(self, each))
+    asked = looks(monkeypatch)
     assert everything.error(everything.hello("ohlcv")) == (TOO_MANY, 4400)
     assert len(asked) == count + 1  # and at no more than that
     client = server.open()
@@ -371,9 +415,7 @@ def test_an_unsubscribe_looks_at_what_the_client_has(monkeypatch: pytest.MonkeyP
     server = Server(*(msgspec.structs.replace(ETH, base=f"A{number}") for number in range(50)))
     client = server.open()
     client.hello("trade", "ohlcv", symbol_id=["KRAKEN_SPOT_A1_", "KRAKEN_SPOT_A2_"])
-    asked: list[str] = []
-    matches = Filter.matches
-    monkeypatch.setattr(Filter, "matches", lambda self, each: asked.append(each.base) or matches(self, each))
+    asked = looks(monkeypatch)
     client.say("unsubscribe", "trade", "ohlcv", "asset", "exrate", asset_id=["A1"])
     assert asked == ["A1", "A2"]
     server.do(*(VenueTrade(f"KRAKEN:A{number}-USD", "1", 5, 5) for number in (1, 2)))
@@ -384,7 +426,7 @@ def test_an_unsubscribe_looks_at_what_the_client_has(monkeypatch: pytest.MonkeyP
 def test_an_unsubscribe_of_assets_and_exchanges() -> None:
     server = Server(SOL, ETH)
     client = server.open()
-    begun = client.hello("asset", "exchange", "trade")
+    begun = client.hello("asset", "exchange")
     assert [m.get("asset_id") or m["exchange_id"] for m in begun] == [
         "SIM", "BTC", "USDT", "SOL", "KRAKEN", "ETH", "USD"
     ]  # fmt: skip
@@ -413,7 +455,8 @@ def test_too_many_different_requests() -> None:
     text, code = client.error(client.say("subscribe", "trade", symbol_id=["Y"]))
     assert code == 4400
     assert text == (
-        "Parameter type: a connection may have 100 different requests that name 4096 things and 256 exrates; send one hello"
+        "Parameter type: a connection may have 100 different requests that name 4096 things and 256 exrates; send one "
+        "hello"
     )
 
 

@@ -9,6 +9,7 @@ from support import START_NS, order
 from tickwire.dialects.coinapi.periods import PERIODS
 from tickwire.model.instrument import Instrument
 from tickwire.model.records import (
+    ListInstrument,
     VenueQuote,
     VenueRate,
     VenueTrade,
@@ -136,6 +137,30 @@ def test_exrate_from_an_fx_rate() -> None:
     server.until(START_NS + SECOND)
     (second,) = client.said()
     assert (second["rate"], second["time"]) == ("1.083", at(1_000))
+
+
+def test_exrates_of_assets_that_are_not_listed_yet_join_when_they_are() -> None:
+    server = Server(ETH)
+    client, other, narrow = server.open(), server.open(), server.open()
+    pairs = ["EUR/USD", "EUR", "USD/EUR", "ETH/EUR", "NONE/EUR", "USD/JPY"]
+    assert client.hello("exrate", asset_id=pairs) == []
+    other.hello("exrate", asset_id=pairs)
+    other.say("unsubscribe", "exrate", asset_id=["EUR", "EUR/USD", "ETH/EUR"])
+    narrow.hello("exrate", asset_id=pairs, apikey="narrow")
+    assert server.hub._streams == {}
+    server.do(ListInstrument(FX), VenueRate(FX.symbol, 125_000))
+    server.until(START_NS + SECOND)
+    for each in (client, other, narrow):
+        each.session.check()
+    server.do()
+    shown = [[(m["asset_id_base"], m["asset_id_quote"], m["rate"]) for m in each.said()] for each in (client, other)]
+    assert shown == [[("EUR", "USD", "1.25"), ("EUR", "USD", "1.25"), ("USD", "EUR", "0.8")], [("USD", "EUR", "0.8")]]
+    server.do(VenueTrade(ETH.symbol, "1", 20_000, 1))
+    server.until(START_NS + 2 * SECOND)
+    assert [(m["asset_id_base"], m["rate"]) for m in client.said()[-1:]] == [("ETH", 1600)]
+    (stream,) = server.hub._streams.values()
+    assert len(stream.logs) == 4
+    assert narrow.said() == []
 
 
 def test_exrate_over_other_assets() -> None:

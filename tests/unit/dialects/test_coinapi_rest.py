@@ -647,22 +647,23 @@ def test_the_headers_say_what_is_left(client: RestClient) -> None:
 def test_requests_are_counted_for_a_key_or_an_address(client: RestClient) -> None:
     client.get("/v1/trades/latest")
     client.ask("/v1/trades/latest", shown={})
-    assert client.server.counted == ["trader", "address ::/64"]  # a v6 network is one address
+    assert client.server.counted == ["trader", "address ::1"]  # the server counts addresses apart from keys
 
 
 def test_a_hundred_items_are_a_request(client: RestClient) -> None:
     keep(client, BTC, "1s", *(MINUTE - 10**9 * second for second in range(500, 0, -1)))
     query = "period_id=1SEC&time_start=2023-11-14&time_end=2023-11-15"
     assert len(client.get("/v1/ohlcv/exchanges/SIM/history", query)) == 501
-    assert client.headers["X-RateLimit-Request-Cost"] == "1"  # it takes no limit
+    assert client.headers["X-RateLimit-Request-Cost"] == "6"
     path = f"/v1/ohlcv/{SYMBOL}/history"
     assert len(client.get(path, "period_id=1SEC")) == 100
     assert client.headers["X-RateLimit-Request-Cost"] == "1"
     assert len(client.get(path, "period_id=1SEC&limit=201")) == 201
-    assert (client.headers["X-RateLimit-Request-Cost"], client.headers["X-RateLimit-Remaining"]) == ("3", "45")
+    assert (client.headers["X-RateLimit-Request-Cost"], client.headers["X-RateLimit-Remaining"]) == ("3", "40")
     client.server.allowance = 2
-    assert len(client.get(path, "period_id=1SEC&limit=100000")) == 501
-    assert (client.headers["X-RateLimit-Request-Cost"], client.headers["X-RateLimit-Remaining"]) == ("6", "0")
+    status, _ = client.ask(path, "period_id=1SEC&limit=100000")
+    assert (status, client.server.allowance) == (429, 1)  # not at a reduced price
+    client.server.allowance = 0
     assert error(client, path, "period_id=1SEC") == (429, "more than 50 requests a second of one key; slow down")
     assert client.headers == {
         "Retry-After": "1",
@@ -680,7 +681,7 @@ def test_a_hundred_items_are_a_request(client: RestClient) -> None:
 def test_an_answer_has_only_so_many_items(client: RestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(client, BTC, "1s", *(MINUTE - 10**9 * second for second in range(2_500, 0, -1)))
     assert len(client.get(f"/v1/ohlcv/{SYMBOL}/history", "period_id=1SEC&limit=100000")) == 2_000
-    for module in ("rest_call", "rest_metadata", "rest_market"):
+    for module in ("rest_call", "rest_market"):
         monkeypatch.setattr(f"tickwire.dialects.coinapi.{module}.ITEMS_MAX", 2)
     words = "there are 3; name those that you want, at most 2"
     assert error(client, "/v1/symbols") == (400, words)
@@ -723,7 +724,9 @@ def test_what_makes_no_sense(client: RestClient, path: str, query: str, status: 
 
 def test_the_wrong_method(client: RestClient) -> None:
     assert client.ask("/v1/trades/latest", method="POST") == (405, {"error": "this path takes GET"})
-    assert client.headers["Allow"] == "GET"
+    assert client.headers["Allow"] == "GET, HEAD"
+    assert client.ask("/v1/trades/latest", method="HEAD") == client.ask("/v1/trades/latest")
+    assert client.ask("/ems/v1/orders", method="PUT")[0] == 405
     assert client.ask("/ems/v1/orders", method="DELETE") == (405, {"error": "this path takes POST and GET"})
 
 

@@ -8,7 +8,6 @@ from zlib import crc32
 from tickwire.dialects.binance.call import Call
 from tickwire.dialects.binance.decimals import amount, padded
 from tickwire.dialects.binance.orders import OrderView, trade_row
-from tickwire.dialects.binance.public import span
 from tickwire.model.channel import StreamKey
 from tickwire.model.events import Balances
 
@@ -65,7 +64,7 @@ def all_orders(call: Call) -> Any:
     """`allOrders`: those of a symbol that are open or ended not long ago, oldest first."""
     params, symbol = call.params, call.instrument().symbol
     from_id, limit = params.integer("orderId", 0), params.limit(500, ROWS_MAX)
-    start, end = span(call)
+    start, end = params.span()
     market = call.services.market
     orders = [
         order
@@ -85,7 +84,7 @@ def my_trades(call: Call) -> Any:
     params, instrument = call.params, call.instrument()
     params.not_with("fromId", "startTime", "endTime")
     from_id, order_id, limit = params.integer("fromId", -1), params.integer("orderId", 0), params.limit(500, ROWS_MAX)
-    start, end = span(call)
+    start, end = params.span()
     fills = [
         fill
         for fill in call.services.market.fills_of(call.account)

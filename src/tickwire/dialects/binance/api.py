@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from tickwire.dialects.base import Services
-from tickwire.dialects.binance.call import Call, Then, UserStreams
+from tickwire.dialects.binance.call import Call, FollowUp, UserStreams
 from tickwire.dialects.binance.errors import BinanceError, venue_error
 from tickwire.dialects.binance.names import Names
 from tickwire.dialects.binance.operations import Operation
@@ -18,7 +18,6 @@ from tickwire.dialects.binance.user import UserCodec
 from tickwire.errors import InvalidInput
 from tickwire.meters import OK, UNKNOWN
 from tickwire.model.identity import Identity
-from tickwire.protocol.codec import JSON
 from tickwire.protocol.orders import Desk, Job
 
 COMMON = frozenset(("apiKey", "timestamp", "recvWindow", "returnRateLimits"))
@@ -69,19 +68,6 @@ class Api:
         self.names = Names(services.market)
         self._codecs: WeakValueDictionary[tuple[str, int, int], UserCodec] = WeakValueDictionary()
         self._ids_made = 0
-
-    def desk(self, session_id: str) -> Desk:
-        """A desk for the orders of one connection, or ("") for those over HTTP."""
-        services = self.services
-        return Desk(
-            market=services.market,
-            renderer=services.renderer,
-            submit=services.submit,
-            encoding=JSON,
-            now=services.now,
-            session=session_id,
-            meters=services.meters,
-        )
 
     def user_codec(self, account: str, subscription: int, unit: int) -> UserCodec:
         """What writes an account's events for a subscription of this number: one for all that have the same."""
@@ -170,8 +156,8 @@ class Api:
 
     def _go_on(self, desk: Desk, outcome: Any, done: Callable[[Any], None]) -> None:
         if isinstance(outcome, Job):
-            outcome = Then(outcome, venue_error)
-        if isinstance(outcome, Then):
+            outcome = FollowUp(outcome, venue_error)
+        if isinstance(outcome, FollowUp):
             try:
                 desk.execute(outcome.job, done)
             except InvalidInput as error:

@@ -10,23 +10,22 @@ import msgspec
 from tickwire.dialects.base import Opening
 from tickwire.dialects.binance.api import Answer, Api, Caller
 from tickwire.dialects.binance.call import Call
+from tickwire.dialects.binance.connection import POLICY, Connection
 from tickwire.dialects.binance.errors import BinanceError
 from tickwire.dialects.binance.operations import METHODS
 from tickwire.dialects.binance.params import Params
 from tickwire.dialects.binance.signatures import from_message, time_unit
 from tickwire.dialects.binance.user import UserCodec
 from tickwire.errors import InvalidInput
-from tickwire.limits import FLOOD_FACTOR, HEARTBEAT_MS, REQUESTS_PER_SECOND_MAX
+from tickwire.limits import FLOOD_FACTOR, REQUESTS_PER_SECOND_MAX
 from tickwire.model.channel import StreamKey
 from tickwire.model.identity import Identity
 from tickwire.protocol.codec import JSON, TEXT, frame
+from tickwire.protocol.params import is_request_id
 from tickwire.protocol.rate import TokenBucket
 from tickwire.streams.log import Cursor
 
 CONNECTING_WEIGHT = 2
-LIFE_SECONDS_MAX = 86_400
-"""How long a connection lives. Beyond it: close 1001."""
-ID_LENGTH_MAX = 36
 SUBSCRIPTIONS_MAX = 64
 """Accounts that one connection is told of: each needs a key of its own."""
 _ED25519_CHARS = 88
@@ -55,7 +54,7 @@ class _Subscription(NamedTuple):
     codec: UserCodec
 
 
-class ApiSession:
+class ApiSession(Connection):
     """One connection. See `tickwire.protocol.served.ServedSession` for what its methods are.
 
     Args:
@@ -67,49 +66,23 @@ class ApiSession:
     """
 
     def __init__(self, api: Api, opening: Opening) -> None:
-        self.session_id = opening.session_id
-        self.identity = opening.identity
-        self.ending: tuple[int, str] | None = None
+        super().__init__(api.services, opening, opening.identity)
         query = dict(parse_qsl(opening.query, keep_blank_values=True))
         self._unit = time_unit(query.get("timeUnit", ""))
         self._shows_limits = Params(query).flag("returnRateLimits", True)
         api.enter(opening.ip, CONNECTING_WEIGHT)
         self._api = api
-        self._services = services = api.services
-        self._opening = opening
-        self._desk = api.desk(opening.session_id)
-        self._connected_since = services.now()
-        self._authorized_since = services.now()
-        self._beats = 0
+        self._ip = opening.ip
+        self._desk = api.services.desk(opening.session_id)
+        self._connected_since = self._authorized_since = now = api.services.now()
         self._subscriptions: dict[int, _Subscription] = {}
-        self._refusals = TokenBucket(FLOOD_FACTOR * REQUESTS_PER_SECOND_MAX, services.now())
+        self._refusals = TokenBucket(FLOOD_FACTOR * REQUESTS_PER_SECOND_MAX, now)
         self._open = True
         self._answering: list[bytes] | None = None
-
-    @property
-    def beat_ms(self) -> int:
-        """How often deadlines and keys are looked at."""
-        return HEARTBEAT_MS
-
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        """None."""
-        return []
 
     def opened(self) -> bytes:
         """Nothing: the client speaks first."""
         return b""
-
-    def heartbeat(self) -> bytes:
-        """Nothing: pings are the socket's."""
-        return b""
-
-    def check(self) -> None:
-        """Look whether the connection's time is over, or a key was revoked: then what it proved is over."""
-        self._beats += 1
-        if self._beats * HEARTBEAT_MS >= LIFE_SECONDS_MAX * 1000:
-            self.ending = 1001, "connected for a day: connect again"
-        self._check_keys()
 
     def _check_keys(self) -> None:
         in_force = self._services.keys.in_force
@@ -151,7 +124,7 @@ class ApiSession:
         try:
             try:
                 request = msgspec.json.decode(data, type=_Request)
-                if _is_id(request.id):
+                if is_request_id(request.id):
                     request_id = request.id
                 params = bytes(request.params)
                 raw = msgspec.json.decode(b"{}" if params in _NO_PARAMS else params, type=dict[str, msgspec.Raw])
@@ -170,9 +143,9 @@ class ApiSession:
             sent = from_message(raw)
             shows = sent.params.flag("returnRateLimits", self._shows_limits)
         except BinanceError as error:
-            self._reply(request_id, self._shows_limits, self._api.refuse(self._opening.ip, error))
+            self._reply(request_id, self._shows_limits, self._api.refuse(self._ip, error))
             return
-        caller = Caller(self._opening.ip, self._desk, self.identity, self)
+        caller = Caller(self._ip, self._desk, self.identity, self)
         self._api.answer(
             operation, sent, caller, self._unit, -1103, lambda answer: self._reply(request_id, shows, answer)
         )
@@ -202,20 +175,18 @@ class ApiSession:
         try:
             self._refusals.take(self._services.now(), count)
         except InvalidInput:
-            self.ending = 1008, "far too many requests"
+            self.ending = POLICY, "far too many requests"
 
     def _say(self, data: bytes) -> None:
         """Let the client have a frame: as the answer to what it has sent just now, or through the hub."""
         if self._answering is not None:
             self._answering.append(data)
         elif self._open:
-            self._services.hub.hand(self._opening.sink, data)
+            self._services.hub.hand(self._sink, data)
 
     def _frame(self, message: Any) -> bytes:
         data = frame(TEXT, msgspec.json.encode(message))
-        sent = self._services.meters.sent["binance"]
-        sent.messages += 1
-        sent.size += len(data)
+        self._count([data])
         return data
 
     # ---- tickwire.dialects.binance.call.UserStreams ----------------------------------------------
@@ -286,7 +257,7 @@ class ApiSession:
         number = next(n for n in range(SUBSCRIPTIONS_MAX) if n not in self._subscriptions)
         codec = self._api.user_codec(identity.account, number, self._unit)
         key = StreamKey("account", identity.account)
-        cursor, _ = self._services.hub.subscribe(key, self._opening.sink, codec)
+        cursor, _ = self._services.hub.subscribe(key, self._sink, codec)
         self._subscriptions[number] = _Subscription(identity, by_logon, cursor, codec)
         return {"subscriptionId": number}
 
@@ -301,9 +272,3 @@ class ApiSession:
         subscription = self._subscriptions.pop(number)
         self._services.hub.unsubscribe(subscription.cursor)
         self._say(subscription.codec.terminated(self._services.now()))
-
-
-def _is_id(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value) <= ID_LENGTH_MAX
-    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63

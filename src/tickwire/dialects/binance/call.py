@@ -19,7 +19,7 @@ from tickwire.protocol.orders import Desk, Job
 SYMBOL = r"^[A-Z0-9-_.]{1,80}$"
 
 
-class Then(NamedTuple):
+class FollowUp(NamedTuple):
     """What a job's result may be: another job, to be carried out next.
 
     Attributes:

@@ -14,14 +14,13 @@ from typing import Any, ClassVar, cast
 
 import msgspec
 
+from tickwire.dialects.base import QuietCodec
 from tickwire.dialects.binance.decimals import formats
 from tickwire.dialects.binance.intervals import close_before, flat
 from tickwire.dialects.binance.memory import Memory
 from tickwire.dialects.binance.names import Names, name_of
 from tickwire.dialects.binance.payloads import (
-    AvgPriceEvent,
-    KlineEvent,
-    ReferencePriceEvent,
+    Payload,
     agg_trade,
     aggregates,
     book_ticker,
@@ -30,8 +29,15 @@ from tickwire.dialects.binance.payloads import (
     kline,
     trade,
 )
-from tickwire.dialects.binance.stats import AVERAGE_MINUTES, average_price, day_stats, window_stats
-from tickwire.dialects.binance.tickers import day_ticker, mini_ticker, window_ticker
+from tickwire.dialects.binance.stats import (
+    AVERAGE_MINUTES,
+    average_price,
+    day_stats,
+    day_ticker,
+    mini_ticker,
+    window_stats,
+    window_ticker,
+)
 from tickwire.dialects.candles import SECOND_NS, Period, candle_at
 from tickwire.market.market import Market
 from tickwire.market.matched import MatchedListing
@@ -62,7 +68,7 @@ def _wrapped(data: bytes, stream: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class StreamCodec:
+class StreamCodec(QuietCodec):
     """What all of them have.
 
     Attributes:
@@ -83,14 +89,6 @@ class StreamCodec:
 
     def snapshot(self, key: StreamKey, event: Event | None, *, seq: int, ts: int) -> bytes:
         """The venue has none."""
-        return b""
-
-    def lagging(self, messages: int) -> bytes:
-        """The venue does not say it."""
-        return b""
-
-    def dropped(self, key: StreamKey, first: int, last: int) -> bytes | None:
-        """Seen by the numbers of what comes next."""
         return b""
 
     def _instrument(self, symbol: str) -> Instrument:
@@ -270,7 +268,7 @@ class KlineCodec(_ClockCodec):
             starts.append(newest)
         return [payload for start in starts if (payload := self._kline(start)) is not None]
 
-    def _kline(self, start: int) -> KlineEvent | None:
+    def _kline(self, start: int) -> Payload | None:
         """The kline that begins at `start`; None before there was ever a trade."""
         market, memory, symbol, period = self.market, self.memory, self.symbol, self.period
         candle: Candle | None = candle_at(market, memory, symbol, start, period.after(start))
@@ -281,7 +279,7 @@ class KlineCodec(_ClockCodec):
             candle = flat(symbol, period, start, price, market.now)
         instrument = self._instrument(symbol)
         row = kline(candle, instrument, self.interval, self.unit)
-        return KlineEvent(market.now // self.unit, name_of(instrument), row)
+        return {"e": "kline", "E": market.now // self.unit, "s": name_of(instrument), "k": row}
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +311,8 @@ class AvgPriceCodec(_ClockCodec):
             return []
         instrument = self._instrument(symbol)
         price, time = average_price(market, instrument, self.unit)
-        return [AvgPriceEvent(market.now // self.unit, name_of(instrument), f"{AVERAGE_MINUTES}m", price, time)]
+        event = {"e": "avgPrice", "E": market.now // self.unit, "s": name_of(instrument), "i": f"{AVERAGE_MINUTES}m"}
+        return [event | {"w": price, "T": time}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +325,7 @@ class ReferencePriceCodec(_ClockCodec):
             return []
         price, instrument = listing.reference_price, listing.instrument
         text = None if price is None else formats(instrument).price(price)
-        return [ReferencePriceEvent(name_of(instrument), text, self.market.now // self.unit)]
+        return [{"e": "referencePrice", "s": name_of(instrument), "r": text, "t": self.market.now // self.unit}]
 
 
 # ---- arrays --------------------------------------------------------------------------------------------

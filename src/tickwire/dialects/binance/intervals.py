@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tickwire.dialects.candles import DAY_NS, MONDAY_NS, SECOND_NS, Period
-from tickwire.errors import InvalidInput
 from tickwire.market.history import History
 from tickwire.market.market import Market
 from tickwire.model.events import Candle
@@ -34,14 +33,8 @@ EAST_8_NS = 8 * _HOUR
 
 
 def period_of(interval: str, offset: int = 0) -> Period:
-    """An interval by its name, on a clock that is `offset` ns ahead of UTC, whole minutes.
-
-    Raises:
-        InvalidInput: there is none.
-    """
-    period = INTERVALS.get(interval)
-    if period is None:
-        raise InvalidInput(f"interval must be one of {', '.join(INTERVALS)}", field="interval")
+    """One of `INTERVALS` by its name, on a clock that is `offset` ns ahead of UTC, whole minutes."""
+    period = INTERVALS[interval]
     return period._replace(origin=period.origin - offset)
 
 
@@ -51,7 +44,7 @@ def flat(symbol: str, period: Period, start: int, price: int, now: int) -> Candl
     return Candle(symbol, 0, now, end - start, start, price, price, price, price, 0, 0, 0, end <= now)
 
 
-def steady(
+def without_holes(
     found: Iterable[Candle], symbol: str, period: Period, first: int, last: int, price: int | None, now: int
 ) -> Iterator[Candle]:
     """Candles with the gaps between them filled.

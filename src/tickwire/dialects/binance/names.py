@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from tickwire.dialects.binance.decimals import formats, padded
 from tickwire.limits import ICEBERG_SLICES_MAX, OPEN_ORDERS_MAX
 from tickwire.market.market import Market
@@ -60,65 +58,35 @@ class Names:
         return self._table
 
 
-class SymbolInfo(msgspec.Struct, frozen=True, rename="camel"):
-    """A symbol in `exchangeInfo`."""
-
-    symbol: str
-    status: str
-    base_asset: str
-    base_asset_precision: int
-    quote_asset: str
-    quote_precision: int
-    quote_asset_precision: int
-    base_commission_precision: int
-    quote_commission_precision: int
-    order_types: list[str]
-    iceberg_allowed: bool
-    oco_allowed: bool
-    oto_allowed: bool
-    quote_order_qty_market_allowed: bool
-    allow_trailing_stop: bool
-    cancel_replace_allowed: bool
-    amend_allowed: bool
-    is_spot_trading_allowed: bool
-    is_margin_trading_allowed: bool
-    filters: list[dict[str, Any]]
-    permissions: list[str]
-    permission_sets: list[list[str]]
-    default_self_trade_prevention_mode: str
-    allowed_self_trade_prevention_modes: list[str]
-
-
-def symbol_info(instrument: Instrument, status: Status) -> SymbolInfo:
+def symbol_info(instrument: Instrument, status: Status) -> dict[str, Any]:
     """An instrument as `exchangeInfo` describes it. One that only mirrors a venue can be watched, not traded."""
     matched = instrument.kind == "matched"
-    digits = ASSET_DECIMALS
-    return SymbolInfo(
-        name_of(instrument),
-        _STATUS[status.trading],
-        instrument.base,
-        digits,
-        instrument.quote,
-        digits,
-        digits,
-        digits,
-        digits,
-        list(ORDER_TYPES) if matched else [],
-        matched,
-        False,
-        False,
-        matched,
-        False,
-        matched,
-        matched,
-        matched,
-        False,
-        filters(instrument),
-        ["SPOT"],
-        [["SPOT"]],
-        SELF_TRADE_PREVENTION["cancel_newest"],
-        list(SELF_TRADE_PREVENTION.values()),
-    )
+    return {
+        "symbol": name_of(instrument),
+        "status": _STATUS[status.trading],
+        "baseAsset": instrument.base,
+        "baseAssetPrecision": ASSET_DECIMALS,
+        "quoteAsset": instrument.quote,
+        "quotePrecision": ASSET_DECIMALS,
+        "quoteAssetPrecision": ASSET_DECIMALS,
+        "baseCommissionPrecision": ASSET_DECIMALS,
+        "quoteCommissionPrecision": ASSET_DECIMALS,
+        "orderTypes": ORDER_TYPES if matched else [],
+        "icebergAllowed": matched,
+        "ocoAllowed": False,
+        "otoAllowed": False,
+        "quoteOrderQtyMarketAllowed": matched,
+        "allowTrailingStop": False,
+        "cancelReplaceAllowed": matched,
+        "amendAllowed": matched,
+        "isSpotTradingAllowed": matched,
+        "isMarginTradingAllowed": False,
+        "filters": filters(instrument),
+        "permissions": ["SPOT"],
+        "permissionSets": [["SPOT"]],
+        "defaultSelfTradePreventionMode": SELF_TRADE_PREVENTION["cancel_newest"],
+        "allowedSelfTradePreventionModes": list(SELF_TRADE_PREVENTION.values()),
+    }
 
 
 def filters(instrument: Instrument) -> list[dict[str, Any]]:

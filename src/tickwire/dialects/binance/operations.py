@@ -78,9 +78,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _operation("depth", "GET /depth", "symbol limit", "NONE", public.depth_weight, public.depth),
     _operation("trades.recent", "GET /trades", "symbol limit", "NONE", 25, public.trades),
-    _operation(
-        "trades.historical", "GET /historicalTrades", "symbol limit fromId", "NONE", 25, public.historical_trades
-    ),
+    _operation("trades.historical", "GET /historicalTrades", "symbol limit fromId", "NONE", 25, public.trades),
     _operation("trades.aggregate", "GET /aggTrades", f"{_HISTORY} fromId", "NONE", 4, public.agg_trades),
     _operation("klines", "GET /klines", f"{_HISTORY} interval timeZone", "NONE", public.klines_weight, public.klines),
     _operation(

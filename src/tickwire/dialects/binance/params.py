@@ -17,6 +17,7 @@ T = TypeVar("T")
 NUMBER = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 INTEGER = r"^[0-9]{1,20}$"
 CLIENT_ORDER_ID = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
+_ZONE = re.compile(r"([+-]?)([0-9]{1,2})(?::([0-5][0-9]))?")
 SYMBOLS_MAX = 100
 """Symbols of one request."""
 
@@ -62,9 +63,43 @@ class Params:
             raise BinanceError(-1130, name)
         return int(text)
 
+    def optional(self, name: str) -> int | None:
+        """A whole number; None where none was sent."""
+        return self.integer(name, 0) if name in self else None
+
     def limit(self, default: int, high: int) -> int:
         """How many rows are wanted: more than there may be are as many as there may be."""
         return min(self.integer("limit", default, 1), high)
+
+    def span(self) -> tuple[int | None, int | None]:
+        """`startTime` and `endTime`, milliseconds or microseconds, in ns."""
+        start, end = self._time("startTime"), self._time("endTime")
+        if start is not None and end is not None and start > end:
+            raise BinanceError(-1128)
+        if end is not None and self.integer("endTime", 0) < 10**14:
+            end += 999_999  # the whole of that millisecond
+        return start, end
+
+    def _time(self, name: str) -> int | None:
+        if name not in self:
+            return None
+        value = self.integer(name, 0, high=10**17)
+        return value * (1_000 if value >= 10**14 else 1_000_000)
+
+    def zone(self) -> int:
+        """`timeZone` as ns ahead of UTC: "8", "-3:30", from -12:00 to +14:00 in quarters of an hour, as all clocks are
+        set: days of any other would have to be made of single minutes."""
+        text = self.text("timeZone")
+        if not text:
+            return 0
+        found = _ZONE.fullmatch(text)
+        if found is None:
+            raise BinanceError(-1130, "timeZone")
+        minutes = int(found[2]) * 60 + int(found[3] or 0)
+        minutes = -minutes if found[1] == "-" else minutes
+        if minutes % 15 or not -12 * 60 <= minutes <= 14 * 60:
+            raise BinanceError(-1130, "timeZone")
+        return minutes * 60 * 10**9
 
     def number(self, name: str) -> str:
         """A decimal that must be sent, of no more decimals than assets have."""

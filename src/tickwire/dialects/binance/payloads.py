@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -17,6 +17,8 @@ from tickwire.model.records import Level
 from tickwire.model.units import Scale
 
 TextLevel: TypeAlias = tuple[str, str]
+Payload: TypeAlias = dict[str, Any]
+"""By the names of the wire. What is said of every trade and change of the book is a struct, which is written faster."""
 
 
 class TradeEvent(
@@ -130,106 +132,6 @@ class BookTicker(
     ask_size: str
 
 
-class Kline(
-    msgspec.Struct,
-    frozen=True,
-    gc=False,
-    rename={
-        "start": "t",
-        "end": "T",
-        "symbol": "s",
-        "interval": "i",
-        "first_trade": "f",
-        "last_trade": "L",
-        "open": "o",
-        "close": "c",
-        "high": "h",
-        "low": "l",
-        "volume": "v",
-        "trades": "n",
-        "closed": "x",
-        "quote_volume": "q",
-        "buy_volume": "V",
-        "buy_quote_volume": "Q",
-        "ignored": "B",
-    },
-):
-    """The candle in a `KlineEvent`."""
-
-    start: int
-    end: int
-    symbol: str
-    interval: str
-    first_trade: int
-    last_trade: int
-    open: str
-    close: str
-    high: str
-    low: str
-    volume: str
-    trades: int
-    closed: bool
-    quote_volume: str
-    buy_volume: str
-    buy_quote_volume: str
-    ignored: str = "0"
-
-
-class KlineEvent(
-    msgspec.Struct,
-    frozen=True,
-    gc=False,
-    tag_field="e",
-    tag="kline",
-    rename={"event_time": "E", "symbol": "s", "kline": "k"},
-):
-    """`<symbol>@kline_<interval>`."""
-
-    event_time: int
-    symbol: str
-    kline: Kline
-
-
-class AvgPriceEvent(
-    msgspec.Struct,
-    frozen=True,
-    gc=False,
-    tag_field="e",
-    tag="avgPrice",
-    rename={"event_time": "E", "symbol": "s", "interval": "i", "average": "w", "last_time": "T"},
-):
-    """`<symbol>@avgPrice`."""
-
-    event_time: int
-    symbol: str
-    interval: str
-    average: str
-    last_time: int
-
-
-class ReferencePriceEvent(
-    msgspec.Struct,
-    frozen=True,
-    gc=False,
-    tag_field="e",
-    tag="referencePrice",
-    rename={"symbol": "s", "price": "r", "time": "t"},
-):
-    """`<symbol>@referencePrice`: what the band around an order's price is measured from."""
-
-    symbol: str
-    price: str | None
-    time: int
-
-
-class ShutdownEvent(
-    msgspec.Struct, frozen=True, gc=False, tag_field="e", tag="serverShutdown", rename={"event_time": "E"}
-):
-    """The server is about to stop."""
-
-    event_time: int
-
-
 # ---- from events ---------------------------------------------------------------------------------------
 
 
@@ -338,27 +240,28 @@ def book_ticker(event: Quote, instrument: Instrument, update: int) -> BookTicker
     )
 
 
-def kline(candle: Candle, instrument: Instrument, interval: str, unit: int) -> Kline:
-    """A candle; one without trades has -1 for their numbers."""
+def kline(candle: Candle, instrument: Instrument, interval: str, unit: int) -> Payload:
+    """The `k` of `<symbol>@kline_<interval>`: a candle; one without trades has -1 for their numbers."""
     price, size, notional = formats(instrument)
-    return Kline(
-        candle.start // unit,
-        (candle.start + candle.interval - 1) // unit,
-        name_of(instrument),
-        interval,
-        candle.first_trade if candle.trades else -1,
-        candle.last_trade if candle.trades else -1,
-        price(candle.open),
-        price(candle.close),
-        price(candle.high),
-        price(candle.low),
-        size(candle.volume),
-        candle.trades,
-        candle.closed,
-        notional(candle.quote_volume),
-        size(candle.buy_volume),
-        notional(candle.buy_quote_volume),
-    )
+    return {
+        "t": candle.start // unit,
+        "T": (candle.start + candle.interval - 1) // unit,
+        "s": name_of(instrument),
+        "i": interval,
+        "f": candle.first_trade if candle.trades else -1,
+        "L": candle.last_trade if candle.trades else -1,
+        "o": price(candle.open),
+        "c": price(candle.close),
+        "h": price(candle.high),
+        "l": price(candle.low),
+        "v": size(candle.volume),
+        "n": candle.trades,
+        "x": candle.closed,
+        "q": notional(candle.quote_volume),
+        "V": size(candle.buy_volume),
+        "Q": notional(candle.buy_quote_volume),
+        "B": "0",
+    }
 
 
 def average(quote_volume: int, volume: int, price: Scale) -> str:

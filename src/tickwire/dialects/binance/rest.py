@@ -23,7 +23,7 @@ class Rest:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._desk = api.desk("")
+        self._desk = api.services.desk()
 
     def answer(self, request: HttpRequest, reply: Callable[[HttpAnswer], None]) -> None:
         """Answer a request: call `reply` once, now or when the outcome is known."""

@@ -1,19 +1,17 @@
-"""Statistics over the last while: of 24 hours, of other windows and of a day, as REST shows them."""
+"""Statistics over the last while: of 24 hours, of other windows and of a day, as REST and the streams say them."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgspec
-
 from tickwire.dialects.binance.decimals import formats
 from tickwire.dialects.binance.names import name_of
-from tickwire.dialects.binance.payloads import average, trade_time
+from tickwire.dialects.binance.payloads import Payload, average, trade_time
 from tickwire.dialects.candles import candle_at
 from tickwire.market.history import History
 from tickwire.market.market import Market
 from tickwire.market.window import MINUTE_NS, WINDOW_NS, Totals
-from tickwire.model.events import Candle, Quote
+from tickwire.model.events import Candle
 from tickwire.model.instrument import Instrument
 
 AVERAGE_MINUTES = 5
@@ -87,23 +85,11 @@ def window_stats(market: Market, history: History, symbol: str, length: int) -> 
 
 def span_stats(market: Market, history: History, symbol: str, start: int, end: int) -> Stats:
     """What there was in [start, end), ns, whole seconds."""
-    candle = candle_at(market, history, symbol, start, end)
-    if candle is None:
+    c = candle_at(market, history, symbol, start, end)
+    if c is None:
         return Stats(0, 0, 0, 0, 0, 0, 0, -1, -1, start, end)
-    c = candle
-    return Stats(
-        c.open,
-        c.high,
-        c.low,
-        c.close,
-        c.volume,
-        c.quote_volume,
-        c.trades,
-        c.first_trade,
-        c.last_trade,
-        start,
-        end,
-    )
+    totals = c.open, c.high, c.low, c.close, c.volume, c.quote_volume, c.trades
+    return Stats(*totals, c.first_trade, c.last_trade, start, end)
 
 
 def previous_close(history: History, symbol: str, start: int) -> int:
@@ -142,141 +128,104 @@ def change_percent(stats: Stats) -> str:
     return f"{sign}{thousandths // 1000}.{thousandths % 1000:03d}"
 
 
-# ---- over REST -----------------------------------------------------------------------------------------
+# ---- in words ------------------------------------------------------------------------------------------
+
+_REST = {
+    "s": "symbol",
+    "p": "priceChange",
+    "P": "priceChangePercent",
+    "w": "weightedAvgPrice",
+    "x": "prevClosePrice",
+    "c": "lastPrice",
+    "Q": "lastQty",
+    "b": "bidPrice",
+    "B": "bidQty",
+    "a": "askPrice",
+    "A": "askQty",
+    "o": "openPrice",
+    "h": "highPrice",
+    "l": "lowPrice",
+    "v": "volume",
+    "q": "quoteVolume",
+    "O": "openTime",
+    "C": "closeTime",
+    "F": "firstId",
+    "L": "lastId",
+    "n": "count",
+}
+"""What the streams have a letter for has a name over REST."""
+_DAY_LETTERS = "".join(_REST)
 
 
-class MiniStats(msgspec.Struct, frozen=True, rename="camel"):
-    """Statistics of the type MINI."""
-
-    symbol: str
-    open_price: str
-    high_price: str
-    low_price: str
-    last_price: str
-    volume: str
-    quote_volume: str
-    open_time: int
-    close_time: int
-    first_id: int
-    last_id: int
-    count: int
+def day_row(market: Market, history: History, instrument: Instrument, unit: int) -> Payload:
+    """24 hours with the top of the book, over REST."""
+    return _named(_day(market, history, instrument, unit), _DAY_LETTERS)
 
 
-class FullStats(msgspec.Struct, frozen=True, rename="camel"):
-    """Statistics of the type FULL."""
-
-    symbol: str
-    price_change: str
-    price_change_percent: str
-    weighted_avg_price: str
-    open_price: str
-    high_price: str
-    low_price: str
-    last_price: str
-    volume: str
-    quote_volume: str
-    open_time: int
-    close_time: int
-    first_id: int
-    last_id: int
-    count: int
+def full_row(stats: Stats, instrument: Instrument, unit: int) -> Payload:
+    """Of the type FULL, over REST."""
+    return _named(_figures(stats, instrument, unit), "spPwohlcvqOCFLn")
 
 
-class DayStats(msgspec.Struct, frozen=True, rename="camel"):
-    """Statistics of 24 hours, with the top of the book."""
-
-    symbol: str
-    price_change: str
-    price_change_percent: str
-    weighted_avg_price: str
-    prev_close_price: str
-    last_price: str
-    last_qty: str
-    bid_price: str
-    bid_qty: str
-    ask_price: str
-    ask_qty: str
-    open_price: str
-    high_price: str
-    low_price: str
-    volume: str
-    quote_volume: str
-    open_time: int
-    close_time: int
-    first_id: int
-    last_id: int
-    count: int
+def mini_row(stats: Stats, instrument: Instrument, unit: int) -> Payload:
+    """Of the type MINI, over REST."""
+    return _named(_figures(stats, instrument, unit), "sohlcvqOCFLn")
 
 
-def mini_stats(stats: Stats, instrument: Instrument, unit: int) -> MiniStats:
-    """In words of REST."""
+def day_ticker(market: Market, history: History, instrument: Instrument, unit: int) -> Payload:
+    """`<symbol>@ticker`: 24 hours, the long form."""
+    return _event("24hrTicker", _day(market, history, instrument, unit), _DAY_LETTERS)
+
+
+def window_ticker(stats: Stats, instrument: Instrument, window: str, unit: int) -> Payload:
+    """`<symbol>@ticker_<window>`: "1h", "4h", "1d"."""
+    return _event(f"{window}Ticker", _figures(stats, instrument, unit), "spPohlcwvqOCFLn")
+
+
+def mini_ticker(stats: Stats, instrument: Instrument, unit: int) -> Payload:
+    """`<symbol>@miniTicker`: 24 hours, the short form."""
+    return _event("24hrMiniTicker", _figures(stats, instrument, unit), "scohlvq")
+
+
+def _figures(stats: Stats, instrument: Instrument, unit: int) -> Payload:
+    """All that is said of a while, by its letters."""
     (price, size, notional), s = formats(instrument), stats
-    return MiniStats(
-        name_of(instrument),
-        price(s.open),
-        price(s.high),
-        price(s.low),
-        price(s.close),
-        size(s.volume),
-        notional(s.quote_volume),
-        s.start // unit,
-        s.end // unit,
-        s.first,
-        s.last,
-        s.trades,
-    )
+    return {
+        "s": name_of(instrument),
+        "p": price(s.close - s.open),
+        "P": change_percent(s),
+        "w": average(s.quote_volume, s.volume, instrument.price),
+        "o": price(s.open),
+        "h": price(s.high),
+        "l": price(s.low),
+        "c": price(s.close),
+        "v": size(s.volume),
+        "q": notional(s.quote_volume),
+        "O": s.start // unit,
+        "C": s.end // unit,
+        "F": s.first,
+        "L": s.last,
+        "n": s.trades,
+    }
 
 
-def full_stats(stats: Stats, instrument: Instrument, unit: int) -> FullStats:
-    """In words of REST."""
-    (price, size, notional), s = formats(instrument), stats
-    return FullStats(
-        name_of(instrument),
-        price(s.close - s.open),
-        change_percent(s),
-        average(s.quote_volume, s.volume, instrument.price),
-        price(s.open),
-        price(s.high),
-        price(s.low),
-        price(s.close),
-        size(s.volume),
-        notional(s.quote_volume),
-        s.start // unit,
-        s.end // unit,
-        s.first,
-        s.last,
-        s.trades,
-    )
+def _day(market: Market, history: History, instrument: Instrument, unit: int) -> Payload:
+    """The same of 24 hours, with the price before them, the last trade and the top of the book."""
+    listing, stats = market.listing(instrument.symbol), day_stats(market, instrument.symbol)
+    (price, size, _), quote = formats(instrument), listing.quote
+    return _figures(stats, instrument, unit) | {
+        "x": price(previous_close(history, instrument.symbol, stats.start)),
+        "Q": size(listing.recent[-1].size if stats.trades else 0),
+        "b": price(quote.bid or 0),
+        "B": size(quote.bid_size),
+        "a": price(quote.ask or 0),
+        "A": size(quote.ask_size),
+    }
 
 
-def day_row(market: Market, history: History, instrument: Instrument, unit: int) -> DayStats:
-    """24 hours, in words of REST."""
-    i, listing = instrument, market.listing(instrument.symbol)
-    stats, quote = day_stats(market, i.symbol), listing.quote
-    price, size, _ = formats(i)
-    row = full_stats(stats, i, unit)
-    return DayStats(
-        row.symbol,
-        row.price_change,
-        row.price_change_percent,
-        row.weighted_avg_price,
-        price(previous_close(history, i.symbol, stats.start)),
-        row.last_price,
-        size(listing.recent[-1].size if stats.trades else 0),
-        *_top(quote, i),
-        row.open_price,
-        row.high_price,
-        row.low_price,
-        row.volume,
-        row.quote_volume,
-        row.open_time,
-        row.close_time,
-        row.first_id,
-        row.last_id,
-        row.count,
-    )
+def _named(figures: Payload, letters: str) -> Payload:
+    return {_REST[letter]: figures[letter] for letter in letters}
 
 
-def _top(quote: Quote, instrument: Instrument) -> tuple[str, str, str, str]:
-    price, size, _ = formats(instrument)
-    return price(quote.bid or 0), size(quote.bid_size), price(quote.ask or 0), size(quote.ask_size)
+def _event(name: str, figures: Payload, letters: str) -> Payload:
+    return {"e": name, "E": figures["C"], **{letter: figures[letter] for letter in letters}}

@@ -18,33 +18,30 @@ from urllib.parse import unquote
 import msgspec
 
 from tickwire.dialects.base import Opening, Refused, Services
-from tickwire.dialects.binance.codecs import NAME, StreamCodec, wrapped
-from tickwire.dialects.binance.payloads import ShutdownEvent
+from tickwire.dialects.binance.codecs import StreamCodec, wrapped
+from tickwire.dialects.binance.connection import POLICY, Connection
 from tickwire.dialects.binance.signatures import KEY_HEADER, time_unit, unsigned
-from tickwire.dialects.binance.streams import Streams, Wanted
+from tickwire.dialects.binance.streams import Stream, Streams
 from tickwire.errors import InvalidInput
 from tickwire.limits import HEARTBEAT_MS, IDLE_SECONDS_MAX, SUBSCRIPTIONS_MAX
 from tickwire.meters import OK, UNKNOWN
 from tickwire.model.channel import StreamKey
 from tickwire.model.identity import Identity
+from tickwire.protocol.params import ID_LENGTH_MAX, is_request_id
 from tickwire.protocol.rate import RateLimited, TokenBucket
 from tickwire.streams.log import Cursor
 
 MESSAGES_PER_SECOND_MAX = 5
 """That a client may send. Beyond it: close 1008."""
-LIFE_SECONDS_MAX = 86_400
-"""How long a connection lives. Beyond it: close 1001."""
-REQUEST_ID_CHARS_MAX = 36
 SHUTDOWN_STREAM = "!serverShutdown"
 
-GOING_AWAY, POLICY = 1001, 1008
 _UNKNOWN_PROPERTY, _NO_BOOLEAN, _INVALID_REQUEST, _INVALID_JSON = range(4)
 
 
 _STATUSES = {"login_failed": 401, "not_logged_in": 401, "rate_limited": 429, "busy": 503}
 """Of an upgrade that is refused; 400 for what the address has wrong."""
 
-_Stream: TypeAlias = tuple[StreamKey, StreamCodec]
+_Source: TypeAlias = tuple[StreamKey, StreamCodec]
 
 
 class _Error(Exception):
@@ -116,7 +113,7 @@ def _identity(services: Services, opening: Opening) -> Identity | None:
     return unsigned(services.keys, key, opening.ip)
 
 
-class StreamSession:
+class StreamSession(Connection):
     """One client of the market streams.
 
     Args:
@@ -134,32 +131,16 @@ class StreamSession:
         *,
         combined: bool,
     ) -> None:
-        self.session_id = opening.session_id
-        self.identity = identity
-        self.ending: tuple[int, str] | None = None
-        self._services = services
+        super().__init__(services, opening, identity)
         self._streams = streams
-        self._sink = opening.sink
         self._unit = unit
         self._combined = combined
         self._bucket = TokenBucket(MESSAGES_PER_SECOND_MAX, services.now())
-        self._sent = services.meters.sent[NAME]
-        self._subscriptions: dict[str, _Stream] = {}
-        self._cursors: dict[_Stream, Cursor] = {}
-        self._names_of: Counter[_Stream] = Counter()  # two may stand for one stream, "@depth" and "@depth@1000ms"
-        self._opening: dict[str, Wanted] = {}
-        self._beats = 0
+        self._subscriptions: dict[str, _Source] = {}
+        self._cursors: dict[_Source, Cursor] = {}
+        self._names_of: Counter[_Source] = Counter()  # two may stand for one stream, "@depth" and "@depth@1000ms"
+        self._opening: dict[str, Stream] = {}
         self._beats_idle = 0
-
-    @property
-    def beat_ms(self) -> int:
-        """Milliseconds between two beats."""
-        return HEARTBEAT_MS
-
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        """Headers for the answer to the upgrade."""
-        return []
 
     def want(self, names: list[str]) -> None:
         """Check the streams that the address names; `opened` subscribes to them.
@@ -176,24 +157,17 @@ class StreamSession:
         self._count(frames)
         return b"".join(frames)
 
-    def heartbeat(self) -> bytes:
-        """The venue has only the pings of the WebSocket protocol."""
-        return b""
-
     def check(self) -> None:
-        """Look whether the connection has lived long enough, or its key was revoked."""
-        self._beats += 1
+        """Look whether nothing was subscribed to for too long, or the connection's time or its key's is over."""
         self._beats_idle = 0 if self._subscriptions else self._beats_idle + 1
-        if self._beats * HEARTBEAT_MS >= LIFE_SECONDS_MAX * 1000:
-            self.ending = GOING_AWAY, "connected for 24 hours: connect again"
-        elif self._beats_idle * HEARTBEAT_MS >= IDLE_SECONDS_MAX * 1000:
+        if self._beats_idle * HEARTBEAT_MS >= IDLE_SECONDS_MAX * 1000:
             self.ending = POLICY, f"nothing subscribed to in {IDLE_SECONDS_MAX} s"
-        self._check_key()
+        super().check()
 
     def drain(self, deadline: int) -> bytes:
         """Says that the server stops."""
         stream = SHUTDOWN_STREAM if self._combined else ""
-        frame = wrapped(ShutdownEvent(self._services.now() // self._unit), stream)
+        frame = wrapped({"e": "serverShutdown", "E": self._services.now() // self._unit}, stream)
         self._count([frame])
         return frame
 
@@ -211,7 +185,7 @@ class StreamSession:
     def received(self, data: bytes) -> list[bytes]:
         """Answer one message of the client; what subscriptions begin with follows."""
         self._beats_idle = 0
-        self._check_key()
+        self._check_keys()
         self.pinged(1)
         if self.ending is not None:
             return []
@@ -274,7 +248,7 @@ class StreamSession:
 
     # ---- streams -----------------------------------------------------------------------------------
 
-    def _find(self, names: list[str], *, combined: bool) -> dict[str, Wanted]:
+    def _find(self, names: list[str], *, combined: bool) -> dict[str, Stream]:
         """Streams that the client may see."""
         wanted = self._streams.find(names, unit=self._unit, combined=combined)
         for name, (channel, symbol, _, _) in wanted.items():
@@ -282,7 +256,7 @@ class StreamSession:
                 raise InvalidInput(f"this key may not see {name}", code="not_entitled")
         return wanted
 
-    def _checked(self, names: list[str]) -> dict[str, Wanted]:
+    def _checked(self, names: list[str]) -> dict[str, Stream]:
         """Streams that the client may have; nothing is done if one is wrong."""
         wanted = self._find(names, combined=self._combined)
         if len(self._subscriptions) + len(wanted) > SUBSCRIPTIONS_MAX:
@@ -290,7 +264,7 @@ class StreamSession:
             raise InvalidInput(text, code="too_many_subscriptions")
         return wanted
 
-    def _subscribe(self, wanted: dict[str, Wanted]) -> list[bytes]:
+    def _subscribe(self, wanted: dict[str, Stream]) -> list[bytes]:
         frames = []
         for name, (_, _, key, codec) in wanted.items():
             self._subscriptions[name] = key, codec
@@ -311,16 +285,12 @@ class StreamSession:
                 del self._names_of[stream]
                 self._services.hub.unsubscribe(self._cursors.pop(stream))
 
-    def _check_key(self) -> None:
+    def _check_keys(self) -> None:
         """A key that was revoked ends the session."""
         if self.identity is not None and not self._services.keys.in_force(self.identity.key_id):
             self.ending = POLICY, "the key was revoked"
             self.identity = None
             self._drop(list(self._subscriptions))
-
-    def _count(self, frames: list[bytes]) -> None:
-        self._sent.messages += len(frames)
-        self._sent.size += sum(map(len, frames))
 
 
 _METHODS = {
@@ -346,12 +316,9 @@ def _decoded(data: bytes) -> _Request:
 
 
 def _checked_id(value: object) -> int | str | None:
-    if value is None or (isinstance(value, str) and len(value) <= REQUEST_ID_CHARS_MAX):
+    if value is None or is_request_id(value):
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
-        return value
-    text = f"id must be a 64-bit integer, a string of at most {REQUEST_ID_CHARS_MAX} characters or null"
-    raise _invalid(text)
+    raise _invalid(f"id must be a 64-bit integer, a string of at most {ID_LENGTH_MAX} characters or null")
 
 
 def _method(name: object) -> Any:

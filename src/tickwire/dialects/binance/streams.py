@@ -23,8 +23,7 @@ from tickwire.dialects.binance.codecs import (
 from tickwire.dialects.binance.intervals import EAST_8_NS, INTERVALS, period_of
 from tickwire.dialects.binance.memory import Memory
 from tickwire.dialects.binance.names import Names
-from tickwire.dialects.binance.stats import day_stats, window_stats
-from tickwire.dialects.binance.tickers import day_ticker, mini_ticker, window_ticker
+from tickwire.dialects.binance.stats import day_stats, day_ticker, mini_ticker, window_stats, window_ticker
 from tickwire.errors import InvalidInput
 from tickwire.market.history import History
 from tickwire.market.market import Market
@@ -45,7 +44,7 @@ _Base: TypeAlias = tuple[Market, Memory, int, str]
 _Make: TypeAlias = Callable[[_Base, str], tuple[StreamKey, StreamCodec]]
 
 
-class Wanted(NamedTuple):
+class Stream(NamedTuple):
     """A stream that a client asks for.
 
     Attributes:
@@ -71,7 +70,7 @@ class Streams:
         self._memory = Memory(market, history)
         self._names = names
 
-    def find(self, names: Iterable[str], *, unit: int, combined: bool) -> dict[str, Wanted]:
+    def find(self, names: Iterable[str], *, unit: int, combined: bool) -> dict[str, Stream]:
         """Streams by their names.
 
         Args:
@@ -84,11 +83,11 @@ class Streams:
         table = self._names.table()
         return {name: self._find(name, table, unit, combined) for name in names}
 
-    def _find(self, name: str, table: Mapping[str, Instrument], unit: int, combined: bool) -> Wanted:
+    def _find(self, name: str, table: Mapping[str, Instrument], unit: int, combined: bool) -> Stream:
         base = self._market, self._memory, unit, name if combined else ""
         if name in _ARRAYS:
             length, row = _ARRAYS[name]
-            return Wanted("ticker", "", _clock(SECOND_MS), ArrayCodec(*base, self._names, length, row))
+            return Stream("ticker", "", _clock(SECOND_MS), ArrayCodec(*base, self._names, length, row))
         shown = name[:NAME_CHARS_MAX]
         if name.startswith("!"):
             raise InvalidInput(f"no stream {shown!r}; of all symbols there are {', '.join(_ARRAYS)}")
@@ -103,7 +102,7 @@ class Streams:
         channel, make = _KINDS[kind]
         if channel not in instrument.channels or (kind == "referencePrice" and instrument.kind != "matched"):
             raise InvalidInput(f"no stream {shown!r}: {symbol} has no {kind}")
-        return Wanted(channel, instrument.symbol, *make(base, instrument.symbol))
+        return Stream(channel, instrument.symbol, *make(base, instrument.symbol))
 
 
 def _clock(interval_ms: int) -> StreamKey:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tickwire.dialects.binance.call import Call, Then
+from tickwire.dialects.binance.call import Call, FollowUp
 from tickwire.dialects.binance.decimals import padded
 from tickwire.dialects.binance.errors import (
     DUPLICATE_ORDER,
@@ -22,10 +22,10 @@ from tickwire.dialects.binance.orders import OrderView, placement, response_type
 from tickwire.errors import InvalidInput
 from tickwire.market.matched import MatchedListing
 from tickwire.model.order import Order
-from tickwire.model.outcome import Done, Executed, Outcome, Refused
+from tickwire.model.outcome import Done, Executed
 from tickwire.model.units import asset_units
 from tickwire.protocol.messages import AmendParams, CancelAllParams, OrderParams, PlaceParams
-from tickwire.protocol.orders import Job, Outcomes
+from tickwire.protocol.orders import Job, Outcomes, accepted
 from tickwire.protocol.params import parse_steps
 
 RESTRICTIONS: dict[str, Callable[[Order], bool]] = {
@@ -116,7 +116,7 @@ def _placing(call: Call, wanted: PlaceParams) -> Job:
     quote_size = call.params.text("quoteOrderQty")
 
     def result(outcomes: Outcomes) -> Any:
-        executed = accepted(outcomes[0], "place")
+        executed = _executed(outcomes, "place")
         return _view(call, executed.order).placed(how, executed.fills, quote_size)
 
     return Job(call.desk.place(wanted, call.account).commands, result)
@@ -138,9 +138,8 @@ def cancel_all(call: Call) -> Any:
     known = {order.order_id: order for order in market.open_orders_of(account, instrument.symbol)}
 
     def result(outcomes: Outcomes) -> Any:
-        outcome = outcomes[0]
-        if isinstance(outcome, Refused):
-            raise venue_error(_invalid(outcome), "cancel")
+        with _doing("cancel"):
+            outcome = accepted(outcomes)
         assert isinstance(outcome, Done)
         orders = [known.get(order_id) or market.order(account, order_id) for order_id in outcome.order_ids]
         if not orders:
@@ -162,7 +161,7 @@ def _canceling(call: Call, id_name: str, client_id_name: str, new_id_name: str) 
             raise BinanceError(-2011, NOT_CANCELED)
 
     def result(outcomes: Outcomes) -> Any:
-        return _view(call, accepted(outcomes[0], "cancel").order).canceled(new_id)
+        return _view(call, _executed(outcomes, "cancel").order).canceled(new_id)
 
     return Job(call.desk.cancel(wanted, call.account).commands, result)
 
@@ -207,7 +206,7 @@ def _then_place(call: Call, canceling: Job, wanted: PlaceParams) -> Job:
         except InvalidInput as error:
             raise _replaced(canceled, venue_error(error, "place")) from None
         job = Job(placing.commands, lambda outcomes: _both(canceled, _tried(placing, outcomes)))
-        return Then(job, lambda error: _replaced(canceled, venue_error(error, "place")))
+        return FollowUp(job, lambda error: _replaced(canceled, venue_error(error, "place")))
 
     return Job(canceling.commands, then)
 
@@ -259,7 +258,7 @@ def amend(call: Call) -> Any:
             if order.live and asset_units(size) > asset_units(instrument.size.format(order.size)):
                 raise BinanceError(-2038, NO_INCREASE)
         job = call.desk.amend(AmendParams(wanted.order_id, wanted.client_order_id, size=size), call.account)
-    return Job(job.commands, lambda outcomes: _view(call, accepted(outcomes[0], "amend").order).amended())
+    return Job(job.commands, lambda outcomes: _view(call, _executed(outcomes, "amend").order).amended())
 
 
 # ---- look up -------------------------------------------------------------------------------------
@@ -293,20 +292,11 @@ def open_orders(call: Call) -> Any:
 # ---- what several take ---------------------------------------------------------------------------
 
 
-def accepted(outcome: Outcome | None, doing: Doing) -> Executed:
-    """What a command came to.
-
-    Raises:
-        BinanceError: it was refused.
-    """
-    if isinstance(outcome, Refused):
-        raise venue_error(_invalid(outcome), doing)
+def _executed(outcomes: Outcomes, doing: Doing) -> Executed:
+    with _doing(doing):
+        outcome = accepted(outcomes)
     assert isinstance(outcome, Executed)
     return outcome
-
-
-def _invalid(outcome: Refused) -> InvalidInput:
-    return InvalidInput(outcome.message, field=outcome.field, code=outcome.code)
 
 
 def _view(call: Call, order: Order) -> OrderView:

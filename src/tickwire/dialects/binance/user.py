@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tickwire.dialects.base import QuietCodec
 from tickwire.dialects.binance.decimals import amount, formats
 from tickwire.dialects.binance.names import SELF_TRADE_PREVENTION, name_of
 from tickwire.dialects.binance.orders import NO_LIST, side_of, status_of, time_in_force_of, type_of, working_since
@@ -36,7 +37,7 @@ class _Told(NamedTuple):
     remaining: int
 
 
-class UserCodec:
+class UserCodec(QuietCodec):
     """Writes one account's events for the subscriptions that have one number, in one unit of time.
 
     Args:
@@ -80,10 +81,6 @@ class UserCodec:
                 said += self._balances(event, traded)
                 traded = {}
         return b"".join(self.frame(event) for event in said)
-
-    def lagging(self, messages: int) -> bytes:
-        """Nothing: what a client has missed comes yet."""
-        return b""
 
     def dropped(self, key: StreamKey, first: int, last: int) -> None:
         """The venue has no words for it: the client is closed, and asks how things stand when it comes again."""

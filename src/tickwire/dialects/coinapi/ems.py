@@ -14,11 +14,11 @@ from msgspec import UNSET
 
 from tickwire.dialects.base import Services
 from tickwire.dialects.coinapi.codecs import QuietCodec, framed
-from tickwire.dialects.coinapi.ems_messages import NOTHING, Balance, Number, Position, Snapshot, SymbolRow, number
+from tickwire.dialects.coinapi.ems_messages import NOTHING, Balance, Position, Snapshot, SymbolRow
 from tickwire.dialects.coinapi.ems_reports import Blotter
-from tickwire.dialects.coinapi.exrates import Prices
+from tickwire.dialects.coinapi.exrates import prices, significant
 from tickwire.dialects.coinapi.ids import find_instrument, guid, native_id, symbol_id
-from tickwire.dialects.coinapi.times import SECOND_NS
+from tickwire.dialects.coinapi.messages import Number
 from tickwire.dialects.coinapi.view import View
 from tickwire.errors import UnknownSymbol
 from tickwire.model import events
@@ -46,13 +46,17 @@ class Ems:
         self.blotter = Blotter(services.market)
         self.started = services.now()
         self.instance_guid = guid(f"server {services.epoch} {self.started}").lower()
-        self._second = -1
-        self._rates: dict[str, Number | None] = {}
+        self._exchanges: list[str] = []
+        self._listed = -1
 
     @property
     def exchanges(self) -> list[str]:
         """The venues that can be traded on."""
-        return list(dict.fromkeys(each.venue for each in self.services.market.instruments if each.kind == "matched"))
+        market = self.services.market
+        if self._listed != market.listed:
+            self._listed = market.listed
+            self._exchanges = list(dict.fromkeys(each.venue for each in market.instruments if each.kind == "matched"))
+        return self._exchanges
 
     def symbols(self, exchange_id: str, identity: Identity) -> list[SymbolRow]:
         """The instruments of an exchange of which the key may see anything."""
@@ -64,8 +68,8 @@ class Ems:
                 asset_id_quote_exchange=each.quote,
                 asset_id_base_coinapi=each.base,
                 asset_id_quote_coinapi=each.quote,
-                price_precision=number(each.tick_size),
-                size_precision=number(each.lot_size),
+                price_precision=Number(each.tick_size),
+                size_precision=Number(each.lot_size),
             )
             for each in self.services.market.instruments
             if _tradable(each, exchange_id) and any(identity.may_see(channel, each.symbol) for channel in each.channels)
@@ -89,9 +93,9 @@ class Ems:
                 exchange_id=exchange_id or UNSET,
                 asset_id_exchange=asset,
                 asset_id_coinapi=asset,
-                balance=number(asset_text(available + held)),
-                available=number(asset_text(available)),
-                locked=number(asset_text(held)),
+                balance=Number(asset_text(available + held)),
+                available=Number(asset_text(available)),
+                locked=Number(asset_text(held)),
                 last_updated_by=by,
                 rate_usd=self._rate_usd(asset),
             )
@@ -104,14 +108,14 @@ class Ems:
         for row in rows:
             instrument = self.services.market.listing(row.instrument).instrument
             size, unrealised = abs(row.size), row.unrealised
-            profit = None if unrealised is None else number(instrument.notional.format(unrealised))
+            profit = None if unrealised is None else Number(instrument.notional.format(unrealised))
             position = Position(
                 type="POSITION_UPDATE" if update else UNSET,
                 exchange_id=instrument.venue if update else UNSET,
                 symbol_id_exchange=native_id(instrument),
                 symbol_id_coinapi=symbol_id(instrument),
-                avg_entry_price=number(average_price(row.cost, size, instrument.price)) if size else NOTHING,
-                quantity=number(instrument.size.format(size)),
+                avg_entry_price=Number(average_price(row.cost, size, instrument.price)) if size else NOTHING,
+                quantity=Number(instrument.size.format(size)),
                 side="SELL" if row.size < 0 else "BUY",
                 unrealised_pnl=profit,
                 unrealized_pnl=profit,
@@ -145,16 +149,9 @@ class Ems:
         return self.services.market.listing(symbol).instrument.venue
 
     def _rate_usd(self, asset: str) -> Number | None:
-        """What one of an asset is worth in US dollars, looked up once a second: it takes a look at every instrument."""
-        second = self.services.market.now // SECOND_NS
-        if second != self._second:
-            prices = Prices(View.of(self.services, None))
-            self._second = second
-            self._rates = {
-                each: number(rate.rate) if (rate := prices.rate(each, "USD")) is not None else None
-                for each in prices.assets
-            }
-        return self._rates.get(asset)
+        """What one of an asset is worth in US dollars."""
+        ratio = prices(View.of(self.services, None)).in_usd().get(asset)
+        return None if ratio is None else Number(significant(*ratio))
 
 
 @dataclass(frozen=True, slots=True)

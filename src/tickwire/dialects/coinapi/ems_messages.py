@@ -7,18 +7,16 @@ no number ever goes through a float.
 from __future__ import annotations
 
 import re
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from tickwire.dialects.coinapi.messages import Number
 from tickwire.errors import InvalidInput, InvalidNumber
 from tickwire.protocol.codec import JSON
 
 T = TypeVar("T")
-
-Number: TypeAlias = msgspec.Raw
-"""A decimal string as a JSON number."""
 
 RejectReason = Literal[
     "OTHER",
@@ -32,19 +30,6 @@ RejectReason = Literal[
 Status = Literal[
     "RECEIVED", "ROUTING", "ROUTED", "NEW", "PENDING_CANCEL", "PARTIALLY_FILLED", "FILLED", "CANCELED", "REJECTED"
 ]
-
-TRANSITIONS: dict[Status, tuple[Status, ...]] = {
-    "RECEIVED": ("REJECTED", "ROUTING"),
-    "ROUTING": ("ROUTED",),
-    "ROUTED": ("REJECTED", "NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED"),
-    "NEW": ("PARTIALLY_FILLED", "FILLED", "PENDING_CANCEL", "CANCELED"),
-    "PENDING_CANCEL": ("NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED"),
-    "PARTIALLY_FILLED": ("FILLED", "PENDING_CANCEL", "CANCELED"),
-    "FILLED": (),
-    "CANCELED": (),
-    "REJECTED": (),
-}
-"""The life of an order: what may follow each status."""
 
 REJECTED_MESSAGE_MAX = 4_096
 """Characters of a rejected message that are sent back: any request that makes sense has a tenth of it."""
@@ -144,12 +129,7 @@ def decimal_text(raw: msgspec.Raw, field: str) -> str:
     return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
 
 
-def number(text: str) -> Number:
-    """A decimal string as a JSON number."""
-    return msgspec.Raw(text.encode())
-
-
-NOTHING = number("0")
+NOTHING = Number("0")
 
 
 # ---- server to client ----------------------------------------------------------------------------

@@ -8,13 +8,14 @@ keep is remembered here, of the newest orders: when a request came in and went o
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import UNSET
 
-from tickwire.dialects.coinapi.ems_messages import NOTHING, FillReport, NewOrder, Report, Status, number
+from tickwire.dialects.coinapi.ems_messages import NOTHING, FillReport, NewOrder, Report, Status
 from tickwire.dialects.coinapi.ids import native_id, symbol_id
+from tickwire.dialects.coinapi.messages import Number
 from tickwire.dialects.coinapi.times import iso_time
 from tickwire.limits import FILLS_SHOWN_MAX
 from tickwire.market.market import Market
@@ -148,29 +149,20 @@ class Blotter:
         return Report(
             type=UPDATE if update else UNSET,
             id=str(order.order_id),
-            client_order_id_format_exchange=order.client_order_id,
             exchange_order_id=str(order.order_id),
-            amount_open=number(size(order.remaining if order.live else order.size - order.filled)),
-            amount_filled=number(size(order.filled)),
-            status=history[-1][0],
-            status_history=_shown(history),
+            amount_open=Number(size(order.remaining if order.live else order.size - order.filled)),
+            amount_filled=Number(size(order.filled)),
             error_message=reason or None,
             fills=[
-                FillReport(fill.trade_id, iso_time(fill.ts), number(price(fill.price)), number(size(fill.size)))
+                FillReport(fill.trade_id, iso_time(fill.ts), Number(price(fill.price)), Number(size(fill.size)))
                 for fill in then[-FILLS_SHOWN_MAX:]
             ],
-            exchange_id=instrument.venue,
-            client_order_id=order.client_order_id,
-            symbol_id_exchange=native_id(instrument),
-            symbol_id_coinapi=symbol_id(instrument),
-            amount_order=number(size(order.size)),
-            price=NOTHING if order.price is None else number(price(order.price)),
-            avg_px=number(average_price(order.cost, order.filled, instrument.price)) if order.filled else NOTHING,
+            amount_order=Number(size(order.size)),
+            price=NOTHING if order.price is None else Number(price(order.price)),
+            avg_px=Number(average_price(order.cost, order.filled, instrument.price)) if order.filled else NOTHING,
             side="BUY" if order.side == "buy" else "SELL",
             order_type=order.type.upper(),
-            time_in_force=ticket.time_in_force,
-            expire_time=ticket.expire_time,
-            exec_inst=ticket.exec_inst,
+            **_common(order.client_order_id, instrument, ticket, history),
         )
 
 
@@ -185,27 +177,34 @@ def request_report(wanted: Wanted, history: History, error: str = "") -> Report:
     return Report(
         type=UPDATE,
         id=None,
-        client_order_id_format_exchange=request.client_order_id,
         exchange_order_id=None,
-        amount_open=number(wanted.amount),
+        amount_open=Number(wanted.amount),
         amount_filled=NOTHING,
-        status=history[-1][0],
-        status_history=_shown(history),
         error_message=error or None,
         fills=[],
-        exchange_id=instrument.venue,
-        client_order_id=request.client_order_id,
-        symbol_id_exchange=native_id(instrument),
-        symbol_id_coinapi=symbol_id(instrument),
-        amount_order=number(wanted.amount),
-        price=number(wanted.price),
+        amount_order=Number(wanted.amount),
+        price=Number(wanted.price),
         avg_px=NOTHING,
         side=request.side,
         order_type=request.order_type,
-        time_in_force=wanted.ticket.time_in_force,
-        expire_time=wanted.ticket.expire_time,
-        exec_inst=wanted.ticket.exec_inst,
+        **_common(request.client_order_id, instrument, wanted.ticket, history),
     )
+
+
+def _common(client_order_id: str, instrument: Instrument, ticket: Ticket, history: History) -> dict[str, Any]:
+    """What is said in the same way of an order and of a request."""
+    return {
+        "client_order_id": client_order_id,
+        "client_order_id_format_exchange": client_order_id,
+        "exchange_id": instrument.venue,
+        "symbol_id_exchange": native_id(instrument),
+        "symbol_id_coinapi": symbol_id(instrument),
+        "status": history[-1][0],
+        "status_history": [(status, iso_time(at)) for status, at in history],
+        "time_in_force": ticket.time_in_force,
+        "expire_time": ticket.expire_time,
+        "exec_inst": ticket.exec_inst,
+    }
 
 
 def _history(order: Order, fills: list[Fill], ticket: Ticket) -> History:
@@ -229,10 +228,6 @@ def _history(order: Order, fills: list[Fill], ticket: Ticket) -> History:
     if not order.live:
         history.append(("FILLED" if order.status == "filled" else "CANCELED", order.updated))
     return history
-
-
-def _shown(history: History) -> list[tuple[Status, str]]:
-    return [(status, iso_time(at)) for status, at in history]
 
 
 def _key_of(order: Order) -> tuple[str, str | int]:

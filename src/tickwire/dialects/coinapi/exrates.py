@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from tickwire.dialects.coinapi.times import SECOND_NS
+from tickwire.dialects.candles import SECOND_NS
 from tickwire.dialects.coinapi.view import View
 from tickwire.market.listing import Listing
 

@@ -58,7 +58,7 @@ def find_instrument(market: Market, text: str) -> Instrument | None:
 
 
 def trade_uuid(trade: Trade) -> str:
-    """The UUID of a trade, in the form of version 4: its symbol, hashed, its time in ms and its number in its stream."""
+    """The UUID of a trade, in the form of version 4: its symbol, hashed, its time in ms, its number in its stream."""
     return f"{_symbol_digits(trade.symbol)}-{_time_digits(trade.ts // 1_000_000)}-{trade.seq:012X}"
 
 

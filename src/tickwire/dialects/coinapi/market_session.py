@@ -12,6 +12,7 @@ from functools import lru_cache
 import msgspec
 
 from tickwire.dialects.base import Opening, Services
+from tickwire.dialects.candles import SECOND_NS
 from tickwire.dialects.coinapi.codecs import NAME, framed
 from tickwire.dialects.coinapi.credentials import INVALID_KEY, identify
 from tickwire.dialects.coinapi.messages import ClientMessage, ErrorMessage, HeartbeatMessage, ReconnectMessage
@@ -29,7 +30,7 @@ from tickwire.dialects.coinapi.scope import (
     stream,
     topics,
 )
-from tickwire.dialects.coinapi.times import SECOND_NS, iso_time
+from tickwire.dialects.coinapi.times import iso_time
 from tickwire.dialects.coinapi.view import View
 from tickwire.errors import InvalidInput
 from tickwire.limits import IDLE_SECONDS_MAX, LOGIN_SECONDS_MAX, SUBSCRIPTIONS_MAX
@@ -82,7 +83,8 @@ class MarketSession:
         self._writes = 0
         self._beats_idle = 0
         self._view = View.of(services, None)
-        self._instruments_seen = 0
+        self._instruments: list[Instrument] = []
+        """Those of the last look."""
         self._rules: dict[Rule, bool] = {}
         """What was asked for (True) and given up (False), oldest first."""
         self._limits = Limits()
@@ -191,7 +193,7 @@ class MarketSession:
         if len(rules) > RULES_MAX or named > NAMED_MAX or exrates > EXRATES_MAX:
             most = f"{RULES_MAX} different requests that name {NAMED_MAX} things and {EXRATES_MAX} exrates"
             raise InvalidInput(f"a connection may have {most}; send one hello", field="type")
-        instruments = self._services.market.instruments
+        instruments = _instruments(self._services.market, self._services.market.listed)
         wanted = {} if anew else dict(self._wanted)
         if message.type == "unsubscribe":
             _change(wanted, picked_of(self._wanted, rule, self._view), add=False)
@@ -199,7 +201,7 @@ class MarketSession:
             before = len(wanted)
             _change(wanted, topics(rule, self._view, instruments), add=True)
             self._bucket.take(self._services.now(), (len(wanted) - before) // STREAMS_PER_MESSAGE)
-        self._rules, self._wanted, self._limits, self._instruments_seen = rules, wanted, limits, len(instruments)
+        self._rules, self._wanted, self._limits, self._instruments = rules, wanted, limits, instruments
         if anew or message.heartbeat is not None:
             self._wants_heartbeat = bool(message.heartbeat)
         return self._apply(anew=anew)
@@ -208,12 +210,14 @@ class MarketSession:
         return {each: wanted for each, wanted in self._rules.items() if each != rule}
 
     def _join_listed(self) -> list[bytes]:
-        """Let instruments join that were listed since the last look."""
+        """Let instruments join that were listed since the last look, or listed anew as something else."""
         market = self._services.market
-        listed = _instruments(market, market.now // SECOND_NS)[self._instruments_seen :]
-        if not listed or not self._rules:
+        instruments = _instruments(market, market.listed)
+        if instruments is self._instruments or not self._rules:
             return []
-        self._instruments_seen += len(listed)
+        known = set(map(id, self._instruments))
+        listed = [each for each in instruments if id(each) not in known]
+        self._instruments = instruments
         joined: dict[Topic, None] = {}
         for rule, wanted in self._rules.items():
             _change(joined, topics(rule, self._view, listed), add=wanted)
@@ -289,8 +293,8 @@ _CLOSE_CODES = {"rate_limited": 4101, "login_failed": 4401, "not_logged_in": 440
 
 
 @lru_cache(maxsize=2)
-def _instruments(market: Market, second: int) -> list[Instrument]:
-    """Every instrument, listed once a second for all sessions."""
+def _instruments(market: Market, listed: int) -> list[Instrument]:
+    """Every instrument, one list for all sessions until another is listed."""
     return market.instruments
 
 

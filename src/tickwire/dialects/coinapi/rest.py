@@ -29,9 +29,7 @@ from tickwire.errors import InvalidInput
 from tickwire.meters import OK, UNKNOWN
 from tickwire.model.identity import Identity, Scope
 from tickwire.protocol.messages import Rate
-from tickwire.protocol.rate import RateLimited
-
-MS_NS = 1_000_000
+from tickwire.protocol.rate import MS_NS, RateLimited
 
 STATUSES = {
     "login_failed": 401,
@@ -219,6 +217,7 @@ class Rest:
             market = route.market
 
             def look_up() -> None:
+                bill.items = 0
                 body = market(asked)
                 headers[:] = self._rate_headers(bill.rate, bill.cost)
                 answer(200, body)
@@ -260,7 +259,7 @@ class _Bill:
     """What a request costs: one, or one for every so many items of the answer.
 
     Attributes:
-        rate: what is left to who asks. cost: of the request, so far.
+        rate: what is left to who asks. cost: of the request, so far. items: of the answer, so far.
     """
 
     def __init__(self, services: Services, identity: Identity | None, ip: str) -> None:
@@ -270,7 +269,7 @@ class _Bill:
             self._allow = partial(services.allow, identity.key_id)
         self.rate = self._allow(1)
         self.cost = 1
-        self._items = 0
+        self.items = 0
 
     def add(self, items: int) -> None:
         """Count items of the answer. What costs more than may be used in a second needs all of that.
@@ -278,8 +277,8 @@ class _Bill:
         Raises:
             RateLimited: that is too much now.
         """
-        self._items += items
-        cost = min(-(-self._items // ITEMS_PER_REQUEST), self.rate.limit)
+        self.items += items
+        cost = min(-(-self.items // ITEMS_PER_REQUEST), self.rate.limit)
         if cost > self.cost:
             self.rate = self._allow(cost - self.cost)
             self.cost = cost

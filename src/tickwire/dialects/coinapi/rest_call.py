@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
+from tickwire.dialects.candles import DAY_NS
 from tickwire.dialects.coinapi.ids import find_instrument, native_id, symbol_id
 from tickwire.dialects.coinapi.metadata import catalog
 from tickwire.dialects.coinapi.periods import PERIODS, NamedPeriod
-from tickwire.dialects.coinapi.times import DAY_NS, parse_iso_time
+from tickwire.dialects.coinapi.times import parse_iso_time
 from tickwire.dialects.coinapi.view import View
 from tickwire.errors import InvalidInput
 from tickwire.market.listing import Listing

@@ -13,7 +13,6 @@ from tickwire.dialects.coinapi.ems_messages import (
     CancelEvery,
     CancelSingle,
     NewOrder,
-    Number,
     Reject,
     RejectReason,
     Report,
@@ -21,6 +20,7 @@ from tickwire.dialects.coinapi.ems_messages import (
     reject_of,
 )
 from tickwire.dialects.coinapi.ems_orders import Answer, EmsDesk
+from tickwire.dialects.coinapi.messages import Number
 from tickwire.dialects.coinapi.times import iso_time, parse_iso_time
 from tickwire.errors import InvalidInput
 from tickwire.model.identity import Identity

@@ -237,7 +237,7 @@ def orders_of_all(call: Call) -> list[BookRow]:
     for listing in listings:
         rows.append(_orders_row(call, listing, levels))
         count = len(rows[-1].asks) + len(rows[-1].bids)
-        call.charge(max(1, count))
+        call.bill(max(1, count))
         left -= count
         if left < 0:
             text = f"that is more than {ITEMS_MAX} orders; name fewer symbols, or a lower limit_levels"

@@ -6,9 +6,9 @@ import msgspec
 
 from tickwire.dialects.coinapi.ids import native_id
 from tickwire.dialects.coinapi.messages import Number
-from tickwire.dialects.coinapi.metadata import AssetObject, Catalog, ExchangeObject, SymbolObject, catalog, pasts
+from tickwire.dialects.coinapi.metadata import AssetObject, Catalog, ExchangeObject, SymbolObject, catalog
 from tickwire.dialects.coinapi.rest_call import Call, NoData, NotYet
-from tickwire.model.instrument import Instrument
+from tickwire.market.listing import Listing
 
 
 class MappingRow(msgspec.Struct, frozen=True):
@@ -26,14 +26,15 @@ class MappingRow(msgspec.Struct, frozen=True):
 
 def exchanges(call: Call) -> list[ExchangeObject]:
     """`/exchanges`"""
-    wanted, objects = call.listed("filter_exchange_id"), _objects(call)
-    names = [
-        name
+    wanted, objects = call.listed("filter_exchange_id"), catalog(call.view)
+    found = {
+        name: listings
         for name, listings in objects.by_exchange.items()
         if (not wanted or name.upper() in wanted) and any(call.has(each.instrument) for each in listings)
-    ]
-    call.charge(len(names), "filter_exchange_id")
-    return [found for each in names if (found := objects.exchange(each)) is not None]
+    }
+    call.charge(len(found), "filter_exchange_id")
+    _look_at(objects, [each for listings in found.values() for each in listings])
+    return [shown for name in found if (shown := objects.exchange(name)) is not None]
 
 
 def exchange(call: Call) -> list[ExchangeObject]:
@@ -44,26 +45,23 @@ def exchange(call: Call) -> list[ExchangeObject]:
 
 def assets(call: Call) -> list[AssetObject]:
     """`/assets`"""
-    wanted, objects = call.listed("filter_asset_id"), _objects(call)
-    names = [each for each in objects.by_asset if not wanted or each.upper() in wanted]
-    call.charge(len(names), "filter_asset_id")
-    return [found for each in names if (found := objects.asset(each)) is not None]
+    return _assets(call, call.listed("filter_asset_id"))
 
 
 def asset(call: Call) -> list[AssetObject]:
     """`/assets/{asset_id}`"""
-    objects, asset_id = _objects(call), call.names["asset_id"].upper()
-    name = next((each for each in objects.by_asset if each.upper() == asset_id), "")
-    found = objects.asset(name)
-    if found is None:
+    asset_id = call.names["asset_id"].upper()
+    found = _assets(call, [asset_id])
+    if not found:
         raise NoData(f"there is no asset {asset_id!r}")
-    return [found]
+    return found
 
 
 def symbols(call: Call) -> list[SymbolObject]:
     """`/symbols` and `/symbols/{exchange_id}`"""
-    objects, found = _objects(call), _found(call)
-    return [objects.symbol(each) for _, each in found]
+    objects, found = catalog(call.view), [listing for _, listing in _found(call)]
+    _look_at(objects, found)
+    return [objects.symbol(each.instrument) for each in found]
 
 
 def mapping(call: Call) -> list[MappingRow]:
@@ -73,7 +71,7 @@ def mapping(call: Call) -> list[MappingRow]:
             name, native_id(each), each.base, each.quote, each.base, each.quote, Number(each.tick_size),
             Number(each.lot_size),
         )
-        for name, each in _found(call)
+        for name, each in ((name, listing.instrument) for name, listing in _found(call))
     ]  # fmt: skip
 
 
@@ -98,18 +96,16 @@ def iex_messages(_: Call) -> list[object]:
     raise NoData("the native messages of this exchange are not kept; trades, quotes and books are under /coinapi/v1")
 
 
-def _objects(call: Call) -> Catalog:
-    """Everything that the caller may see.
-
-    Raises:
-        NotYet: it has not all been looked up today.
-    """
-    if not pasts(call.view).read_on():
-        raise NotYet
-    return catalog(call.view)
+def _assets(call: Call, wanted: list[str]) -> list[AssetObject]:
+    """Those that are wanted; none means all."""
+    objects = catalog(call.view)
+    found = {name: listings for name, listings in objects.by_asset.items() if not wanted or name.upper() in wanted}
+    call.charge(len(found), "filter_asset_id")
+    _look_at(objects, [each for listings in found.values() for each in listings])
+    return [shown for name in found if (shown := objects.asset(name)) is not None]
 
 
-def _found(call: Call) -> list[tuple[str, Instrument]]:
+def _found(call: Call) -> list[tuple[str, Listing]]:
     """The instruments that are asked for, each with its symbol id; counted."""
     venues = [call.exchange()] if "exchange_id" in call.names else call.listed("filter_exchange_id")
     wanted, parts = call.listed("filter_asset_id"), call.listed("filter_symbol_id")
@@ -122,6 +118,14 @@ def _found(call: Call) -> list[tuple[str, Instrument]]:
             and (not wanted or each.base.upper() in wanted or each.quote.upper() in wanted)
             and (not parts or any(part in name.upper() for part in parts))
         ):
-            found.append((name, each))
+            found.append((name, listing))
     call.charge(len(found), "filter_symbol_id")
     return found
+
+
+def _look_at(objects: Catalog, listings: list[Listing]) -> None:
+    """Raises:
+    NotYet: they are too many for one moment.
+    """
+    if not objects.know(listings):
+        raise NotYet

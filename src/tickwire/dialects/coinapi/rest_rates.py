@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
-from tickwire.dialects.candles import candle_at, candle_range
+from tickwire.dialects.candles import SECOND_NS, candle_at, candle_range
 from tickwire.dialects.coinapi.exrates import Exrate, Ratio, prices, significant
 from tickwire.dialects.coinapi.messages import Number
 from tickwire.dialects.coinapi.metadata import MINUTE_NS, catalog
 from tickwire.dialects.coinapi.rest_call import Call, NoData
-from tickwire.dialects.coinapi.times import SECOND_NS, iso_time
+from tickwire.dialects.coinapi.times import iso_time
 from tickwire.errors import InvalidInput
 from tickwire.market.listing import Listing
 

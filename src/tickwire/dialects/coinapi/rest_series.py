@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from tickwire.dialects.candles import candle_range
+from tickwire.dialects.candles import DAY_NS, candle_range
 from tickwire.dialects.coinapi.ids import native_id, symbol_id
 from tickwire.dialects.coinapi.messages import Number
 from tickwire.dialects.coinapi.periods import PERIODS, NamedPeriod
 from tickwire.dialects.coinapi.rest_call import ITEMS_MAX, Call
-from tickwire.dialects.coinapi.times import DAY_NS, iso_time
+from tickwire.dialects.coinapi.times import iso_time
 from tickwire.errors import InvalidInput
 from tickwire.model.events import Candle
 from tickwire.model.instrument import Instrument
@@ -85,7 +85,7 @@ def ohlcv_of_exchange(call: Call) -> list[OhlcvRow]:
                 limit=left,
                 newest=False,
             )
-            call.charge(max(1, len(candles)))
+            call.bill(max(1, len(candles)))
             rows += [_ohlcv_row(instrument, named, candle, of_exchange=True) for candle in candles]
             if len(rows) > ITEMS_MAX:
                 text = f"that is more than {ITEMS_MAX} items; ask for less time, longer periods or fewer symbols"

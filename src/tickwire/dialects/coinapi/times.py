@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from tickwire.dialects.candles import DAY_NS, SECOND_NS
 from tickwire.errors import InvalidInput
 
-SECOND_NS = 1_000_000_000
-DAY_NS = 86_400 * SECOND_NS
 _ERA_DAYS, _EPOCH_DAYS = 146_097, 719_468  # from 1 March of the year 0 to 1970
 _TIME_MAX = 2**63 - 1
 
