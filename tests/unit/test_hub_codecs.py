@@ -226,7 +226,7 @@ def test_a_codec_that_fails_costs_its_own_readers_only() -> None:
     key = StreamKey("trades", SYMBOL)
     world.hub.subscribe(key, faulty, Faulty("x"))
     cursor, _ = world.hub.subscribe(key, sound, Plain("y"))
-    with pytest.raises(CodecFailed, match="x can't say what happened in .*trades"):
+    with pytest.raises(CodecFailed, match=r"x can't say what happened in .*trades"):
         world.do(order("sell", 100, 1), order("buy", 100, 1))
     assert (texts(sound), sound.closed, faulty.closed) == (["y[1]"], False, True)
     assert cursor.log.last_seq == world.hub.last_seq(key) == 1

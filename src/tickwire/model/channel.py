@@ -31,8 +31,8 @@ JOINED_CHANNELS: dict[str, tuple[str, ...]] = {"book_batch": ("book",), "account
 """Streams that are not offered by name and that dialects are made of: what happened in these channels, in order, as one
 stream. `book_batch` is said once every `interval_ms`; `account` counts its messages itself."""
 CLOCK = "clock"
-"""The channel of a stream without a symbol that says every `interval_ms` that it is time: for dialects as well. Lossless,
-for what a dialect says at a tick may be of many instruments."""
+"""The channel of a stream without a symbol that says every `interval_ms` that it is time: for dialects as well.
+Lossless, for what a dialect says at a tick may be of many instruments."""
 _LOSSLESS = frozenset(("trades", "book_l3", "status", *PRIVATE_CHANNELS, *JOINED_CHANNELS, CLOCK))
 
 
