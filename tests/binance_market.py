@@ -72,7 +72,7 @@ class VenueWorld(DialectWorld):
     ) -> Client | Refused:
         """A client with a connection, or why it has none."""
         sink = ListSink()
-        opening = self.opening(path, query, sink=sink, identity=identity, **headers or {})
+        opening = self.opening(path, query, headers, sink=sink, identity=identity)
         session = open_streams(self.services, self.streams, opening)
         return session if isinstance(session, Refused) else Client(session, sink)
 

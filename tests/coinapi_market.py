@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
-from support import BTC, ListSink, World, frames, funded, order
-from tickwire.dialects.base import Opening, Refused, Services
+from dialect_world import DialectWorld, Socket
+from support import ListSink, frames, funded, order
+from tickwire.dialects.base import Refused
 from tickwire.dialects.coinapi.dialect import CoinApi
 from tickwire.dialects.coinapi.market_session import MarketSession
 from tickwire.errors import InvalidInput
-from tickwire.meters import Meters
-from tickwire.model.events import Candle, Event
 from tickwire.model.identity import Identity
 from tickwire.model.instrument import Instrument
-from tickwire.model.records import Clock, ListInstrument, PlaceOrder, Record, Side
-from tickwire.protocol.messages import Rate
+from tickwire.model.records import ListInstrument, PlaceOrder, Side
 from tickwire.tape.candles import CandleStore
 
 FX = Instrument(
@@ -46,89 +43,35 @@ KEYS = {
 GUID = next(iter(KEYS))
 
 
-class Server(World):
+class Server(DialectWorld):
     """A market with its history, and the dialect in front of it.
 
     Attributes:
-        revoked: ids of keys that are not in force any more. flooded: refuse every key for a while.
+        flooded: refuse every key for a while.
     """
 
     def __init__(self, *instruments: Instrument, require_key: bool = False, history: CandleStore | None = None) -> None:
-        self.history = history or CandleStore(None)
-        self.revoked: set[str] = set()
+        super().__init__(known=KEYS, require_key=require_key, history=history)
         self.flooded = False
-        super().__init__(instrument=BTC, meters=Meters())
         self.dialect = CoinApi()
-        self.services = Services(
-            market=self.market,
-            hub=self.hub,
-            renderer=self.renderer,
-            history=self.history,
-            keys=self,
-            submit=lambda records, done: None,
-            allow=lambda key, cost: Rate(1, 1, 0),
-            allow_address=lambda ip, cost: Rate(1, 1, 0),
-            now=self.clock,
-            epoch="e1",
-            version="1.2.3",
-            require_key=require_key,
-            meters=Meters(),
-            draining=lambda: False,
-        )
         for instrument in instruments:
             self.do(ListInstrument(instrument))
-
-    def do(self, *records: Record, ms: int = 1) -> list[Event]:
-        """As in `World`; closed candles are in the history before anything is said."""
-        self.clock.advance(ms=ms)
-        events: list[Event] = []
-        for record in (Clock(self.clock()), *records):
-            made = self.market.apply(record)
-            events += made
-            self.hub.publish(made)
-        self.history.add(event for event in events if isinstance(event, Candle))
-        self.hub.flush()
-        return events
-
-    def until(self, ns: int, *records: Record) -> None:
-        """As `do`, at a time."""
-        self.do(*records, ms=(ns - self.clock()) // 1_000_000)
-
-    # ---- keys ------------------------------------------------------------------------------------
 
     def api_key(self, key: str, ip: str) -> Identity:
         if self.flooded:
             raise InvalidInput("more than 30 failed logins a minute; slow down", code="rate_limited")
-        if key not in KEYS:
-            raise InvalidInput("the key is not known", code="login_failed")
-        return KEYS[key]
-
-    def token_on(self, key: str, token: str, ip: str) -> Identity:
-        if token != f"token.of.{key}":
-            raise InvalidInput("the key is not known", code="login_failed")
-        return self.api_key(key, ip)
-
-    def signed(self, key: str, payloads: Sequence[bytes], signature: str, ip: str) -> Identity:
-        raise AssertionError("nothing is signed here")
-
-    def in_force(self, key_id: str) -> bool:
-        return key_id not in self.revoked
-
-    # ---- clients ---------------------------------------------------------------------------------
+        return super().api_key(key, ip)
 
     def try_open(
         self, path: str = "/v1/", query: str = "", *, token: Identity | None = None, ip: str = "::1", **headers: str
     ) -> Client | Refused:
-        sink = CountingSink()
-        lower = {name.replace("_", "-"): value for name, value in headers.items()}
-        opening = Opening(
-            "s1", path, query, lower, ip, sink, lambda: sink.flushes, token, Rate(100, 98, 20), 1_000, 997
-        )
+        sink = ListSink()
+        opening = self.opening(path, query, headers, sink=sink, identity=token, ip=ip)
         session = self.dialect.session(self.services, opening)
         if isinstance(session, Refused):
             return session
         assert isinstance(session, MarketSession)
-        return Client(self, session, sink)
+        return Client(session, sink)
 
     def open(self, path: str = "/v1/", query: str = "", *, token: Identity | None = None, **headers: str) -> Client:
         client = self.try_open(path, query, token=token, **headers)
@@ -136,29 +79,13 @@ class Server(World):
         return client
 
 
-class CountingSink(ListSink):
-    """Counts the writes, as a socket does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.flushes = 0
-
-    def flush(self) -> None:
-        self.flushes += bool(self.out)
-        super().flush()
-
-
-class Client:
+class Client(Socket):
     """One connection."""
 
-    def __init__(self, server: Server, session: MarketSession, sink: CountingSink) -> None:
-        self.server = server
-        self.session = session
-        self.sink = sink
+    session: MarketSession
 
-    def send(self, data: bytes) -> list[Any]:
-        """What a message is answered with."""
-        return messages(b"".join(self.session.received(data)))
+    def read(self, data: bytes) -> list[Any]:
+        return messages(data)
 
     def say(self, type_: str, *data_types: str, **more: Any) -> list[Any]:
         """Send a message; `symbol_id=[…]` is short for the filter of that name."""
@@ -171,12 +98,6 @@ class Client:
 
     def hello(self, *data_types: str, **more: Any) -> list[Any]:
         return self.say("hello", *data_types, **more)
-
-    def said(self) -> list[Any]:
-        """What the streams have said since."""
-        data = b"".join(piece for write in self.sink.writes for piece in write)
-        self.sink.writes.clear()
-        return messages(data)
 
     def error(self, answers: list[Any]) -> tuple[str, int]:
         """The error that is the only answer, and the code that the connection closes with."""

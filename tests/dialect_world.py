@@ -96,15 +96,15 @@ class DialectWorld(World):
     def opening(
         path: str,
         query: str = "",
+        headers: Mapping[str, str] | None = None,
         *,
         sink: ListSink | None = None,
         identity: Identity | None = None,
         ip: str = "::1",
         session_id: str = "s1",
-        **headers: str,
     ) -> Opening:
         """A WebSocket that a client opens; `x_y` is the header x-y."""
-        lower = {name.replace("_", "-"): value for name, value in headers.items()}
+        lower = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
         seen, rate = sink or ListSink(), Rate(100, 98, 20)
         return Opening(session_id, path, query, lower, ip, seen, lambda: seen.flushes, identity, rate, 1_000, 997)
 

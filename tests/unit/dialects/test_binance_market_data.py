@@ -120,7 +120,7 @@ def test_an_aggregate_of_which_a_part_is_no_longer_kept_is_left_out(world: Venue
 # ---- klines --------------------------------------------------------------------------------------------
 
 
-def klines(world: VenueWorld, interval: str, limit: int = 500, **params: object) -> list[Any]:
+def klines(world: VenueWorld, interval: str, limit: int = 500, **params: Any) -> list[Any]:
     found: list[Any] = world.ask("klines", interval=interval, limit=limit, **params)
     return found
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ems_client import TRANSITIONS, EmsClient, Server, iso, messages
-from support import START_NS, World, order
+from support import START_NS, order
 from tickwire.dialects.coinapi.ems import Ems
 from tickwire.dialects.coinapi.ems_messages import Status
 from tickwire.dialects.coinapi.ems_reports import Blotter, Ticket
@@ -60,7 +60,7 @@ def client() -> EmsClient:
 
 def ms(client: EmsClient) -> int:
     """Milliseconds since the beginning."""
-    return (client.world.clock() - START_NS) // 1_000_000
+    return (client.server.clock() - START_NS) // 1_000_000
 
 
 def reports(told: list[Any]) -> list[Any]:
@@ -82,7 +82,7 @@ def statuses(report: Any) -> list[str]:
 
 
 def test_a_session_begins_with_everything(client: EmsClient) -> None:
-    world = client.world
+    world = client.server
     world.do(ListInstrument(BTC_USD), VenueQuote(BTC_USD.symbol, 20_000, 5, 20_100, 5))
     client.place()
     placed = ms(client)
@@ -196,7 +196,7 @@ def test_the_server_says_every_second_who_it_is_and_when_it_stops(client: EmsCli
 
 def test_another_start_has_another_guid() -> None:
     server = Server()
-    server.world.clock.advance(ms=1)
+    server.clock.advance(ms=1)
     assert Ems(server.services).instance_guid != server.ems.instance_guid
 
 
@@ -206,7 +206,7 @@ def test_symbols_are_those_that_the_key_may_see() -> None:
 
 
 def test_without_an_exchange_there_is_only_the_server() -> None:
-    (info,) = EmsClient(Server(World(instrument=BTC_USD))).first
+    (info,) = EmsClient(Server(BTC_USD)).first
     assert (info["type"], info["exchange_id"]) == ("SERVER_INFO", None)
 
 
@@ -224,7 +224,7 @@ def test_an_order_is_routed_then_new_then_canceled(client: EmsClient) -> None:
         "status": "ROUTED",
         "status_history": begun,
     }
-    assert client.told() == []
+    assert client.said() == []
     begun.append(["NEW", iso(t + 1)])
     assert client.committed() == [
         REPORT | {"status_history": begun},
@@ -253,9 +253,9 @@ def test_an_order_is_routed_then_new_then_canceled(client: EmsClient) -> None:
 def test_fills_are_told_with_their_price_amount_and_id(client: EmsClient) -> None:
     client.place()
     client.committed()
-    client.world.do(order("sell", 10_020, 10))
+    client.server.do(order("sell", 10_020, 10))
     first = ms(client)
-    partly, *_, position = client.told()
+    partly, *_, position = client.said()
     assert statuses(partly)[3:] == ["NEW", "PARTIALLY_FILLED"]
     assert position == {
         "type": "POSITION_UPDATE",
@@ -271,8 +271,8 @@ def test_fills_are_told_with_their_price_amount_and_id(client: EmsClient) -> Non
         "cross_margin": False,
         "liquidation_price": None,
     }
-    client.world.do(order("sell", 10_025, 35))
-    (filled,) = reports(client.told())
+    client.server.do(order("sell", 10_025, 35))
+    (filled,) = reports(client.said())
     assert statuses(filled)[3:] == ["NEW", "PARTIALLY_FILLED", "FILLED"]
     assert filled == partly | {
         "status": "FILLED",
@@ -288,8 +288,8 @@ def test_fills_are_told_with_their_price_amount_and_id(client: EmsClient) -> Non
 
 
 def test_an_order_that_fills_at_once_was_never_new(client: EmsClient) -> None:
-    client.world.do(order("sell", 10_000, 20), order("sell", 10_010, 40))
-    client.told()
+    client.server.do(order("sell", 10_000, 20), order("sell", 10_010, 40))
+    client.said()
     client.place()
     (report,) = reports(client.committed())
     assert statuses(report) == ["RECEIVED", "ROUTING", "ROUTED", "PARTIALLY_FILLED", "FILLED"]
@@ -309,7 +309,7 @@ def test_what_does_not_rest_is_canceled(client: EmsClient) -> None:
     (report,) = reports(client.committed())
     assert statuses(report) == ["RECEIVED", "ROUTING", "ROUTED", "CANCELED"]
     assert (report["amount_open"], report["error_message"]) == ("0.045", "not_filled")
-    client.world.do(order("sell", 10_000, 20))
+    client.server.do(order("sell", 10_000, 20))
     client.place("c-2", time_in_force="IMMEDIATE_OR_CANCEL")
     (report,) = reports(client.committed())
     assert statuses(report) == ["RECEIVED", "ROUTING", "ROUTED", "PARTIALLY_FILLED", "CANCELED"]
@@ -317,8 +317,8 @@ def test_what_does_not_rest_is_canceled(client: EmsClient) -> None:
 
 
 def test_an_order_that_meets_one_of_its_own_account_was_never_new(client: EmsClient) -> None:
-    client.world.do(order("sell", 10_000, 5, account="alice"))
-    client.told()
+    client.server.do(order("sell", 10_000, 5, account="alice"))
+    client.said()
     client.place()
     report = reports(client.committed())[-1]
     assert statuses(report) == ["RECEIVED", "ROUTING", "ROUTED", "CANCELED"]
@@ -350,13 +350,13 @@ def test_what_the_market_need_not_be_asked_is_rejected_at_once(client: EmsClient
 def test_an_order_that_fills_while_it_is_canceled(client: EmsClient) -> None:
     client.place()
     client.committed()
-    client.world.do(order("sell", 10_025, 10))
-    client.told()
+    client.server.do(order("sell", 10_025, 10))
+    client.said()
     cancel = {**CANCEL, "client_order_id": "c-1"}
     (pending,) = client.send(cancel)
     assert statuses(pending)[3:] == ["NEW", "PARTIALLY_FILLED", "PENDING_CANCEL"]
-    client.world.do(order("sell", 10_025, 35))
-    (filled,) = reports(client.told())
+    client.server.do(order("sell", 10_025, 35))
+    (filled,) = reports(client.said())
     assert statuses(filled)[3:] == ["NEW", "PARTIALLY_FILLED", "PENDING_CANCEL", "FILLED"]
     (reject,) = client.committed()
     assert reject == {
@@ -372,8 +372,8 @@ def test_a_fill_after_the_cancellation_was_asked_for(client: EmsClient) -> None:
     client.place()
     client.committed()
     client.send({**CANCEL, "client_order_id": "c-1"})
-    client.world.do(order("sell", 10_025, 10))
-    (report,) = reports(client.told())
+    client.server.do(order("sell", 10_025, 10))
+    (report,) = reports(client.said())
     assert statuses(report)[3:] == ["NEW", "PENDING_CANCEL", "PARTIALLY_FILLED"]
     (report,) = reports(client.committed())
     assert statuses(report)[3:] == ["NEW", "PENDING_CANCEL", "PARTIALLY_FILLED", "CANCELED"]
@@ -406,8 +406,8 @@ def test_what_was_answered_is_not_remembered_as_on_its_way(client: EmsClient) ->
 
 
 def test_orders_of_other_protocols_are_told_as_well(client: EmsClient) -> None:
-    client.world.do(order("sell", 10_000, 20), order("buy", None, 5, account="alice"))
-    (report,) = reports(client.told())
+    client.server.do(order("sell", 10_000, 20), order("buy", None, 5, account="alice"))
+    (report,) = reports(client.said())
     at = iso(ms(client))
     assert report == REPORT | {
         "id": "2",
@@ -425,12 +425,12 @@ def test_orders_of_other_protocols_are_told_as_well(client: EmsClient) -> None:
         "status_history": [[status, at] for status in ("RECEIVED", "ROUTING", "ROUTED", "FILLED")],
         "fills": [{"id": "1", "time": at, "price": "100.00", "amount": "0.005"}],
     }
-    expires = client.world.clock() + 10**10
-    client.world.do(
+    expires = client.server.clock() + 10**10
+    client.server.do(
         order("buy", 9_000, 1, account="alice", post_only=True, time_in_force="gtd", expires_at=expires),
         order("sell", 11_000, 1, account="alice", reduce_only=True),
     )
-    first, second = reports(client.told())
+    first, second = reports(client.said())
     assert (first["time_in_force"], first["exec_inst"]) == ("GOOD_TILL_TIME_EXCHANGE", ["MAKER_OR_CANCEL"])
     assert first["expire_time"] == iso(ms(client) + 9_999)
     assert (second["time_in_force"], second["exec_inst"]) == ("GOOD_TILL_CANCEL", ["DO_NOT_INCREASE"])
@@ -451,11 +451,11 @@ def test_a_restarted_server_knows_the_orders_from_the_market(client: EmsClient) 
 def test_an_old_fill_that_is_not_kept_is_counted_all_the_same(client: EmsClient) -> None:
     client.place()
     client.committed()
-    client.world.do(order("sell", 10_025, 10))
-    client.world.do(order("sell", 10_025, 5))
-    fills = client.world.market._account("alice").fills
+    client.server.do(order("sell", 10_025, 10))
+    client.server.do(order("sell", 10_025, 5))
+    fills = client.server.market._account("alice").fills
     fills.popleft()
-    report = client.server.ems.blotter.reports("alice", client.world.market.open_orders_of("alice"), update=True)[0]
+    report = client.server.ems.blotter.reports("alice", client.server.market.open_orders_of("alice"), update=True)[0]
     assert [(fill.id, bytes(fill.amount)) for fill in report.fills] == [("2", b"0.005")]
     assert (bytes(report.amount_filled), bytes(report.avg_px)) == (b"0.015", b"100.25")
     assert [status for status, _ in report.status_history][3:] == ["NEW", "PARTIALLY_FILLED"]
@@ -463,7 +463,7 @@ def test_an_old_fill_that_is_not_kept_is_counted_all_the_same(client: EmsClient)
 
 def test_of_the_words_of_requests_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tickwire.dialects.coinapi.ems_reports.TICKETS_MAX", 2)
-    blotter = Blotter(Server().world.market)
+    blotter = Blotter(Server().market)
     for name in ("c-1", "c-2", "c-3"):
         blotter.add("alice", name, Ticket(1, 1, "FILL_OR_KILL", None, []))
     assert list(blotter._tickets) == [("alice", "c-2"), ("alice", "c-3")]
@@ -473,9 +473,9 @@ def test_of_the_words_of_requests_so_many_are_remembered(monkeypatch: pytest.Mon
 
 
 def test_who_changed_a_balance(client: EmsClient) -> None:
-    client.told()
+    client.said()
     client.server.fund(USDT="5")
-    (balance,) = client.told()
+    (balance,) = client.said()
     assert (balance["balance"], balance["last_updated_by"]) == ("1005", "BALANCE_MANAGER")
     client.place()
     _, balance = client.committed()
@@ -483,18 +483,18 @@ def test_who_changed_a_balance(client: EmsClient) -> None:
 
 
 def test_a_short_position_and_its_end(client: EmsClient) -> None:
-    client.world.do(order("buy", 10_000, 20))
+    client.server.do(order("buy", 10_000, 20))
     client.place(side="SELL", price=100, amount_order=0.02)
     *_, position = client.committed()
     assert (position["side"], position["quantity"], position["avg_entry_price"]) == ("SELL", "0.020", "100.00")
-    client.world.do(order("buy", 10_100, 1), order("sell", 10_100, 1))  # the mark
-    client.told()
+    client.server.do(order("buy", 10_100, 1), order("sell", 10_100, 1))  # the mark
+    client.said()
     (shown,) = EmsClient(client.server).first[3]["data"]
     assert (shown["unrealised_pnl"], shown["unrealized_pnl"]) == ("-0.02000", "-0.02000")
-    client.world.do(order("buy", 10_200, 1), order("sell", 10_200, 1))
+    client.server.do(order("buy", 10_200, 1), order("sell", 10_200, 1))
     (shown,) = EmsClient(client.server).first[3]["data"]
     assert shown["unrealised_pnl"] == "-0.04000"  # though nothing has happened to the account since
-    client.world.do(order("sell", 9_900, 20))
+    client.server.do(order("sell", 9_900, 20))
     client.place("c-2", price=99, amount_order=0.02)
     *_, position = client.committed()
     assert (position["side"], position["quantity"], position["avg_entry_price"]) == ("BUY", "0.000", "0")
@@ -507,26 +507,26 @@ def test_a_short_position_and_its_end(client: EmsClient) -> None:
 def test_all_sessions_of_an_account_share_the_bytes(client: EmsClient) -> None:
     other = EmsClient(client.server, session_id="s2")
     stranger = EmsClient(client.server, key="other", session_id="s3")
-    client.told()
+    client.said()
     client.place()
     client.server.commit()
     assert client.sink.writes[0][-1] is other.sink.writes[0][-1]
-    assert reports(other.told())[0]["client_order_id"] == "c-1"
-    assert stranger.told() == []
+    assert reports(other.said())[0]["client_order_id"] == "c-1"
+    assert stranger.said() == []
 
 
 def test_who_was_too_slow_is_given_everything_anew() -> None:
-    server = Server(World(Retention(bytes_max=1, bytes_per_stream_max=1)))
+    server = Server(retention=Retention(bytes_max=1, bytes_per_stream_max=1))
     server.fund(USDT="1000")
     client = EmsClient(server)
-    client.told()
+    client.said()
     client.sink.ready = False
     for name in ("c-1", "c-2", "c-3"):
         client.place(name)
         server.commit()
-    client.told()
-    server.world.hub.catch_up(client.sink)
-    told = client.told()
+    client.said()
+    server.hub.catch_up(client.sink)
+    told = client.said()
     assert [message["type"] for message in told] == [
         "ORDER_EXEC_REPORT_SNAPSHOT", "BALANCE_SNAPSHOT", "POSITION_SNAPSHOT"
     ]  # fmt: skip
@@ -538,9 +538,9 @@ def test_a_revoked_key_ends_the_session(client: EmsClient) -> None:
     client.session.check()
     assert client.session.ending == (4403, "the session's key was revoked")
     assert client.session.identity is None
-    client.told()
+    client.said()
     client.server.fund(USDT="1")
-    assert client.told() == []
+    assert client.said() == []
     (reject,) = client.place()
     assert (reject["reject_reason"], reject["message"]) == ("OTHER", "the session's key was revoked")
     assert client.server.submitted == []
@@ -581,8 +581,8 @@ def test_orders_are_canceled_with_the_connection_where_they_say_so(client: EmsCl
         ("goes", "CANCELED", "disconnected"), ("goes as well", "CANCELED", "disconnected")
     ]  # fmt: skip
     assert told[1]["exec_inst"] == ["CANCEL_ON_DISCONNECT", "MAKER_OR_CANCEL"]
-    assert watching.world.market.guarded_sessions == []
-    left = watching.world.market.open_orders_of("alice")
+    assert watching.server.market.guarded_sessions == []
+    left = watching.server.market.open_orders_of("alice")
     assert [each.client_order_id for each in left] == ["stays", "stays too"]
 
 
@@ -621,8 +621,8 @@ def test_the_report_of_a_moment_has_the_fills_of_that_moment() -> None:
     client = EmsClient(server)
     client.place()
     client.committed()
-    client.world.do(order("sell", 10_025, 10), order("sell", 10_025, 5))  # both in one transaction
-    first, second = reports(client.told())
+    client.server.do(order("sell", 10_025, 10), order("sell", 10_025, 5))  # both in one transaction
+    first, second = reports(client.said())
     assert [fill["amount"] for fill in first["fills"]] == ["0.010"]
     assert [fill["amount"] for fill in second["fills"]] == ["0.010", "0.005"]
     assert (first["amount_filled"], second["amount_filled"]) == ("0.010", "0.015")
@@ -633,7 +633,7 @@ def test_the_newest_fills_of_an_order_are_shown(monkeypatch: pytest.MonkeyPatch,
     client.place()
     client.committed()
     for _ in range(3):
-        client.world.do(order("sell", 10_025, 1))
-    report = reports(client.told())[-1]
+        client.server.do(order("sell", 10_025, 1))
+    report = reports(client.said())[-1]
     assert [fill["id"] for fill in report["fills"]] == ["2", "3"]
     assert report["amount_filled"] == "0.003"

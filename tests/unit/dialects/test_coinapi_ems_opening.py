@@ -24,7 +24,7 @@ from tickwire.dialects.coinapi.ems_session import EmsSession
 )
 def test_order_entry_is_opened_with_a_key(path: str, query: str, headers: dict[str, str]) -> None:
     server = Server()
-    session = CoinApi().session(server.services, server.opening(path=path, query=query, **headers))
+    session = CoinApi().session(server.services, server.opening(path, query, headers))
     assert isinstance(session, EmsSession)
     assert (session.session_id, session.ending, session.headers) == ("s1", None, [])
     assert session.identity is not None
@@ -44,7 +44,7 @@ def test_order_entry_is_opened_with_a_key(path: str, query: str, headers: dict[s
 )
 def test_without_a_key_that_may_it_is_not(headers: dict[str, Any], refused: Refused) -> None:
     server = Server()
-    assert CoinApi().session(server.services, server.opening(**headers)) == refused
+    assert CoinApi().session(server.services, server.opening("/ems", headers=headers)) == refused
 
 
 def test_both_interfaces_are_one_desk() -> None:
@@ -59,7 +59,7 @@ def test_both_interfaces_are_one_desk() -> None:
     dialect.http(server.services, request, answers.append)
     server.commit()
     assert answers[0].status == 200
-    session = dialect.session(server.services, server.opening(x_coinapi_key="reader"))
+    session = dialect.session(server.services, server.opening("/ems", headers={"x_coinapi_key": "reader"}))
     assert isinstance(session, EmsSession)
     (report,) = messages(session.opened())[1]["data"]
     assert plain(answers[0].body) == {"type": "ORDER_EXEC_REPORT_UPDATE", **report}

@@ -101,7 +101,7 @@ def test_orders_and_money_are_those_of_the_native_protocol(script: list[tuple[st
         server.fund(USDT="30", BTC="0.2")
     told: list[Any] = []
     for what, asked in script:
-        native.server.world.clock.advance(ms=100)
+        native.server.clock.advance(ms=100)
         if what == "place":
             gtd = NATIVE[asked["time_in_force"]] == "gtd"
             told += client.send({**ORDER, **asked, "expire_time": EXPIRES if gtd else None})
@@ -113,17 +113,17 @@ def test_orders_and_money_are_those_of_the_native_protocol(script: list[tuple[st
             told += client.send({"type": "ORDER_CANCEL_ALL_REQUEST", "exchange_id": "SIM"})
             native.run(lambda: native.desk.cancel_all(CancelAllParams(), "alice"))
         else:
-            client.world.clock.advance(ms=100)
+            client.server.clock.advance(ms=100)
             for server in (client.server, native.server):
                 server.commit()
                 if what == "other":
-                    server.world.do(order(asked[0], asked[1], asked[2]))
-        told += client.told()
+                    server.do(order(asked[0], asked[1], asked[2]))
+        told += client.said()
     for server in (client.server, native.server):
         server.commit()
-    told += client.told()
+    told += client.said()
     assert client.server.commands == native.server.commands
-    assert client.world.market.digest() == native.server.world.market.digest()
+    assert client.server.market.digest() == native.server.market.digest()
     _the_numbers_shown_are_the_same(client, native)
     _every_history_goes_on(told)
 
@@ -146,7 +146,7 @@ def _every_history_goes_on(told: list[Any]) -> None:
 
 
 def _the_numbers_shown_are_the_same(client: EmsClient, native: Native) -> None:
-    market, renderer = native.server.world.market, native.server.world.renderer
+    market, renderer = native.server.market, native.server.renderer
     rest = Rest(client.server.ems)
     shown: dict[str, Any] = {}
     for path in ("orders", "balances", "positions"):

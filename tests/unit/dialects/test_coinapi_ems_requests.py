@@ -36,9 +36,9 @@ PLACED = PlaceOrder(BTC.symbol, "alice", "buy", 45, 10_025, client_order_id="c-1
 def client() -> EmsClient:
     server = Server()
     server.fund(USDT="1000", BTC="10")
-    server.world.do(ListInstrument(ETH), ListInstrument(SHOWN))
+    server.do(ListInstrument(ETH), ListInstrument(SHOWN))
     client = EmsClient(server)
-    client.told()
+    client.said()
     return client
 
 
@@ -130,8 +130,8 @@ def test_an_order_guards_its_connection_once(client: EmsClient) -> None:
 def test_an_order_expires(client: EmsClient) -> None:
     client.place(time_in_force="GOOD_TILL_TIME_EXCHANGE", expire_time=LATER)
     client.committed()
-    client.world.do(ms=101_000)
-    (report, *_) = client.told()
+    client.server.do(ms=101_000)
+    (report, *_) = client.said()
     assert (report["status"], report["error_message"]) == ("CANCELED", "expired")
 
 
@@ -186,9 +186,9 @@ def test_the_same_order_sent_again_is_the_same_order(client: EmsClient) -> None:
     (report, *_) = client.committed()
     assert client.place(amount_order="0.0450", exec_inst=["DO_NOT_CANCEL_ON_DISCONNECT"]) == []
     assert client.committed() == [report]
-    assert len(client.world.market.open_orders_of("alice")) == 1
-    client.world.do(order("sell", 10_025, 45))
-    (filled, *_) = client.told()
+    assert len(client.server.market.open_orders_of("alice")) == 1
+    client.server.do(order("sell", 10_025, 45))
+    (filled, *_) = client.said()
     assert client.place() == []
     assert client.committed() == [filled]
     assert filled["status"] == "FILLED"
@@ -220,7 +220,7 @@ def test_another_order_with_the_same_id_is_not_told_as_the_end_of_the_first(clie
     assert (reason, exchange) == ("OTHER", "SIM")
     assert words == "client_order_id 'c-1' was used for another order"
     assert reject(client, {**other, "price": 99.999})[:2] == ("OTHER", "price 99.999 is not a multiple of 0.01")
-    (order_,) = client.world.market.open_orders_of("alice")
+    (order_,) = client.server.market.open_orders_of("alice")
     assert (order_.status, order_.price) == ("open", 10_025)
 
 
@@ -247,8 +247,8 @@ def test_an_order_is_canceled_by_either_id(client: EmsClient, asked: dict[str, A
 
 
 def test_an_order_of_another_protocol_is_canceled(client: EmsClient) -> None:
-    client.world.do(order("buy", 9_000, 1, account="alice"))
-    client.told()
+    client.server.do(order("buy", 9_000, 1, account="alice"))
+    client.said()
     (pending,) = client.send({**CANCEL, "exchange_order_id": "1"})
     assert pending["status"] == "PENDING_CANCEL"
     assert client.committed()[0]["status"] == "CANCELED"
@@ -278,7 +278,7 @@ def test_an_order_on_its_way_to_another_exchange_is_not_canceled(client: EmsClie
 
 
 def test_all_orders_of_an_exchange_are_canceled(client: EmsClient) -> None:
-    client.world.do(order("buy", 9_000, 1, account="alice"))
+    client.server.do(order("buy", 9_000, 1, account="alice"))
     ether = {"exchange_id": "OTHER", "symbol_id_coinapi": "OTHER_SPOT_ETH_USDT"}
     client.place("e-1", **ether)
     client.place("b-1")
@@ -290,7 +290,7 @@ def test_all_orders_of_an_exchange_are_canceled(client: EmsClient) -> None:
     assert [(each["client_order_id"], each["status"]) for each in told] == [
         ("b-2", "NEW"), ("", "CANCELED"), ("b-1", "CANCELED"), ("b-2", "CANCELED")
     ]  # fmt: skip
-    (left,) = client.world.market.open_orders_of("alice")
+    (left,) = client.server.market.open_orders_of("alice")
     assert left.client_order_id == "e-1"
 
 
@@ -404,7 +404,7 @@ def test_what_a_new_order_must_have(client: EmsClient, missing: str) -> None:
 
 
 def test_both_symbols_must_be_of_one_instrument(client: EmsClient) -> None:
-    client.world.do(ListInstrument(Instrument(**{**_fields(ETH), "venue": "SIM"})))
+    client.server.do(ListInstrument(Instrument(**{**_fields(ETH), "venue": "SIM"})))
     message = {**ORDER, "client_order_id": "c-1", "symbol_id_exchange": "ETH-USDT"}
     words = "symbol_id_coinapi and symbol_id_exchange are of different instruments"
     assert reject(client, message)[:2] == ("OTHER", words)

@@ -447,9 +447,10 @@ def test_what_begins_many_streams_counts_as_many_messages() -> None:
 
 
 def test_too_many_different_requests() -> None:
-    client = Server().open()
+    server = Server()
+    client = server.open()
     for number in range(RULES_MAX):
-        client.server.clock.advance(ms=1_000)
+        server.clock.advance(ms=1_000)
         assert client.say("subscribe", "trade", symbol_id=[f"X{number}"]) == []
     assert client.say("unsubscribe", "trade", symbol_id=["X0"]) == []  # the same again counts once
     text, code = client.error(client.say("subscribe", "trade", symbol_id=["Y"]))

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ems_client import RestClient, Server, iso
-from support import BTC, START_NS, World, order
+from support import BTC, START_NS, order
 from tickwire.dialects.base import HttpAnswer, HttpRequest
 from tickwire.dialects.coinapi.ids import order_guid, trade_uuid
 from tickwire.dialects.coinapi.periods import PERIODS
@@ -35,11 +35,11 @@ MINUTE = START_NS - START_NS % MINUTE_NS
 @pytest.fixture
 def client() -> RestClient:
     """Two sells at 101.00, a buy at 100.00, and a trade of 0.010 at 101.00 four milliseconds after the beginning."""
-    world = World()
-    world.do(ListInstrument(EUR), ListInstrument(IBM), FeedStatus("test", "live"))
-    world.do(order("sell", 10_100, 50), order("sell", 10_200, 7), order("buy", 10_000, 30))
-    world.do(order("buy", 10_100, 10))
-    return RestClient(Server(world))
+    server = Server()
+    server.do(ListInstrument(EUR), ListInstrument(IBM), FeedStatus("test", "live"))
+    server.do(order("sell", 10_100, 50), order("sell", 10_200, 7), order("buy", 10_000, 30))
+    server.do(order("buy", 10_100, 10))
+    return RestClient(server)
 
 
 T = 4
@@ -58,7 +58,7 @@ def candle(
 
 def keep(client: RestClient, instrument: Instrument, interval: str, *starts: int) -> None:
     length, symbol = CANDLE_INTERVALS_NS[interval], instrument.symbol
-    client.server.past.kept[symbol, interval] = [candle(symbol, length, start) for start in starts]
+    client.server.history.add(candle(symbol, length, start) for start in starts)
 
 
 def error(client: RestClient, path: str, query: str = "") -> tuple[int, str]:
@@ -216,7 +216,7 @@ def test_a_rate(client: RestClient) -> None:
 
 
 def test_all_rates_of_an_asset(client: RestClient) -> None:
-    client.world.do(
+    client.server.do(
         VenueRate(EUR.symbol, 12_500), VenueQuote(IBM.symbol, 9_990, 1, 10_010, 1), ms=0
     )  # EUR/USD 1.25, IBM/USD 100
     assert client.get("/v1/exchangerate/USD") == {
@@ -385,10 +385,10 @@ def test_ohlcv_of_an_exchange(client: RestClient) -> None:
 
 
 def test_trades(client: RestClient) -> None:
-    first = client.world.market.listing(BTC.symbol).recent[-1]
-    client.world.do(order("sell", 10_000, 5))
-    client.world.do(VenueTrade(IBM.symbol, "n-1", 9_900, 3, None, START_NS - 10**9), ms=2)
-    second = client.world.market.listing(BTC.symbol).recent[-1]
+    first = client.server.market.listing(BTC.symbol).recent[-1]
+    client.server.do(order("sell", 10_000, 5))
+    client.server.do(VenueTrade(IBM.symbol, "n-1", 9_900, 3, None, START_NS - 10**9), ms=2)
+    second = client.server.market.listing(BTC.symbol).recent[-1]
     rows = [
         {
             "symbol_id": SYMBOL,
@@ -443,7 +443,7 @@ def test_trades(client: RestClient) -> None:
 
 
 def test_quotes(client: RestClient) -> None:
-    last = client.world.market.listing(BTC.symbol).recent[-1]
+    last = client.server.market.listing(BTC.symbol).recent[-1]
     quote = {
         "symbol_id": SYMBOL,
         "time_exchange": NOW,
@@ -470,7 +470,7 @@ def test_quotes(client: RestClient) -> None:
     ibm, message = "NYSE_SPOT_IBM_USD", "NYSE_SPOT_IBM_USD has no quote yet"
     assert error(client, f"/v1/quotes/{ibm}/current") == (550, message)
     assert client.get(f"/v1/quotes/{ibm}/latest") == client.get(f"/v1/quotes/{ibm}/history", "date=1970-01-01") == []
-    client.world.do(VenueQuote(EUR.symbol, 10_000, 0, 10_002, 0))
+    client.server.do(VenueQuote(EUR.symbol, 10_000, 0, 10_002, 0))
     rows = client.get("/v1/quotes/latest")
     assert [row["symbol_id"] for row in rows] == ["FXCM_SPOT_EUR_USD", SYMBOL]
     assert rows[0]["bid_price"] == "1.0000"
@@ -512,7 +512,7 @@ def test_books(client: RestClient) -> None:
 
 
 def test_books_by_order(client: RestClient) -> None:
-    client.world.do(order("sell", 10_100, 3))
+    client.server.do(order("sell", 10_100, 3))
     ids = {number: order_guid(BTC.symbol, str(number)) for number in (1, 2, 3, 5)}
     asks = [
         {"price": "101.00", "size": "0.040", "id": ids[1]},
@@ -530,7 +530,7 @@ def test_books_by_order(client: RestClient) -> None:
     }
     assert client.get(f"/v1/orderbooks3/{SYMBOL}/current") == book
     assert client.get(f"/v1/orderbooks3/{SYMBOL}/current", "limit_levels=1") == book | {"asks": asks[:2]}
-    client.world.do(VenueBookSnapshot(IBM.symbol, [(9_900, 5)], []), ms=0)
+    client.server.do(VenueBookSnapshot(IBM.symbol, [(9_900, 5)], []), ms=0)
     by_level = client.get("/v1/orderbooks3/current")
     assert by_level[0] == book
     assert by_level[1] == {

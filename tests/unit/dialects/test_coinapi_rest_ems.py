@@ -22,7 +22,7 @@ def client() -> RestClient:
 
 
 def ms(client: RestClient) -> int:
-    return (client.world.clock() - START_NS) // 1_000_000
+    return (client.server.clock() - START_NS) // 1_000_000
 
 
 def post(client: RestClient, path: str, body: Any, status: int = 200) -> Any:
@@ -107,9 +107,9 @@ def test_all_orders_are_canceled(client: RestClient) -> None:
 def test_the_history_of_orders(client: RestClient) -> None:
     post(client, ORDERS, NEW)
     entered = ms(client)
-    client.world.do(order("sell", 10_025, 45))
+    client.server.do(order("sell", 10_025, 45))
     filled = ms(client)
-    client.world.do(order("buy", 9_000, 1, account="alice"))
+    client.server.do(order("buy", 9_000, 1, account="alice"))
     rows = client.get(f"{ORDERS}/history", "time_start=2023-11-14&time_end=2023-11-15")
     asked = entered - 1
     assert rows[0] == {
@@ -149,13 +149,13 @@ def test_the_history_of_orders(client: RestClient) -> None:
     earlier = client.get(f"{ORDERS}/history", f"time_start=2023-11-14&time_end={iso(filled)}")
     assert [row["status"] for row in earlier] == ["FILLED"]
     post(client, f"{ORDERS}/cancel/all", {"exchange_id": "SIM"})
-    client.world.do(order("sell", 11_000, 5, account="alice", time_in_force="ioc"))
+    client.server.do(order("sell", 11_000, 5, account="alice", time_in_force="ioc"))
     row = client.get(f"{ORDERS}/history", "time_start=2023-11-14&time_end=2023-11-15")[-1]
     assert (row["side"], row["status"], row["errorMessageReason"]) == ("2", "CANCELED", "not_filled")
 
 
 def test_balances_and_positions(client: RestClient) -> None:
-    client.world.do(order("sell", 10_000, 10))
+    client.server.do(order("sell", 10_000, 10))
     post(client, ORDERS, NEW | {"amount_order": 0.01})
     assert client.get("/ems/v1/balances") == [
         {

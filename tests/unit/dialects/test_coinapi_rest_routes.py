@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ems_client import RestClient, Server
-from support import START_NS, World, order
+from support import START_NS, order
 from tickwire.dialects.coinapi.rest import ROUTES, Route
 from tickwire.model.instrument import Instrument
 from tickwire.model.records import FeedStatus, ListInstrument, VenueTrade
@@ -117,11 +117,11 @@ ROUTES_OF_DATA = [route for route in ROUTES if route.market is not None]
 @pytest.fixture
 def client() -> RestClient:
     """A trade of each of a matched instrument, which has a book, and of a mirrored equity."""
-    world = World()
-    world.do(ListInstrument(IBM), FeedStatus("test", "live"))
-    world.do(order("sell", 10_100, 50), order("buy", 10_000, 30))
-    world.do(order("buy", 10_100, 10), VenueTrade(IBM.symbol, "n-1", 9_900, 3, None, START_NS))
-    return RestClient(Server(world))
+    server = Server()
+    server.do(ListInstrument(IBM), FeedStatus("test", "live"))
+    server.do(order("sell", 10_100, 50), order("buy", 10_000, 30))
+    server.do(order("buy", 10_100, 10), VenueTrade(IBM.symbol, "n-1", 9_900, 3, None, START_NS))
+    return RestClient(server)
 
 
 def path_of(route: Route) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from coinapi_market import Server as MarketServer
 from ems_client import ORDER, RestClient, Server
-from support import World, funded, order
+from support import funded, order
 from tickwire.dialects.candles import DAY_NS
 from tickwire.dialects.coinapi import exrates, metadata
 from tickwire.dialects.coinapi.exrates import Prices
@@ -30,37 +30,40 @@ def day(symbol: str, start: int, volume: int) -> Candle:
 
 @pytest.fixture
 def client() -> RestClient:
-    world = World()
-    world.do(*funded("a", "b"), order("sell", 10_000, 10), order("buy", 10_000, 10))
+    server = Server()
+    server.do(*funded("a", "b"), order("sell", 10_000, 10), order("buy", 10_000, 10))
     for number in range(5):
         listed = coin(f"C{number}")
-        world.do(ListInstrument(listed), VenueTrade(listed.symbol, "1", 1_000, 20))
-    return RestClient(Server(world))
+        server.do(ListInstrument(listed), VenueTrade(listed.symbol, "1", 1_000, 20))
+    return RestClient(server)
 
 
 def test_what_is_long_is_looked_up_in_parts_and_then_known(client: RestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "READS_MAX", 2)
-    now = client.world.market.now
+    now = client.server.market.now
     today = now - now % DAY_NS
     for number in range(5):
         symbol = coin(f"C{number}").symbol
-        client.server.past.kept[symbol, "1d"] = [
-            day(symbol, today - 40 * DAY_NS, 1_000),
-            day(symbol, today - 29 * DAY_NS, 30),
-            day(symbol, today - DAY_NS, 50),
-        ]
+        client.server.history.add(
+            [
+                day(symbol, today - 40 * DAY_NS, 1_000),
+                day(symbol, today - 29 * DAY_NS, 30),
+                day(symbol, today - DAY_NS, 50),
+            ]
+        )
     shown = client.get("/v1/exchanges/V")[0]
     assert client.turns == 2  # five instruments, two at once
     assert client.headers["X-RateLimit-Request-Cost"] == "1"
     assert (shown["data_start"], shown["data_end"]) == ("2023-10-05", "2023-11-14")
     assert (shown["volume_1day_usd"], shown["volume_1mth_usd"]) == ("100", "500")  # 5 x 20, and 5 x 80 more
-    client.server.past.kept.clear()
+    for number in range(5):
+        client.server.history.listed(coin(f"C{number}"))  # which deletes what is there
     assert client.get("/v1/exchanges/V")[0] == shown
     assert client.turns == 0
-    client.world.do(ms=60_000)
+    client.server.do(ms=60_000)
     assert client.get("/v1/exchanges/V")[0]["volume_1mth_usd"] == shown["volume_1mth_usd"]  # read once a day
-    client.world.do(ms=86_400_000)
-    assert client.get("/v1/exchanges/V")[0]["volume_1mth_usd"] == "0"
+    client.server.do(ms=86_400_000)
+    assert client.get("/v1/exchanges/V")[0]["volume_1mth_usd"] == "100"  # 5 x 20, of the day that is over
 
 
 def test_what_is_not_known_yet_is_null(client: RestClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +73,7 @@ def test_what_is_not_known_yet_is_null(client: RestClient, monkeypatch: pytest.M
     assert (first.data_start, bytes(first.volume_1mth or b"")) == ("2023-11-14", b"2.0")
     assert (second.data_start, second.volume_1mth, second.volume_1mth_usd) == (None, None, None)
     assert (bytes(second.volume_1day), bytes(second.volume_1day_usd)) == (b"2.0", b"20")
-    client.world.do()
+    client.server.do()
     assert bytes(objects.symbol(coin("C1")).volume_1mth or b"") == b"2.0"
 
 
@@ -97,12 +100,12 @@ def test_no_way_is_looked_for_where_there_is_none(monkeypatch: pytest.MonkeyPatc
 
 def test_what_an_asset_is_worth_in_dollars_is_what_the_rates_say(client: RestClient) -> None:
     tether = coin("USDT")
-    client.world.do(ListInstrument(tether), VenueTrade(tether.symbol, "1", 200, 20))
+    client.server.do(ListInstrument(tether), VenueTrade(tether.symbol, "1", 200, 20))
     market = Prices(View.of(client.server.services, None))
     worth = {asset: exrates.significant(*ratio) for asset, ratio in market.in_usd().items()}
     assert worth == {"BTC": "200", "USDT": "2", "USD": "1", **{f"C{number}": "10" for number in range(5)}}
     client.server.fund(USDT="5")
-    client.world.do(ms=1_000)
+    client.server.do(ms=1_000)
     data = client.get("/ems/v1/balances")[0]["data"]
     assert {row["asset_id_coinapi"]: row["rate_usd"] for row in data}["USDT"] == "2"
 
@@ -115,7 +118,7 @@ def test_exchanges_follow_what_is_listed(client: RestClient) -> None:
         venue="LAB", base="A", quote="B", asset_class="crypto", tick_size="1", lot_size="1", kind="matched",
         book="orders",
     )  # fmt: skip
-    client.world.do(ListInstrument(other))
+    client.server.do(ListInstrument(other))
     assert ems.exchanges == ["SIM", "LAB"]
 
 
@@ -129,7 +132,7 @@ def test_an_order_whose_name_has_a_slash(client: RestClient) -> None:
 
 
 def test_all_trades_that_are_kept_can_be_had(client: RestClient) -> None:
-    client.world.do(*(VenueTrade(coin("C0").symbol, str(number), 1_000, 20) for number in range(2, 301)))
+    client.server.do(*(VenueTrade(coin("C0").symbol, str(number), 1_000, 20) for number in range(2, 301)))
     path = "/v1/trades/V_SPOT_C0_USD"
     assert len(client.get(f"{path}/latest", "limit=1000")) == 300
     assert client.headers["X-RateLimit-Request-Cost"] == "3"

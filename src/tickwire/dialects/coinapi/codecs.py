@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec import UNSET
 
+from tickwire.dialects.base import QuietCodec
 from tickwire.dialects.coinapi.ids import SEQUENCES, index_id, order_guid, symbol_id, trade_uuid
 from tickwire.dialects.coinapi.messages import (
     BookMessage,
@@ -44,24 +45,15 @@ def framed(message: msgspec.Struct) -> bytes:
     return frame(TEXT, encode(message))
 
 
-class QuietCodec:
-    """What all codecs have in common: this protocol has no words for what a client does not get. Where messages are
-    missing, the next one's `sequence` shows it."""
+class NamedCodec(QuietCodec):
+    """What all codecs have in common. Where messages are missing, the next one's `sequence` shows it."""
 
     __slots__ = ()
     name: ClassVar[str] = NAME
 
-    def lagging(self, messages: int) -> bytes:
-        """See `tickwire.streams.log.Codec`."""
-        return b""
-
-    def dropped(self, key: StreamKey, first: int, last: int) -> bytes | None:
-        """See `tickwire.streams.log.Codec`."""
-        return b""
-
 
 @dataclass(frozen=True, slots=True)
-class EventCodec(QuietCodec):
+class EventCodec(NamedCodec):
     """Messages that are made of one event each.
 
     Args:

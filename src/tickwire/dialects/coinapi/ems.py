@@ -13,7 +13,7 @@ from typing import Any, Literal
 from msgspec import UNSET
 
 from tickwire.dialects.base import Services
-from tickwire.dialects.coinapi.codecs import QuietCodec, framed
+from tickwire.dialects.coinapi.codecs import NamedCodec, framed
 from tickwire.dialects.coinapi.ems_messages import NOTHING, Balance, Position, Snapshot, SymbolRow
 from tickwire.dialects.coinapi.ems_reports import Blotter
 from tickwire.dialects.coinapi.exrates import prices, significant
@@ -155,7 +155,7 @@ class Ems:
 
 
 @dataclass(frozen=True, slots=True)
-class EmsCodec(QuietCodec):
+class EmsCodec(NamedCodec):
     """Says what happens to an account. All its sessions share the bytes; what a client missed, the snapshots that
     follow make up for."""
 

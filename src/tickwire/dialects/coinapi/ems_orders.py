@@ -28,11 +28,9 @@ from tickwire.errors import InvalidInput
 from tickwire.model.instrument import Instrument
 from tickwire.model.order import Order
 from tickwire.model.outcome import Done, Executed
-from tickwire.model.outcome import Refused as NotDone
 from tickwire.model.records import CancelAll, CancelOrder, Guard, Record, TimeInForce
-from tickwire.protocol.codec import JSON
 from tickwire.protocol.messages import OrderParams, PlaceParams
-from tickwire.protocol.orders import Desk, Job, Outcomes
+from tickwire.protocol.orders import Job, Outcomes, accepted
 from tickwire.protocol.params import TEXT_LENGTH_MAX, check_id
 
 TIMES_IN_FORCE: dict[str, TimeInForce] = {
@@ -68,22 +66,9 @@ class EmsDesk:
         self._ems = ems
         self._session_id = session_id
         self._quiet = quiet
-        self._free = self._desk("")
-        self._guarded = self._desk(session_id)
+        self._free, self._guarded = ems.services.desk(), ems.services.desk(session_id)
         self.armed = False
         """Whether the end of the session cancels orders."""
-
-    def _desk(self, session_id: str) -> Desk:
-        services = self._ems.services
-        return Desk(
-            market=services.market,
-            renderer=services.renderer,
-            submit=services.submit,
-            encoding=JSON,
-            now=services.now,
-            session=session_id,
-            meters=services.meters,
-        )
 
     # ---- new orders ------------------------------------------------------------------------------
 
@@ -126,7 +111,7 @@ class EmsDesk:
         return None if again else request_report(wanted, begun(ticket))
 
     def _placed(self, account: str, outcomes: Outcomes) -> Report | None:
-        outcome = _accepted(outcomes)
+        outcome = accepted(outcomes)
         assert isinstance(outcome, Executed)
         market, order = self._ems.services.market, outcome.order
         is_old = order.created < market.now  # the first answer to the same request, sent again
@@ -270,7 +255,7 @@ class EmsDesk:
         return order, commands
 
     def _canceled(self, outcomes: Outcomes) -> Report | None:
-        outcome = _accepted(outcomes)
+        outcome = accepted(outcomes)
         assert isinstance(outcome, Executed)
         return None if self._quiet else self.report(outcome.order)
 
@@ -345,16 +330,6 @@ def _params(wanted: Wanted) -> PlaceParams:
 
 def _other(text: str, exchange_id: str) -> Reject:
     return Reject("OTHER", text, exchange_id)
-
-
-def _accepted(outcomes: Outcomes) -> Executed | Done | None:
-    """Raises:
-    InvalidInput: the command was refused.
-    """
-    outcome = outcomes[0]
-    if isinstance(outcome, NotDone):
-        raise InvalidInput(outcome.message, field=outcome.field, code=outcome.code)
-    return outcome
 
 
 def _swept(outcomes: Outcomes) -> list[str]:

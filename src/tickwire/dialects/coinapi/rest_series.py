@@ -130,8 +130,7 @@ def _with_empty(
     if newest:
         first = max(candles[0].start, period.after(now, 1 - limit))
     elif start:
-        first = period.start_of(start)
-        first = first if first >= start else period.after(first)
+        first = period.at_or_after(start)
     else:
         first = candles[0].start
     rows: list[OhlcvRow] = []

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from tickwire.dialects.candles import SECOND_NS
-from tickwire.dialects.coinapi.codecs import QuietCodec, encode, framed, quote_message, trade_message
+from tickwire.dialects.coinapi.codecs import NamedCodec, encode, framed, quote_message, trade_message
 from tickwire.dialects.coinapi.exrates import Exrate, prices
 from tickwire.dialects.coinapi.ids import symbol_id
 from tickwire.dialects.coinapi.messages import (
@@ -38,7 +38,7 @@ OPEN_EVERY_NS = 5 * SECOND_NS
 
 
 @dataclass(frozen=True)
-class TimedCodec(QuietCodec):
+class TimedCodec(NamedCodec):
     """What one subject's messages are at a moment.
 
     Args:
