@@ -35,11 +35,14 @@ class CoinApi(Watching):
         def on_message(_: Any, message: str) -> None:
             self._loop.call_soon_threadsafe(self.note, name, json.loads(message))
 
-        def on_end(*why: Any) -> None:
-            self._loop.call_soon_threadsafe(self.note, name, {"type": "ended", "why": [str(part) for part in why[1:]]})
+        def on_error(_: Any, error: object) -> None:
+            self._loop.call_soon_threadsafe(self.note, name, {"type": "failed", "why": str(error)})
+
+        def on_close(_: Any, code: object, reason: object) -> None:
+            self._loop.call_soon_threadsafe(self.note, name, {"type": "closed", "why": [str(code), str(reason)]})
 
         socket = websocket.WebSocketApp(
-            url, header=header, on_open=on_open, on_message=on_message, on_error=on_end, on_close=on_end
+            url, header=header, on_open=on_open, on_message=on_message, on_error=on_error, on_close=on_close
         )
         self._sockets[name] = socket
         Thread(target=socket.run_forever, daemon=True).start()

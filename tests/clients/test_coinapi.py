@@ -242,7 +242,7 @@ async def test_a_token_on_top_of_a_key(tmp_path: Path) -> None:
                 assert [row["symbol_id"] for row in (await client.call("http", **rest))["body"]] == [SYMBOL_ID]
                 continue
             assert told[0] == {"type": "error", "message": "Invalid API key"}
-            assert (await client.last(name, type="ended"))["why"] == ["4401", "Invalid API key"]
+            assert (await client.last(name, type="closed"))["why"] == ["4401", "Invalid API key"]
             with pytest.raises(ClientError, match="HTTP Error 401"):
                 await client.call("http", **rest)
 
