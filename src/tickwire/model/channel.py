@@ -27,13 +27,12 @@ BOOK_INTERVALS_MS = (100, 250, 500, 1000, 5000)
 CHANNELS = ("trades", "book", "book_l3", "quotes", "candles", "ticker", "rates", "status")
 PRIVATE_CHANNELS = ("orders", "fills", "balances", "positions")
 """One stream an account each, lossless; where a stream is named, the account stands for the symbol."""
-JOINED_CHANNELS: dict[str, tuple[str, ...]] = {"book_batch": ("book",), "account": PRIVATE_CHANNELS}
-"""Streams that are not offered by name and that dialects are made of: what happened in these channels, in order, as one
-stream. `book_batch` is said once every `interval_ms`; `account` counts its messages itself."""
 CLOCK = "clock"
-"""The channel of a stream without a symbol that says every `interval_ms` that it is time: for dialects as well.
-Lossless, for what a dialect says at a tick may be of many instruments."""
-_LOSSLESS = frozenset(("trades", "book_l3", "status", *PRIVATE_CHANNELS, *JOINED_CHANNELS, CLOCK))
+JOINED_CHANNELS: dict[str, tuple[str, ...]] = {"book_batch": ("book",), "account": PRIVATE_CHANNELS, CLOCK: ()}
+"""Streams that are not offered by name and that dialects are made of: what happened in these channels, in order, as one
+stream. `book_batch` is said once every `interval_ms`; `account` counts its messages itself; `clock` has no symbol and
+says every `interval_ms` that it is time. All are lossless: what a dialect says at a tick may be of many instruments."""
+_LOSSLESS = frozenset(("trades", "book_l3", "status", *PRIVATE_CHANNELS, *JOINED_CHANNELS))
 
 
 class StreamKey(NamedTuple):

@@ -358,8 +358,7 @@ class Connection(asyncio.Protocol):
             self._tend()
         except Exception:
             log.exception("a session has failed; its connection is closed", extra=self.about)
-            self._ws.fail(CloseCode.INTERNAL_ERROR, "the server failed")
-            self._send_pending()
+            self.fail()
 
     def _tend(self) -> None:
         """Heartbeat; and now and then a ping, for a peer that sends nothing may be gone."""

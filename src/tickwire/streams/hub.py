@@ -322,20 +322,25 @@ class Hub:
     def _stream(self, key: StreamKey) -> _Stream:
         stream = self._streams.get(key)
         if stream is None:
-            if key.channel == CLOCK:
-                seq, shown = self._slot(key), None
-            elif key.channel in JOINED_CHANNELS:
-                (seq, shown) = (self._market.seq(StreamKey("book", key.symbol)) if key.interval_ms else 0), None
-            else:
-                shown = None if key.lossless else self._market.view(key)
-                seq = shown.seq if shown is not None else self._market.seq(key)
-            stream = self._streams[key] = _Stream(key, seq, shown)
+            shown = None if key.lossless else self._market.view(key)
+            stream = self._streams[key] = _Stream(key, self._first_seq(key) if shown is None else shown.seq, shown)
             stream.slot = self._slot(key)
-            if not key.lossless or key.channel == CLOCK:
+            if _is_pulled(key):
                 self._pulled.setdefault(key.symbol, []).append(stream)
             for pushed in stream.made_of:
                 self._pushed.setdefault(pushed, []).append(stream)
         return stream
+
+    def _first_seq(self, key: StreamKey) -> int:
+        """The number that the next message of a stream comes after."""
+        match key.channel:
+            case "clock":
+                return self._slot(key)
+            case "account":
+                return 0
+            case "book_batch":
+                return self._market.seq(StreamKey("book", key.symbol))
+        return self._market.seq(key)
 
     def _may_be_missed(self, event: Event) -> bool:
         """Whether a client from before a restart may come back for this and there is no stream yet. What a private
@@ -387,7 +392,7 @@ class Hub:
         del self._streams[key]
         for pushed in stream.made_of:
             _take_out(self._pushed, pushed, stream)
-        if not key.lossless or key.channel == CLOCK:
+        if _is_pulled(key):
             _take_out(self._pulled, key.symbol, stream)
 
     def _slot(self, key: StreamKey) -> int:
@@ -429,8 +434,7 @@ class Hub:
         seq, frame = log.snapshot
         if seq != stream.last_seq:
             key, market = stream.key, self._market
-            made = key.channel == CLOCK or key.channel in JOINED_CHANNELS
-            event = None if made else market.view(key) if key.lossless else stream.shown
+            event = None if key.channel in JOINED_CHANNELS else market.view(key) if key.lossless else stream.shown
             ts = event.ts if event is not None else market.now
             frame = log.codec.snapshot(key, event, seq=stream.last_seq, ts=ts)
             log.snapshot = (stream.last_seq, frame)
@@ -473,6 +477,11 @@ class Hub:
             cursor.index = -1
             del sink.lagging[cursor]
         return given
+
+
+def _is_pulled(key: StreamKey) -> bool:
+    """Whether a stream is asked what it has to say when a transaction is over."""
+    return not key.lossless or key.channel == CLOCK
 
 
 def _made_of(key: StreamKey) -> list[tuple[str, str, str]]:
