@@ -7,7 +7,8 @@ turn of the producer is one transaction: each message is published, then the hub
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from argparse import Namespace
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -64,12 +65,24 @@ class ReadyFrames(NativeCodec):
 async def main() -> None:
     """Serve until stdin ends."""
     given = arguments()
-    market = Market()
-    market.apply(ListInstrument(INSTRUMENT))
-    renderer = Renderer(lambda symbol: market.listing(symbol).instrument)
-    hub = Hub(market, {JSON.name: ReadyFrames(renderer, [frame(n) for n in range(given.messages)])})
-    gateway = open_gateway(market, hub, renderer, wall_clock_ns)
     trades = [Trade(INSTRUMENT.symbol, n + 1, 0, "", 0, 0, "", 0, "", "") for n in range(given.messages)]
+    frames = [frame(n) for n in range(given.messages)]
+    await serve_trades(given, INSTRUMENT, trades, lambda renderer: ReadyFrames(renderer, frames))
+
+
+async def serve_trades(
+    given: Namespace, instrument: Instrument, trades: list[Trade], codec: Callable[[Renderer], NativeCodec]
+) -> None:
+    """A server that publishes these trades, until stdin ends.
+
+    Args:
+        given: the arguments of the process. codec: makes that of the native protocol.
+    """
+    market = Market()
+    market.apply(ListInstrument(instrument))
+    renderer = Renderer(lambda symbol: market.listing(symbol).instrument)
+    hub = Hub(market, {JSON.name: codec(renderer)})
+    gateway = open_gateway(market, hub, renderer, wall_clock_ns)
 
     def publish(numbers: list[int]) -> None:
         for n in numbers:

@@ -139,3 +139,17 @@ def beat(client: Client) -> bytes:
     """What the next beat says."""
     client.session.check()
     return client.session.heartbeat()[2:]
+
+
+def at(ms: int) -> str:
+    """The time so many milliseconds after the beginning, 2023-11-14T22:13:20Z."""
+    minutes, rest = divmod(20_000 + ms, 60_000)
+    return f"2023-11-14T22:{13 + minutes:02d}:{rest // 1000:02d}.{rest % 1000:03d}0000Z"
+
+
+def opened(*data_types: str, server: Server | None = None, **more: Any) -> tuple[Server, Client]:
+    """A client that has said hello for these data types, and its server."""
+    server = server or Server()
+    client = server.open()
+    client.hello(*data_types, **more)
+    return server, client

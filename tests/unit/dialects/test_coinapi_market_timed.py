@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from coinapi_market import ETH, FX, INDEX, Client, Server
+from coinapi_market import ETH, FX, INDEX, Server, at, opened
 from support import START_NS, order
 from tickwire.dialects.coinapi.periods import PERIODS
 from tickwire.model.instrument import Instrument
@@ -17,19 +15,6 @@ from tickwire.model.records import (
 
 SYMBOL = "SIM_SPOT_BTC_USDT"
 SECOND = 1_000_000_000
-
-
-def at(ms: int) -> str:
-    """The time so many milliseconds after the beginning, 2023-11-14T22:13:20Z."""
-    minutes, rest = divmod(20_000 + ms, 60_000)
-    return f"2023-11-14T22:{13 + minutes:02d}:{rest // 1000:02d}.{rest % 1000:03d}0000Z"
-
-
-def opened(*data_types: str, server: Server | None = None, **more: Any) -> tuple[Server, Client]:
-    server = server or Server()
-    client = server.open()
-    client.hello(*data_types, **more)
-    return server, client
 
 
 def traded(server: Server, at_ns: int, price: int, size: int) -> None:
