@@ -137,14 +137,15 @@ def test_the_account_streams_own_numbers_have_no_hole() -> None:
 
 def test_a_clock_ticks_once_an_interval_and_silence_costs_nothing() -> None:
     world, loud, quiet = World(), ListSink(), ListSink()
-    world.hub.subscribe(EVERY_SECOND, loud, Plain("x"))
+    slot = START_NS // 1_000_000_000
+    _, snapshot = world.hub.subscribe(EVERY_SECOND, loud, Plain("x"))
+    assert snapshot[2:].decode() == f"NoneType@{slot}"
     world.hub.subscribe(EVERY_SECOND, quiet, Plain("y", silent=True))
     world.do(ms=400)
     assert loud.writes == []
     world.do(ms=1000)
     world.do(ms=100)
     world.do(ms=1000)
-    slot = START_NS // 1_000_000_000
     assert texts(loud) == [f"x[{slot + 1}]", f"x[{slot + 2}]"]
     assert quiet.writes == []
     assert all(isinstance(event, Tick) and event.symbol == "" for _, events in made for event in events)
