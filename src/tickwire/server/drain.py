@@ -28,6 +28,8 @@ LOOK_SECONDS = 0.1
 """How often it is looked whether everybody has left already."""
 STEP_SECONDS = 0.01
 """Least time between two closes: what falls due in between is closed together, after one commit."""
+LATE_SECONDS = 0.01
+"""How long after its deadline a session is closed: the loop's clock is milliseconds old, and no close may be early."""
 
 
 class Draining(Protocol):
@@ -73,7 +75,7 @@ async def drain(
         hurry: when it is set, all that is left is closed at once.
     """
     loop = asyncio.get_running_loop()
-    begin, begin_ns = loop.time(), now()
+    begin, begin_ns = loop.time() + LATE_SECONDS, now()
     everybody = list(connections)
     left = deque(zip(spread_ns(len(everybody), int(seconds * 1e9)), everybody, strict=True))
     for offset_ns, connection in left:
