@@ -1,0 +1,2 @@
+/** The client of a tickwire server. */
+export const VERSION = "0.1.0";
