@@ -80,6 +80,28 @@ def changed(text: str) -> Iterator[str]:
     yield from (text[:-1], text + "A", text + "=", text + "\n", " " + text)
 
 
+# ---- the demonstration account -------------------------------------------------------------------
+
+
+def test_where_there_is_a_demonstration_account_whoever_asks_is_let_in(world: World) -> None:
+    auth = Authenticator(world.store, world.clock, demo=True)
+    identity = auth.login(LoginParams(demo=True), challenge=CHALLENGE, ip=IP)
+    assert identity == Identity("demo", "demo", frozenset({"read", "trade"}))
+    assert auth.in_force("demo")
+    more = (LoginParams(demo=True, takeover=True), LoginParams(demo=True, key="k", signature="s"))
+    for params in more:  # nobody may close the sessions of others
+        with pytest.raises(InvalidInput) as error:
+            auth.login(params, challenge=CHALLENGE, ip=IP)
+        assert (error.value.code, error.value.field) == ("invalid_params", "demo")
+
+
+def test_elsewhere_there_is_none(world: World) -> None:
+    with pytest.raises(InvalidInput) as error:
+        world.auth.login(LoginParams(demo=True), challenge=CHALLENGE, ip=IP)
+    assert (error.value.code, error.value.field) == ("login_failed", "demo")
+    assert not world.auth.in_force("demo")
+
+
 # ---- signatures ----------------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ def test_hello_says_all_that_a_client_must_know(client: Client) -> None:
         "version": "1.2.3",
         "heartbeat_ms": HEARTBEAT_MS,
         "challenge": "sign me",
+        "demo": False,
         "limits": {"message_bytes": 65536, "requests_per_second": 50, "subscriptions": 1024},
     }
 

@@ -211,10 +211,13 @@ def run_server(settings: ServerSettings, log_format: LogFormat = "text") -> None
 
 def _welcome(server: Server) -> None:
     """Say on stderr where it serves, and what to do next."""
+    from tickwire.server.page import PAGE
+
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(f"[bold]tickwire[/] serves [bold]{server.url}[/]")
     console.print(f"  try   tickwire watch SYMBOL --url {server.url}")
-    console.print(f"  page  {server.url.replace('ws', 'http', 1).removesuffix('ws')}")
+    page = "" if (PAGE / "index.html").exists() else " (without the dashboard, and how to build it)"
+    console.print(f"  page  {server.url.replace('ws', 'http', 1).removesuffix('ws')}{page}")
     data_dir = server.settings.data_dir
     kept = f"kept in {data_dir}" if data_dir else "in memory: nothing outlives the process"
     console.print(f"  tape  {kept}, epoch {server.tape.epoch}, transaction {server.tape.last_seq}")

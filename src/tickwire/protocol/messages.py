@@ -89,13 +89,15 @@ class NoParams(_Base, frozen=True, forbid_unknown_fields=True):
 
 
 class LoginParams(_Base, frozen=True, forbid_unknown_fields=True):
-    """Parameters of `auth.login`: a key and its signature over the challenge of `hello` (base64url without padding),
-    or a token (JWT) alone. `takeover` closes the key's other sessions, or the one of them that it names."""
+    """Parameters of `auth.login`: a key and its signature over the challenge of `hello` (base64url without padding), or
+    a token (JWT) alone, or `demo` alone for the demonstration account where `hello` offers it. `takeover` closes the
+    key's other sessions, or the one of them that it names."""
 
     key: str = ""
     signature: str = ""
     token: str = ""
     takeover: bool | str = False
+    demo: bool = False
 
 
 class PlaceParams(_Base, frozen=True, forbid_unknown_fields=True):
@@ -206,7 +208,7 @@ class Limits(_Base, frozen=True, omit_defaults=False):
 
 
 class Hello(_Base, frozen=True, tag_field="type", tag="hello", omit_defaults=False):
-    """First message of every session."""
+    """First message of every session. `demo`: there is a demonstration account, which needs no key."""
 
     session: str
     epoch: str
@@ -215,6 +217,7 @@ class Hello(_Base, frozen=True, tag_field="type", tag="hello", omit_defaults=Fal
     heartbeat_ms: int
     challenge: str
     limits: Limits
+    demo: bool = False
 
 
 class StreamState(_Base, frozen=True):

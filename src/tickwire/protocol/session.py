@@ -84,6 +84,7 @@ class Session:
         require_key: without a login, refuse everything but `ping`, `time` and `auth.login`.
         requests_per_second: that the client may make, with a burst of as many.
         history: the closed candles that are kept.
+        demo: whether `authenticate` lets everybody in who asks for the demonstration account.
         meters: where requests and what is sent are counted.
 
     Attributes:
@@ -111,12 +112,14 @@ class Session:
         require_key: bool = False,
         requests_per_second: int = REQUESTS_PER_SECOND_MAX,
         history: History | None = None,
+        demo: bool = False,
         meters: Meters | None = None,
     ) -> None:
         self.session_id = session_id
         self.identity = identity
         self._epoch = epoch
         self._version = version
+        self._demo = demo
         self._challenge = challenge
         self._encoding = encoding
         self._market = market
@@ -177,8 +180,18 @@ class Session:
     def opened(self) -> bytes:
         """The hello, which must be the first message the client gets."""
         limits = Limits(MESSAGE_BYTES_MAX, self._requests_per_second, SUBSCRIPTIONS_MAX)
-        hello = Hello(self.session_id, self._epoch, self._now(), self._version, HEARTBEAT_MS, self._challenge, limits)
-        return self._frame(hello)
+        return self._frame(
+            Hello(
+                session=self.session_id,
+                epoch=self._epoch,
+                time=self._now(),
+                version=self._version,
+                heartbeat_ms=HEARTBEAT_MS,
+                challenge=self._challenge,
+                limits=limits,
+                demo=self._demo,
+            )
+        )
 
     def heartbeat(self) -> bytes:
         """Where every stream of the session stands, so that a client sees what it did not get."""

@@ -113,7 +113,7 @@ class Server:
             market=self.market,
             hub=self.hub,
             renderer=renderer,
-            authenticator=Authenticator(self.keys, now),
+            authenticator=Authenticator(self.keys, now, demo=built_in and not settings.require_key),
             epoch=self.tape.epoch,
             now=now,
             settings=settings,

@@ -37,7 +37,7 @@ from tickwire.keyfile import (
     encode_base64url,
 )
 from tickwire.model.address import parse_address
-from tickwire.model.identity import Identity
+from tickwire.model.identity import DEMO, Identity
 from tickwire.protocol.messages import LoginParams
 from tickwire.server.api_keys import ApiKeys
 from tickwire.server.keys import KEY_ID, RSA_BITS_MIN, Key, KeyStore, Proof
@@ -85,9 +85,11 @@ class Authenticator:
     Args:
         keys: those in force.
         now: the time, for tokens.
+        demo: whether the demonstration account is there, for everybody.
     """
 
-    def __init__(self, keys: KeyStore, now: NowNs) -> None:
+    def __init__(self, keys: KeyStore, now: NowNs, *, demo: bool = False) -> None:
+        self.demo = demo
         self._keys = keys
         self._api_keys = ApiKeys(keys)
         self._now = now
@@ -103,13 +105,15 @@ class Authenticator:
         """Check the parameters of `auth.login`.
 
         Args:
-            params: a key and its signature, or a token.
+            params: a key and its signature, or a token, or that it is for the demonstration account.
             challenge: that of the `hello` of the same connection.
             ip: address of the client.
 
         Raises:
-            InvalidInput: `login_failed`; `invalid_params` where it is neither the one nor the other.
+            InvalidInput: `login_failed`; `invalid_params` where it is none of them, or more than one.
         """
+        if params.demo:
+            return self._demo(params)
         if bool(params.token) == bool(params.key) or bool(params.key) != bool(params.signature):
             raise InvalidInput("give key and signature, or token alone", field="token" if params.token else "key")
         try:
@@ -118,6 +122,14 @@ class Authenticator:
             return self._signature(params.key, params.signature, challenge, ip)
         except _Refused:
             raise _login_failed() from None
+
+    def _demo(self, params: LoginParams) -> Identity:
+        if params != LoginParams(demo=True):
+            raise InvalidInput("the demonstration account is for all: give demo alone", field="demo")
+        if not self.demo:
+            text = "this server has no demonstration account: log in with a key"
+            raise InvalidInput(text, field="demo", code="login_failed")
+        return DEMO
 
     def header(self, authorization: str, *, ip: str) -> Identity:
         """Check an HTTP header `Authorization`: `Bearer TOKEN`, or `Basic KEY:SECRET` in base64 for an hmac key.
@@ -212,7 +224,7 @@ class Authenticator:
 
     def in_force(self, key_id: str) -> bool:
         """Whether a key that logged in earlier still may act, as of the last `refresh`; asked for each request."""
-        if key_id in self._in_force:
+        if key_id in self._in_force or (self.demo and key_id == DEMO.key_id):
             return True
         known = self._keys.get(key_id) is not None
         if known:  # of those that are not there are as many as anybody makes up

@@ -299,6 +299,7 @@ class Gateway:
             require_key=self._settings.require_key,
             requests_per_second=self._settings.requests_per_second,
             history=self.services.history,
+            demo=self._authenticator.demo,
         )
 
     def new_dialect_session(

@@ -1,4 +1,4 @@
-"""The HTTP side of the port: a page that says what this is, the probes, and the metrics."""
+"""The HTTP side of the port: the page, the probes, and the metrics."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tickwire import __version__
 from tickwire.market.market import Market
 from tickwire.model.address import parse_address
 from tickwire.observe.metrics import Metrics
+from tickwire.server.page import page_routes
 
 _HOME = """tickwire {version}: a real-time WebSocket API for financial markets
 
@@ -47,16 +48,15 @@ def http_app(
         api: more routes.
     """
 
-    async def home(request: Request) -> Response:
+    def home(request: Request) -> str:
         symbols = [instrument.symbol for instrument in market.instruments]
-        text = _HOME.format(
+        return _HOME.format(
             version=__version__,
             ws_url=f"{request.url.scheme.replace('http', 'ws')}://{request.url.netloc}/ws",
             symbol=symbols[0] if symbols else "SIM:BTC-USDT",
             count=len(symbols),
             symbols=", ".join(symbols) or "none yet",
         )
-        return PlainTextResponse(text)
 
     async def healthz(_: Request) -> Response:
         why = failing()
@@ -67,7 +67,7 @@ def http_app(
             return JSONResponse({"ready": False, "reason": why_not}, 503)
         return JSONResponse({"ready": True})
 
-    return Starlette(routes=[Route("/", home), Route("/healthz", healthz), Route("/readyz", readyz), *api])
+    return Starlette(routes=[*page_routes(home), Route("/healthz", healthz), Route("/readyz", readyz), *api])
 
 
 def document_route(path: str, document: Callable[[], dict[str, Any]]) -> Route:
