@@ -1,24 +1,35 @@
 # The few commands of the project. Each sets up what it needs in .venv; on a fresh machine only Python 3.11+,
-# make and a package index are wanted.
+# make and a package index are wanted. The dashboard and the TypeScript client are built where npm is found.
 
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 COMPILE := $(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --generate-hashes --strip-extras --upgrade
 CLIENTS := $(patsubst requirements/clients/%.in,.clients/%/.installed,$(wildcard requirements/clients/*.in))
+npm = $(if $(shell command -v npm),npm --silent $(1),@echo "no npm here: the dashboard and the TypeScript client are left out")
+PAGE := src/tickwire/page/index.html
 
-.PHONY: demo test check recorded clients crash bots simulate autobahn fuzz bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher bench-dialects bench-rest hostile schemas soak format lock clean
+.PHONY: demo test check wheel browser recorded clients crash bots simulate autobahn fuzz bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher bench-dialects bench-rest hostile schemas soak format lock clean
 
-demo: $(VENV)/.run  ## a server with the built-in market on port 8000
+demo: $(VENV)/.run $(PAGE)  ## a server with the built-in market on port 8000
 	$(BIN)/tickwire serve --data-dir data
 
-test: $(VENV)/.dev $(CLIENTS) .specs/.installed  ## every test
+test: $(VENV)/.dev $(CLIENTS) $(PAGE)  ## every test
+	$(call npm,test)
 	$(PYTEST) -n 2
 
-check: $(VENV)/.dev  ## lint, format and types
+check: $(VENV)/.dev node_modules/.installed  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(call npm,run check)
+
+browser: $(VENV)/.dev $(PAGE)  ## the dashboard in Chromium, on a real server; MINUTES lets the search for leaks take longer
+	$(PYTEST) tests/browser -n 2
+
+wheel: $(VENV)/.dev $(PAGE)  ## what is published, into dist: the server with the dashboard, and the client for npm
+	$(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w dist .
+	$(call npm,pack --workspace clients/typescript --pack-destination dist)
 
 recorded: $(VENV)/.dev  ## recorded data of real venues through the whole system; TICKWIRE_DATA names its folder
 	$(PYTEST) tests/recorded -n 2 -rs
@@ -70,15 +81,16 @@ bench-matcher: $(VENV)/.dev  ## matcher operations a second beside the reference
 hostile: $(VENV)/.dev  ## attacks on a real server with its real limits, and a crowd of 1,000; `make test` has a short version
 	HOSTILE=full $(PYTEST) tests/hostile -s -rs
 
-schemas: $(VENV)/.dev .specs/.installed  ## a server does what its OpenAPI and AsyncAPI documents say, at length; EXAMPLES names their number
+schemas: $(VENV)/.dev node_modules/.installed  ## a server does what its OpenAPI and AsyncAPI documents say, at length; EXAMPLES names their number
 	EXAMPLES=$(or $(EXAMPLES),200) $(PYTEST) tests/integration/test_openapi.py tests/integration/test_asyncapi.py -s
 
 soak: $(VENV)/.dev  ## 500 clients that come and go for 30 minutes, and nothing is lost or leaks; MINUTES names another number
 	$(BIN)/python benchmarks/soak.py --minutes $(or $(MINUTES),30)
 
-format: $(VENV)/.dev  ## rewrite the code in the project's style
+format: $(VENV)/.dev node_modules/.installed  ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(call npm,run format)
 
 lock: $(VENV)/.dev  ## pin the newest versions that pyproject.toml and requirements/clients allow, with hashes
 	$(COMPILE) -o requirements/run.txt pyproject.toml
@@ -86,7 +98,7 @@ lock: $(VENV)/.dev  ## pin the newest versions that pyproject.toml and requireme
 	for client in requirements/clients/*.in; do $(COMPILE) --allow-unsafe -o $${client%.in}.txt $$client || exit 1; done
 
 clean:
-	rm -rf $(VENV) .clients .specs .autobahn .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .clients node_modules dist src/tickwire/page .autobahn .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # ---- environments: one stamp for each set of requirements -------------------------------------------
 
@@ -107,7 +119,9 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(BIN)/python -m pip --python .clients/$*/bin/python install -q --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-.specs/.installed: requirements/asyncapi/package-lock.json
-	mkdir -p .specs && cp requirements/asyncapi/package*.json .specs
-	if command -v npm >/dev/null; then npm ci --silent --ignore-scripts --prefix .specs; fi
-	touch $@
+node_modules/.installed: package-lock.json
+	$(call npm,ci --ignore-scripts)
+	if [ -d node_modules ]; then touch $@; fi
+
+$(PAGE): node_modules/.installed $(shell find dashboard clients/typescript/src -type f)
+	$(call npm,run build) || echo "the dashboard can't be built; the server does without it"

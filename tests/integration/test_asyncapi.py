@@ -27,7 +27,7 @@ from tickwire.server.asyncapi import asyncapi
 from tickwire.streams.log import Retention
 from tickwire.tape.candles import CandleStore
 
-SPECS = Path(__file__).parents[2] / ".specs" / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0.json"
+SPECS = Path(__file__).parents[2] / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0.json"
 WAIT_SECONDS = 20
 
 

@@ -145,8 +145,8 @@ class Step(NamedTuple):
 
     @property
     def sources(self) -> list[str]:
-        """What a COPY takes from the repository."""
-        return self.text.split()[:-1]
+        """What a COPY takes from the repository; nothing where that is from another stage."""
+        return [] if self.text.startswith("--from") else self.text.split()[:-1]
 
 
 def stages() -> list[list[Step]]:
@@ -159,7 +159,7 @@ def stages() -> list[list[Step]]:
     return [steps[start:end] for start, end in zip(starts, [*starts[1:], len(steps)], strict=True)]
 
 
-BUILD, IMAGE = stages()
+PAGE, BUILD, IMAGE = stages()
 ENV = dict(word.split("=", 1) for step in IMAGE if step.name == "ENV" for word in step.text.split())
 
 
@@ -188,8 +188,8 @@ def test_the_image_runs_as_nobody_in_particular_and_keeps_its_data_in_a_volume()
 
 
 def test_all_that_is_copied_is_there_and_nothing_else_is_sent_to_the_engine() -> None:
-    sources = [source for step in BUILD if step.name == "COPY" for source in step.sources]
-    assert "src" in sources
+    sources = [source for step in PAGE + BUILD if step.name == "COPY" for source in step.sources]
+    assert {"src", "dashboard"} < set(sources)
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     allowed = {line[1:] for line in ignored if line.startswith("!")}
     assert ignored[1] == "*"
@@ -208,7 +208,8 @@ def test_what_is_installed_is_pinned_with_hashes() -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The build stage, carried out: /opt/tickwire of the image."""
+    """The build stage, carried out: /opt/tickwire of the image. The page, which the stage before builds, is that of the
+    checkout."""
     folder, made = tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("opt") / "tickwire"
     for step in BUILD:
         if step.name == "COPY":
@@ -242,6 +243,16 @@ async def probe(built: Path, port: str) -> int | None:
 def test_the_program_in_the_image_knows_its_version(built: Path) -> None:
     version = subprocess.run([built / "bin" / "tickwire", "--version"], capture_output=True, text=True, check=True)
     assert version.stdout == f"tickwire {__version__}\n"
+
+
+def test_the_page_is_in_the_image(built: Path) -> None:
+    page = ROOT / "src" / "tickwire" / "page"
+    if not page.exists():
+        pytest.skip("the page is not built: there is no npm here")
+    (installed,) = built.glob("lib/python*/site-packages/tickwire/page")
+    names = {path.name: path.read_bytes() for path in installed.rglob("*") if path.is_file()}
+    assert names == {path.name: path.read_bytes() for path in page.rglob("*") if path.is_file()}
+    assert "index.html" in names
 
 
 async def test_the_image_serves_and_its_health_check_knows_a_server_that_drains(built: Path, tmp_path: Path) -> None:
