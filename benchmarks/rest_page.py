@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from math import log10
 from pathlib import Path
 from typing import Any
 
 from benchmarks.staleness import Staleness
 
+from tickwire import plots
+
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "explanation"
 PAGE = "rest-vs-websocket.md"
 CHART = "rest-vs-websocket.svg"
 
-WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 64, 24, 56, 56
+SIZE = (1080, 600)
 AGES_MS = (0.01, 0.1, 1, 10, 100, 1_000)
 STEPS = 240
 COLOURS = {"stream": "#0b6e4f", "100 Hz": "#2f6db5", "10 Hz": "#b5652f", "1 Hz": "#a02c4a"}
 LABELS_AT = {"stream": 0.955, "100 Hz": 0.80, "10 Hz": 0.55, "1 Hz": 0.25}
-"""The share of time at which each line's label stands."""
+"""The share of time at which each line's label stands: to the right of the line, where it leaves room."""
+LABEL_RIGHT_MS = 100
 
 _TEXT = """# Polling a book, and being told
 
@@ -82,7 +83,7 @@ def page(rows: Mapping[str, Mapping[str, Any]], clients: int, seconds: float) ->
     """The page's text."""
     stream, slow, middle, fast = (rows[name] for name in ("stream", "1 Hz", "10 Hz", "100 Hz"))
     lines = [
-        f"| {'stream' if name == 'stream' else f'GET, {name}'} | {_ms(row['p50_ms'])} | {_ms(row['p99_ms'])} "
+        f"| {_way(name)} | {_ms(row['p50_ms'])} | {_ms(row['p99_ms'])} "
         f"| {row['missed']:.1%} | {row['bytes'] / 1e3:,.0f} KB/s | {row['cpu_ms']:,.1f} ms/s |"
         for name, row in rows.items()
     ]
@@ -117,43 +118,34 @@ def _ratio(one: float, other: float) -> str:
 def chart(staleness: Mapping[str, Staleness]) -> str:
     """An SVG: for each age the share of the time in which what was held was no older."""
     least, most = log10(AGES_MS[0]), log10(AGES_MS[-1])
+    ages = [10 ** (least + (most - least) * step / STEPS) for step in range(STEPS + 1)]
+    with plots.drawing("light", SIZE) as (picture, _):
+        axes = picture.add_subplot()
+        for name, measured in staleness.items():
+            shares = [measured.share_within(age * 1e6) for age in ages]
+            axes.plot(ages, shares, color=COLOURS[name], linewidth=2, label=_way(name))
+            at_share = LABELS_AT[name]
+            age = next((age for age, share in zip(ages, shares, strict=True) if share >= at_share), ages[-1])
+            beside = (7, -10) if age < LABEL_RIGHT_MS else (-7, 0)
+            axes.annotate(
+                _way(name),
+                (age, at_share),
+                beside,
+                textcoords="offset points",
+                color=COLOURS[name],
+                weight="bold",
+                horizontalalignment="left" if beside[0] > 0 else "right",
+            )
+        plots.titled(
+            axes,
+            "How old is the book that a client holds?",
+            "share of the time in which it was no older than this",
+        )
+        axes.set(xscale="log", xlim=(AGES_MS[0], AGES_MS[-1]), ylim=(0, 1.02), xlabel="staleness")
+        axes.set_xticks(AGES_MS, [f"{age:g} ms" if age < 1_000 else "1 s" for age in AGES_MS])
+        axes.set_yticks((0, 0.25, 0.5, 0.75, 1), ("0%", "25%", "50%", "75%", "100%"))
+        return picture.rendered("svg").decode()
 
-    def x(age_ms: float) -> float:
-        return LEFT + (log10(age_ms) - least) / (most - least) * (WIDTH - LEFT - RIGHT)
 
-    def y(share: float) -> float:
-        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
-
-    def text(at_x: float, at_y: float, words: str, *, anchor: str = "middle", more: str = "") -> str:
-        return f'<text x="{at_x:.1f}" y="{at_y:.1f}" text-anchor="{anchor}"{more}>{escape(words)}</text>'
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        'font-family="system-ui, sans-serif" font-size="13" fill="#333">',
-        "<title>Share of the time in which the held book was no older than this</title>",
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
-        text(LEFT, 26, "How old is the book that a client holds?", anchor="start", more=' font-size="16" fill="#111"'),
-        text(LEFT, 44, "share of the time in which it was no older than this", anchor="start"),
-    ]
-    for share in (0, 0.25, 0.5, 0.75, 1):
-        at = y(share)
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" stroke="#e4e4e4"/>')
-        parts.append(text(LEFT - 8, at + 4, f"{share:.0%}", anchor="end"))
-    for age in AGES_MS:
-        at = x(age)
-        parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#e4e4e4"/>')
-        parts.append(text(at, HEIGHT - BOTTOM + 20, f"{age:g} ms" if age < 1_000 else "1 s"))
-    parts.append(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, "staleness"))
-    for name, measured in staleness.items():
-        ages = [10 ** (least + (most - least) * step / STEPS) for step in range(STEPS + 1)]
-        shares = [measured.share_within(age * 1e6) for age in ages]
-        points = " ".join(f"{x(age):.1f},{y(share):.1f}" for age, share in zip(ages, shares, strict=True))
-        colour = COLOURS[name]
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.5"/>')
-        label = "stream" if name == "stream" else f"GET, {name}"
-        at_share = LABELS_AT[name]
-        age = next((age for age, share in zip(ages, shares, strict=True) if share >= at_share), ages[-1])
-        right = x(age) < WIDTH - RIGHT - 90
-        at_x, at_y, anchor = (x(age) + 8, y(at_share) + 14, "start") if right else (x(age) - 8, y(at_share), "end")
-        parts.append(text(at_x, at_y, label, anchor=anchor, more=f' fill="{colour}" font-weight="600"'))
-    return "\n".join([*parts, "</svg>"]) + "\n"
+def _way(name: str) -> str:
+    return "stream" if name == "stream" else f"GET, {name}"

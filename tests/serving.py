@@ -6,11 +6,12 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 START_SECONDS_MAX = 60
+SERVE = ("-m", "tickwire", "serve")
 
 
 class Served(NamedTuple):
@@ -21,13 +22,14 @@ class Served(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(*arguments: str, after: str = "") -> AsyncIterator[Served]:
+async def serving(*arguments: str, after: str = "", program: Sequence[str] = SERVE) -> AsyncIterator[Served]:
     """`tickwire serve --port 0 ARGUMENTS`, stopped by SIGTERM when the block ends unless it has gone before.
 
     Args:
+        program: what Python runs instead, with the same options.
         after: what the shell that starts it does before, such as `ulimit`.
     """
-    command = [sys.executable, "-m", "tickwire", "serve", "--port", "0", "--log-level", "warning", *arguments]
+    command = [sys.executable, *program, "--port", "0", "--log-level", "warning", *arguments]
     if after:
         command = ["sh", "-c", f'{after}; exec "$@"', "sh", *command]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TICKWIRE_")}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tickwire.client import (
+        Candles,
         Client,
         Gap,
         LiveBook,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Candles",
     "Client",
     "Gap",
     "LiveBook",

@@ -7,6 +7,7 @@ TickwireError
 ├── ConfigError           a setting is wrong; fix the file, flag or variable it names
 ├── TapeError             the data folder can't be used as it is
 ├── FeedError             a feed's bytes are not what its format promises
+├── NotInstalled          an optional package is missing; the message says how to install it
 └── ClientError           what a client of a tickwire server can meet
     ├── ConnectionLost    the socket is gone (the client reconnects by itself unless told not to)
     ├── RequestRefused    the server answered with an error; `code` is from the code table
@@ -69,6 +70,10 @@ class CodecFailed(TickwireError):
 
 class FeedError(TickwireError):
     """A feed's input is not what its format promises."""
+
+
+class NotInstalled(TickwireError):
+    """What was asked for needs a package that is not installed; the message names it and how to install it."""
 
 
 class ClientError(TickwireError):

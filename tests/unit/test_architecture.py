@@ -9,7 +9,10 @@ SOURCE = Path(__file__).parents[2] / "src" / "tickwire"
 
 # Each package may import itself and those before it. Everything up to `dialects` is the core.
 CORE = ["errors", "limits", "model", "meters", "book", "engine", "market", "streams", "protocol", "dialects"]
-ORDER = [*CORE, "clock", "keyfile", "tape", "config", "feeds", "observe", "server", "client", "testing", "cli"]
+ORDER = [
+    *CORE, "clock", "keyfile", "tape", "config", "feeds", "observe", "server", "frames", "plots", "client", "testing",
+    "cli",
+]  # fmt: skip
 
 IMPURE = {
     "asyncio", "concurrent", "datetime", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets",

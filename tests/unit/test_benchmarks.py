@@ -216,8 +216,9 @@ def test_the_page_has_a_row_and_a_line_for_each_way() -> None:
         ["50 ms", "99 ms", "50.0%", "2 KB/s", "1.5 ms/s |"]
     ] * 3
     chart = rest_page.chart(dict.fromkeys(ways, staleness))
-    assert chart.count("<polyline") == 4
-    ElementTree.fromstring(chart)
+    labels = {text.text for text in ElementTree.fromstring(chart).iter("{http://www.w3.org/2000/svg}text")}
+    assert labels >= {"stream", "GET, 1 Hz", "GET, 10 Hz", "GET, 100 Hz", "staleness", "100%", "0.01 ms", "1 s"}
+    assert all(colour in chart for colour in rest_page.COLOURS.values())
 
 
 # ---- fold -----------------------------------------------------------------------------------------

@@ -1,2 +1,17 @@
-/** The client of a tickwire server. */
-export const VERSION = "0.1.0";
+/** The client of a tickwire server: streams, verified books and orders, over a connection that mends itself. */
+
+export { FILLS_KEPT_MAX, LiveAccount, type AccountChange } from "./account.ts";
+export { LiveBook, LiveOrders, type BookChange, type OrderAtPrice, type OrderOnBook } from "./books.ts";
+export type { StreamOptions } from "./channel.ts";
+export { Client, connect, REQUEST_TIMEOUT_MS, type ClientOptions } from "./client.ts";
+export type { Encoding } from "./codec.ts";
+export type { Socket, SocketConstructor } from "./connection.ts";
+export { scale, type Scale } from "./decimal.ts";
+export * from "./errors.ts";
+export * from "./generated.ts";
+export { BACKOFF_BASE_MS, BACKOFF_CAP_MS, type ClientEvent, type State } from "./keeper.ts";
+export { BookSide, Ladder, type Level } from "./ladder.ts";
+export { keyFile, type Login } from "./login.ts";
+export type { Stats } from "./outcomes.ts";
+export { QUEUE_MAX, Subscription, type Item } from "./subscription.ts";
+export type { StateChange } from "./waiting.ts";

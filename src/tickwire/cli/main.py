@@ -20,6 +20,7 @@ from tickwire import __version__
 from tickwire.cli.doctor import doctor
 from tickwire.cli.instruments import instruments
 from tickwire.cli.keys import keys
+from tickwire.cli.plot import plot
 from tickwire.cli.record import record
 from tickwire.cli.replay import replay
 from tickwire.cli.serve import serve
@@ -76,6 +77,7 @@ def _say(message: str) -> None:
 app = typer.Typer(cls=_Commands, rich_markup_mode="rich", pretty_exceptions_enable=False)
 for command in (serve, watch, instruments, tail, record, replay, doctor):
     app.command()(command)
+app.add_typer(plot, name="plot")
 app.add_typer(keys, name="keys")
 
 

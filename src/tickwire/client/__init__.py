@@ -3,6 +3,7 @@
 from tickwire.client.account import LiveAccount, Reconciled
 from tickwire.client.blocking import connect_blocking
 from tickwire.client.books import LiveBook, LiveOrders, OrderOnBook
+from tickwire.client.candles import Candles
 from tickwire.client.client import Client, connect
 from tickwire.client.fills import Fills
 from tickwire.client.orders import LiveOrder
@@ -12,6 +13,7 @@ from tickwire.protocol.client_outcomes import ClientStats, Lost, Notice, Resumed
 from tickwire.protocol.messages import Gap, Skipped, StreamMessage
 
 __all__ = [
+    "Candles",
     "Client",
     "ClientStats",
     "Encoding",

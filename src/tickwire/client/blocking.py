@@ -100,6 +100,10 @@ class Blocking:
     def __repr__(self) -> str:
         return f"<blocking {self._target!r}>"
 
+    def _repr_html_(self) -> str | None:
+        show = getattr(self.__dict__.get("_target"), "_repr_html_", None)
+        return None if show is None else str(self._call(show))
+
     def _call(self, make: Callable[[], Any]) -> Any:
         async def on_loop() -> Any:
             result = make()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from decimal import Decimal
-from typing import Any, NamedTuple, Self
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tickwire.book.checksum import book_checksum
 from tickwire.book.l3 import L3Book, RestingOrder
@@ -13,6 +14,7 @@ from tickwire.client.queue import Queue
 from tickwire.client.subscription import Consumer, Owner
 from tickwire.client.waiting import Waiters, final
 from tickwire.errors import BookInvalid, InvalidNumber
+from tickwire.frames import Backend, Column, data_frame, html_table
 from tickwire.model.channel import StreamKey
 from tickwire.model.units import Scale, scale
 from tickwire.protocol.client_outcomes import ClientStats, Notice, Resumed
@@ -28,8 +30,16 @@ from tickwire.protocol.messages import (
     StreamMessage,
 )
 
+if TYPE_CHECKING:
+    from tickwire.plots import Picture, Size, ThemeName
+
 Level = tuple[Decimal, Decimal]
 """(price, size)"""
+
+PLOT_DEPTH = 100
+"""Levels a side that are drawn unless told: what lies far from the market would leave no room for it."""
+SHOWN_DEPTH = 5
+"""Levels a side that a notebook shows of a book."""
 
 
 class OrderOnBook(NamedTuple):
@@ -67,6 +77,7 @@ class Live(Consumer):
         self._waiters: Waiters[Any] = Waiters()
         self._price: Scale = scale(info.tick_size)
         self._size: Scale = scale(info.lot_size)
+        self._assets = {"base": info.base, "quote": info.quote}
 
     # ---- reading ---------------------------------------------------------------------------------
 
@@ -109,6 +120,65 @@ class Live(Consumer):
     def asks(self, depth: int | None = None) -> list[Level]:
         """The best `depth` asks as (price, size), best first; all of them for None."""
         return self._levels(self._read().asks, depth)
+
+    # ---- in a notebook ---------------------------------------------------------------------------
+
+    def to_dataframe(self, depth: int | None = None, *, backend: Backend | None = None) -> Any:
+        """The book as a data frame: the bids, then the asks, each side from its best price on.
+
+        Columns: `side` (bid, ask), `level` (1 is the best), `price`, `size`, and `cumulative`, the sum of the sizes up
+        to there. Numbers are exact: `Decimal` of 38 digits in polars, Python's `Decimal` in pandas.
+
+        Args:
+            depth: the best levels of each side only.
+            backend: `polars` or `pandas`; None takes polars where it is installed, else pandas.
+
+        Raises:
+            NotInstalled: neither is, or not the one that was named.
+        """
+        ladder = self._read()
+        sides = {"bid": ladder.bids.top(depth), "ask": ladder.asks.top(depth)}
+        levels = [level for rows in sides.values() for level in rows]
+        sums = [total for rows in sides.values() for total in accumulate(lots for _, lots in rows)]
+        price, size = self._price.format, self._size.format
+        return data_frame(
+            {
+                "side": Column("text", [side for side, rows in sides.items() for _ in rows]),
+                "level": Column("integer", [n for rows in sides.values() for n in range(1, len(rows) + 1)]),
+                "price": Column("decimal", [Decimal(price(ticks)) for ticks, _ in levels]),
+                "size": Column("decimal", [Decimal(size(lots)) for _, lots in levels]),
+                "cumulative": Column("decimal", [Decimal(size(lots)) for lots in sums]),
+            },
+            backend,
+        )
+
+    def plot(self, depth: int = PLOT_DEPTH, *, theme: ThemeName = "light", size: Size | None = None) -> Picture:
+        """The depth of the best `depth` levels a side, drawn with matplotlib; `.save("depth.svg")` writes it.
+
+        Args:
+            theme: `light` or `dark`. size: width and height in pixels.
+
+        Raises:
+            NotInstalled: matplotlib is not.
+        """
+        from tickwire import plots
+
+        return plots.book_depth(
+            self.symbol,
+            self.bids(depth),
+            self.asks(depth),
+            ts=self._ts,
+            **self._assets,
+            theme=theme,
+            size=size or plots.SIZE,
+        )
+
+    def _repr_html_(self) -> str:
+        if self._reason is not None:
+            return html_table(f"{self.symbol}: the book can't be read now, {self._reason}", (), ())
+        levels = [("ask", *level) for level in reversed(self.asks(SHOWN_DEPTH))]
+        levels += [("bid", *level) for level in self.bids(SHOWN_DEPTH)]
+        return html_table(f"{self.symbol}, seq {self._seq}", ("side", "price", "size"), levels)
 
     # ---- waiting ---------------------------------------------------------------------------------
 

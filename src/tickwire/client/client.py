@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random as random_module
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -17,6 +18,7 @@ from uuid import uuid4
 import msgspec
 
 from tickwire.client.books import Live, LiveBook, LiveOrders
+from tickwire.client.candles import CANDLES_DEFAULT, Candles, read_candles
 from tickwire.client.keeper import Keeper, Settings
 from tickwire.client.link import Dial, open_link
 from tickwire.client.subscription import Subscription
@@ -203,6 +205,30 @@ class Client(Trading):
         params = SnapshotParams(channel, symbol, depth, interval_ms, interval)
         connection = self._keeper.connection()
         return connection.session.decode_message(await connection.request("snapshot", params))
+
+    async def candles(
+        self,
+        symbol: str,
+        interval: str = "1m",
+        *,
+        limit: int = CANDLES_DEFAULT,
+        start: int | datetime | None = None,
+        end: int | datetime | None = None,
+    ) -> Candles:
+        """The newest candles that there are, at most `limit`, oldest first; the last one may still be open.
+
+        Args:
+            interval: a name of `CANDLE_INTERVALS_NS`.
+            limit: up to 10,000, which is what a server keeps; more than 1,000 are several requests, and beyond 5,000
+                it waits where the server's limit of requests a second wants it to.
+            start, end: only candles that begin from `start` on, before `end`: ns since the epoch, or a `datetime`
+                with a time zone.
+
+        Raises:
+            InvalidInput: no such interval, a limit out of bounds, a time without a zone. UnknownSymbol. Others as
+                `request`.
+        """
+        return await read_candles(self._keeper, await self._keeper.instrument(symbol), interval, limit, start, end)
 
     # ---- streams ---------------------------------------------------------------------------------
 

@@ -1,0 +1,124 @@
+"""A page in Chromium that nobody watches: only scripts are run in it, over the DevTools protocol.
+
+Playwright, which the tests use, is told of every WebSocket message that a page receives; at 10,000 a second that would
+be a good part of what is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from benchmarks.fanout import Failed
+from websockets.asyncio.client import ClientConnection, connect
+
+WAIT_SECONDS_MAX = 60
+OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+QUIET = ("--disable-background-networking", "--disable-component-update", "--remote-debugging-port=0")
+
+
+def find() -> str:
+    """The program.
+
+    Raises:
+        Failed: there is none.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        raise Failed("there is no Chromium here: apt-get install chromium")
+    return found
+
+
+class Tab:
+    """A tab, and the browser around it."""
+
+    def __init__(self, ws: ClientConnection) -> None:
+        self._ws = ws
+        self._ids = count(1)
+        self.session: str | None = None
+
+    async def call(self, method: str, *, browser: bool = False, **params: Any) -> Any:
+        """A command of the DevTools protocol, to the tab or to the browser.
+
+        Raises:
+            Failed: it was refused, or takes longer than a minute.
+        """
+        number = next(self._ids)
+        to = {} if browser or self.session is None else {"sessionId": self.session}
+        await self._ws.send(json.dumps({"id": number, "method": method, "params": params, **to}))
+        try:
+            async with asyncio.timeout(WAIT_SECONDS_MAX):
+                while (message := json.loads(await self._ws.recv())).get("id") != number:
+                    pass
+        except TimeoutError:
+            raise Failed(f"{method} takes too long: {params}") from None
+        if "error" in message:
+            raise Failed(f"{method}: {message['error']['message']}")
+        return message["result"]
+
+    async def run(self, script: str) -> Any:
+        """What an expression comes to in the page; a promise is waited for.
+
+        Raises:
+            Failed: it throws.
+        """
+        result = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in result:
+            details = result["exceptionDetails"]
+            raise Failed(details.get("exception", {}).get("description", details["text"]))
+        return result["result"].get("value")
+
+    async def until(self, condition: str) -> None:
+        """Wait until an expression is true in the page, looked at in every frame."""
+        look = f"done => {{ const look = () => {condition} ? done() : requestAnimationFrame(look); look(); }}"
+        await self.run(f"new Promise({look})")
+
+    async def cpu_seconds(self) -> float:
+        """Processor time of all renderers so far: of the page, and of the spare one that waits for a next page."""
+        processes = (await self.call("SystemInfo.getProcessInfo", browser=True))["processInfo"]
+        return float(sum(process["cpuTime"] for process in processes if process["type"] == "renderer"))
+
+
+@asynccontextmanager
+async def opened(url: str, *, width: int = 1440, height: int = 900) -> AsyncIterator[Tab]:
+    """A browser of its own with one tab, in which a page was opened; ended with the block.
+
+    Raises:
+        Failed: there is no Chromium, or it does not start.
+    """
+    program = find()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        arguments = [*OPTIONS, *QUIET, f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"]
+        quiet = asyncio.subprocess.DEVNULL
+        browser = await asyncio.create_subprocess_exec(program, *arguments, stdout=quiet, stderr=quiet)
+        try:
+            place = await _devtools(browser, Path(folder))
+            async with connect(place, max_size=None, compression=None, ping_interval=None) as ws:
+                tab = Tab(ws)
+                target = (await tab.call("Target.createTarget", url="about:blank"))["targetId"]
+                tab.session = (await tab.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
+                await tab.call("Page.navigate", url=url)
+                yield tab
+        finally:
+            browser.terminate()
+            await browser.wait()
+
+
+async def _devtools(browser: asyncio.subprocess.Process, folder: Path) -> str:
+    """Where the browser takes commands, which it writes to a file."""
+    said = folder / "DevToolsActivePort"
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while True:
+            await asyncio.sleep(0.05)
+            if browser.returncode is not None:
+                raise Failed(f"Chromium has ended with {browser.returncode}")
+            if said.exists() and len(lines := said.read_text().split()) == 2:
+                return f"ws://127.0.0.1:{lines[0]}{lines[1]}"

@@ -1,0 +1,482 @@
+/** Keeps a client connected and logged in, and what it is subscribed to going, over one connection after the other. */
+
+import { byRequest, isPrivate, type StreamKey } from "./channel.ts";
+import { Connection, type Dial, type Handler } from "./connection.ts";
+import type { Consumer } from "./consumer.ts";
+import { ConnectionLost, InvalidInput, RequestRefused, TickwireError } from "./errors.ts";
+import type {
+  Drain,
+  Hello,
+  InstrumentInfo,
+  InstrumentsParams,
+  Lagging,
+  LoginResult,
+  Notice,
+  StreamMessage,
+} from "./generated.ts";
+import { loginParams, type Login } from "./login.ts";
+import { newStats, type Stats } from "./outcomes.ts";
+import { said } from "./session.ts";
+import type { Guards, TradingDesk } from "./trading.ts";
+import { Listeners } from "./waiting.ts";
+
+/** Bound of the first wait before a reconnection: a server that restarts is back about then. */
+export const BACKOFF_BASE_MS = 100;
+/** Bound of every wait: nobody should look at a dead screen for longer once the server is back. */
+export const BACKOFF_CAP_MS = 10_000;
+/** How long `retry` in an error asks to wait. */
+const PAUSE_MS = 1_000;
+
+/** How a client is connected: `waiting` is between two attempts, `closed` for good. */
+export type State = "connecting" | "open" | "waiting" | "closed";
+
+/** What happens to a client's connection. */
+export type ClientEvent =
+  | { readonly type: "connecting" }
+  /** Connected, logged in, and its streams are asked for again. */
+  | { readonly type: "open" }
+  | { readonly type: "lost"; readonly code: number; readonly reason: string }
+  /** The next attempt is at `retryAt`, ms on the client's clock. */
+  | { readonly type: "waiting"; readonly reason: string; readonly retryAt: number }
+  /** There is no other connection. */
+  | { readonly type: "closed"; readonly code: number; readonly reason: string }
+  /** The server, which stops or restarts, closes this connection at `deadline`, ns on its clock. */
+  | { readonly type: "drain"; readonly deadline: bigint }
+  | { readonly type: "login"; readonly account: string; readonly scopes: readonly string[] }
+  | { readonly type: "logout" }
+  | { readonly type: "heartbeat" }
+  /** What is received is so many messages behind what is published. */
+  | { readonly type: "lagging"; readonly messages: number };
+
+/** What a client was told; see `ClientOptions`. */
+export interface Settings extends Dial {
+  readonly reconnect: boolean;
+  readonly keepTrying: boolean;
+  readonly login: Login | null;
+  readonly random: () => number;
+  readonly newId: () => string;
+}
+
+interface Member {
+  readonly consumer: Consumer;
+  /** It has had no snapshot yet: what comes before is of somebody else's subscription. */
+  waits: boolean;
+}
+
+/**
+ * The wait after failed attempt number `attempt`, counted from 0, in ms.
+ *
+ * Full jitter: anywhere between 0 and a bound that doubles, so that the clients of a server that failed do not come back
+ * all at once. Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+ *
+ * @param random a number from 0 up to 1.
+ */
+export function backoffMs(attempt: number, random: () => number): number {
+  return random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(attempt, 16));
+}
+
+/** The connection of a client and its consumers. */
+export class Keeper implements TradingDesk, Handler {
+  readonly stats: Stats = newStats();
+  readonly events = new Listeners<ClientEvent>();
+  state: State = "connecting";
+  /** When the next attempt is, ms on the client's clock; null unless waiting. */
+  retryAt: number | null = null;
+  /** What the server said first on the newest connection. */
+  hello: Hello | null = null;
+  /** That the server closes the newest one soon, when it has said so. */
+  drain: Drain | null = null;
+  /** Whom the server takes the client for; null when it is not logged in. */
+  identity: LoginResult | null = null;
+  ended: ConnectionLost | null = null;
+  guards: Guards = {};
+  private readonly settings: Settings;
+  private login: Login | null;
+  private attempt = 0;
+  private newest: Connection | null = null;
+  private dialling: Connection | null = null;
+  private instruments = new Map<string, InstrumentInfo>();
+  private readonly members = new Map<string, { readonly key: StreamKey; readonly list: readonly Member[] }>();
+  private readonly waiters = new Set<() => void>();
+  private wakeUp: () => void = () => undefined;
+
+  constructor(settings: Settings) {
+    this.settings = settings;
+    this.login = settings.login;
+  }
+
+  // ---- from the first connection to the last -------------------------------------------------------
+
+  /** Connect, and stay connected. @throws ConnectionLost the first attempt failed (unless told to keep trying). */
+  start(): Promise<void> {
+    return new Promise((resolve, reject: (error: Error) => void) => {
+      let first = true;
+      const up = (): void => {
+        first = false;
+        resolve();
+      };
+      const over = (error: ConnectionLost): void => {
+        this.finish(error, error);
+        reject(error);
+      };
+      this.keepConnected(() => first, up).then(over, (defect: unknown) => {
+        over(new ConnectionLost(`the client failed: ${said(defect)}`, 1006, { cause: defect }));
+      });
+    });
+  }
+
+  /** Close the connection and end all consumers. Stopping twice is no error. */
+  async stop(): Promise<void> {
+    this.finish(new ConnectionLost("the client is closed", 1000), null);
+    this.wake();
+    await Promise.all([this.newest?.close("the client is closed"), this.dialling?.close("the client is closed")]);
+  }
+
+  /** Try at once, where the next attempt would be later. */
+  wake(): void {
+    this.wakeUp();
+  }
+
+  /** The client's clock, ms. */
+  now(): number {
+    return this.settings.clock.now();
+  }
+
+  /** Whether there is a connection now. */
+  get connected(): boolean {
+    return this.newest?.open ?? false;
+  }
+
+  /** ms since anything was received, on whichever connection; infinite before the first. */
+  get silenceMs(): number {
+    return this.newest === null ? Infinity : this.settings.clock.now() - this.newest.session.receivedMs;
+  }
+
+  /** The server's clock. @throws ConnectionLost there was no connection yet. */
+  serverTime(): bigint {
+    if (this.newest === null) throw new ConnectionLost("not connected yet");
+    return this.newest.session.serverTime(this.settings.clock.now());
+  }
+
+  get epoch(): string {
+    return this.hello?.epoch ?? "";
+  }
+
+  get requestTimeoutMs(): number {
+    return this.settings.requestTimeoutMs;
+  }
+
+  newId(): string {
+    return this.settings.newId();
+  }
+
+  connection(): Connection {
+    if (this.ended !== null) throw new ConnectionLost(this.ended.message, this.ended.code);
+    if (this.newest?.open !== true) {
+      throw new ConnectionLost(`not connected to ${this.settings.url} now; nothing was sent`);
+    }
+    return this.newest;
+  }
+
+  async again(before: { readonly open: boolean }): Promise<Connection> {
+    while (!before.open && this.ended === null && (this.newest === before || !this.connected)) {
+      await new Promise<void>((resolve) => this.waiters.add(resolve));
+    }
+    return this.connection();
+  }
+
+  pause(): Promise<void> {
+    return new Promise((resolve) => this.settings.clock.after(PAUSE_MS, resolve));
+  }
+
+  within<T>(ms: number, run: Promise<T>, late: () => Error): Promise<T> {
+    return new Promise((resolve, reject: (error: unknown) => void) => {
+      const cancel = this.settings.clock.after(ms, () => reject(late()));
+      run.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  /** Connect, and again whenever the connection is lost; returns the loss that ends it. */
+  private async keepConnected(first: () => boolean, up: () => void): Promise<ConnectionLost> {
+    const { clock, keepTrying, random, reconnect } = this.settings;
+    for (;;) {
+      this.enter("connecting", { type: "connecting" });
+      const error = await this.connect(up);
+      if (this.isEnded()) return error;
+      const { code, message } = error;
+      if (!(first() ? keepTrying : reconnect) || (code >= 4400 && code <= 4499)) return error;
+      const wait = backoffMs(this.attempt, random);
+      this.retryAt = clock.now() + wait;
+      const woken = new Promise<void>((resolve) => {
+        const cancel = clock.after(wait, resolve);
+        this.wakeUp = () => {
+          cancel();
+          resolve();
+        };
+      });
+      this.enter("waiting", { type: "waiting", reason: message, retryAt: this.retryAt });
+      await woken;
+      this.retryAt = null;
+      this.attempt += 1;
+      if (this.isEnded()) return error;
+    }
+  }
+
+  /** One connection, from its dialling to its loss. */
+  private async connect(up: () => void): Promise<ConnectionLost> {
+    const connection = new Connection(this.settings, this, this.stats);
+    this.dialling = connection;
+    this.drain = null;
+    try {
+      this.hello = await connection.greeting();
+      await this.logIn(connection, this.hello);
+    } catch (error) {
+      if (error instanceof ConnectionLost) return error;
+      throw error;
+    }
+    const places = this.newest?.session.places ?? { epoch: "", seqs: new Map() };
+    this.newest = connection;
+    connection.takeUp(
+      [...this.members.values()].map(({ key }) => key),
+      places,
+    );
+    this.instruments = new Map();
+    this.stats.connections += 1;
+    try {
+      await this.restore(connection);
+    } catch (error) {
+      if (!(error instanceof TickwireError)) throw error;
+      connection.fail(1000, `the subscriptions could not be resumed: ${error.message}`);
+    }
+    this.release();
+    if (connection.open) this.enter("open", { type: "open" });
+    up();
+    const lost = await connection.lost;
+    if (!this.isEnded()) this.events.tell({ type: "lost", code: lost.code, reason: lost.message });
+    return lost;
+  }
+
+  /** Prove who one is, before anything else is sent. @throws ConnectionLost it failed; with 4401 for good. */
+  private async logIn(connection: Connection, hello: Hello): Promise<void> {
+    if (this.login === null) return;
+    try {
+      // what the last connection has sent must not arrive after the server was asked what became of it
+      const before = this.newest?.session.hello?.session ?? null;
+      const params = await loginParams(this.login, hello.challenge, before);
+      this.known(await connection.request("auth.login", params));
+    } catch (error) {
+      connection.fail(1000, "the login failed");
+      if (error instanceof RequestRefused && !error.retry) {
+        throw new ConnectionLost(`the server refused the login: ${error.message}`, 4401, { cause: error });
+      }
+      if (error instanceof InvalidInput) {
+        throw new ConnectionLost(`the client does not log in there: ${error.message}`, 4401, { cause: error });
+      }
+      throw new ConnectionLost(`the login failed: ${said(error)}`, 1006, { cause: error });
+    }
+  }
+
+  private known(identity: LoginResult): void {
+    this.identity = identity;
+    this.events.tell({ type: "login", account: identity.account, scopes: identity.scopes });
+  }
+
+  /** Go on with what the last connection had: what guards its orders first, then its streams. */
+  private async restore(connection: Connection): Promise<void> {
+    for (const method of ["session.cancel_on_disconnect", "session.dead_man"] as const) {
+      const params = this.guards[method];
+      if (params !== undefined) await connection.request(method, params);
+    }
+    const scaled = [...this.consumers()].filter(({ rescale }) => rescale !== undefined);
+    if (scaled.length > 0) {
+      await this.listInstruments();
+      for (const consumer of scaled) {
+        for (const key of consumer.keys) {
+          const info = this.instruments.get(key.symbol);
+          if (info !== undefined && consumer.rescale?.(info) === true) {
+            connection.lose(key, "the instrument's steps are others now");
+          }
+        }
+      }
+    }
+    connection.resumeStreams();
+  }
+
+  /** It is over: tell everyone. */
+  private finish(error: ConnectionLost, told: Error | null): void {
+    if (this.ended === null) {
+      this.ended = error;
+      this.retryAt = null;
+      this.enter("closed", { type: "closed", code: error.code, reason: error.message });
+    }
+    this.release();
+    const consumers = this.consumers();
+    this.members.clear();
+    for (const consumer of consumers) consumer.fail(told);
+  }
+
+  private isEnded(): boolean {
+    return this.ended !== null;
+  }
+
+  private enter(state: State, event: ClientEvent): void {
+    this.state = state;
+    this.events.tell(event);
+  }
+
+  private release(): void {
+    for (const resolve of this.waiters) resolve();
+    this.waiters.clear();
+  }
+
+  // ---- the account ---------------------------------------------------------------------------------
+
+  account(): string {
+    if (this.identity === null) throw new InvalidInput("this needs a login: connect(url, { login })", "login");
+    return this.identity.account;
+  }
+
+  /** Log in, now and on every later connection. Errors as of `Requester.request`; what was before then stays. */
+  async logInAs(login: Login): Promise<LoginResult> {
+    const connection = this.connection();
+    const params = await loginParams(login, connection.session.hello?.challenge ?? "", null);
+    const identity = await connection.request("auth.login", params);
+    if (this.identity !== null && this.identity.account !== identity.account) this.endPrivate();
+    this.login = login;
+    this.known(identity);
+    return identity;
+  }
+
+  /** Log out for good: private streams end, and no later connection logs in. Errors as of `Requester.request`. */
+  async logOut(): Promise<void> {
+    await this.connection().request("auth.logout", undefined);
+    this.login = this.identity = null;
+    this.endPrivate();
+    this.events.tell({ type: "logout" });
+  }
+
+  private endPrivate(): void {
+    this.guards = {};
+    const keys = [...this.members.values()].map(({ key }) => key).filter(({ channel }) => isPrivate(channel));
+    this.newest?.session.untrack(keys);
+    const consumers = new Set(keys.flatMap((key) => this.membersOf(key).map(({ consumer }) => consumer)));
+    for (const key of keys) this.members.delete(key.id);
+    for (const consumer of consumers) consumer.fail(null);
+  }
+
+  // ---- instruments ---------------------------------------------------------------------------------
+
+  /** The server's instruments; remembered when the list is whole. Errors as of `Requester.request`. */
+  async listInstruments(params: InstrumentsParams = {}): Promise<InstrumentInfo[]> {
+    const { instruments } = await this.connection().request("instruments", params);
+    if (Object.keys(params).length === 0) this.instruments = new Map(instruments.map((row) => [row.symbol, row]));
+    return instruments;
+  }
+
+  async instrument(symbol: string): Promise<InstrumentInfo> {
+    if (!this.instruments.has(symbol)) await this.listInstruments();
+    const info = this.instruments.get(symbol);
+    if (info === undefined) {
+      throw new InvalidInput(`no instrument "${symbol}"; \`instruments\` lists those there are`, "symbol");
+    }
+    return info;
+  }
+
+  // ---- consumers -----------------------------------------------------------------------------------
+
+  async join(consumer: Consumer): Promise<void> {
+    const connection = this.connection();
+    for (const key of consumer.keys) {
+      this.members.set(key.id, { key, list: [...this.membersOf(key), { consumer, waits: true }] });
+    }
+    try {
+      for (const keys of byRequest(consumer.keys)) await connection.subscribe(keys);
+    } catch (error) {
+      if (error instanceof RequestRefused) connection.session.untrack(this.remove(consumer));
+      else this.leave(consumer);
+      throw error;
+    }
+  }
+
+  leave(consumer: Consumer): void {
+    const unwanted = this.remove(consumer);
+    for (const keys of byRequest(unwanted)) this.newest?.unsubscribe(keys);
+  }
+
+  /** Have a stream begin anew, for a reason found outside. */
+  lose(key: StreamKey, reason: string): void {
+    this.newest?.lose(key, reason);
+  }
+
+  /** Forget a consumer; returns the streams that nobody wants now. */
+  private remove(consumer: Consumer): StreamKey[] {
+    const unwanted: StreamKey[] = [];
+    for (const key of consumer.keys) {
+      const before = this.membersOf(key);
+      const list = before.filter((member) => member.consumer !== consumer);
+      if (list.length > 0) this.members.set(key.id, { key, list });
+      else if (this.members.delete(key.id)) unwanted.push(key);
+    }
+    return unwanted;
+  }
+
+  private membersOf(key: StreamKey): readonly Member[] {
+    return this.members.get(key.id)?.list ?? [];
+  }
+
+  private consumers(): Set<Consumer> {
+    return new Set([...this.members.values()].flatMap(({ list }) => list.map(({ consumer }) => consumer)));
+  }
+
+  // ---- what the connection calls -------------------------------------------------------------------
+
+  delivered(key: StreamKey, message: StreamMessage, bytes: number): void {
+    for (const member of this.membersOf(key)) {
+      if (member.waits && message.type === "update") continue;
+      member.waits = false;
+      let problem: string | null;
+      try {
+        problem = member.consumer.take(message, bytes);
+      } catch (error) {
+        problem = `it can't be taken: ${said(error)}`;
+      }
+      if (problem === null) continue;
+      if (message.type === "snapshot") {
+        // not even a fresh one fits: perhaps the instrument's steps are others now, so begin anew
+        this.newest?.fail(1002, `${key.channel} of ${key.symbol}: ${problem}`);
+      } else {
+        this.newest?.lose(key, problem);
+      }
+    }
+  }
+
+  noticed(key: StreamKey, notice: Notice): void {
+    for (const { consumer, waits } of this.membersOf(key)) if (!waits) consumer.notice(key, notice);
+  }
+
+  interrupted(key: StreamKey, reason: string): void {
+    for (const { consumer, waits } of this.membersOf(key)) if (!waits) consumer.interrupt(key, reason);
+  }
+
+  streamEnded(key: StreamKey, error: Error): void {
+    for (const { consumer } of this.membersOf(key)) {
+      this.leave(consumer);
+      consumer.fail(error);
+    }
+  }
+
+  heartbeat(): void {
+    this.attempt = 0; // the connection has proved good: the next loss is a first one again
+    this.events.tell({ type: "heartbeat" });
+  }
+
+  lagging(lagging: Lagging): void {
+    this.events.tell({ type: "lagging", messages: lagging.messages });
+  }
+
+  draining(drain: Drain): void {
+    this.drain = drain;
+    this.attempt = 0; // it closes in good order: that loss is a first one, too
+    this.events.tell({ type: "drain", deadline: drain.deadline });
+  }
+}

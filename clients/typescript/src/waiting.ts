@@ -1,0 +1,88 @@
+/** Listeners of something that changes by itself, and waiting for a state of it. */
+
+import { ConnectionLost } from "./errors.ts";
+
+/** Something live can be read from now on, can't for a reason, or never will again. */
+export interface StateChange {
+  readonly type: "valid" | "invalid" | "closed";
+  readonly reason: string | null;
+}
+
+/** The end of something live as an error to throw: null is a mere closing. */
+export function closing(error: Error | null): Error {
+  return error ?? new ConnectionLost("it is closed", 1000);
+}
+
+/** Report what a listener threw, as a browser reports an error that nobody caught. */
+export function report(error: unknown): void {
+  if (typeof globalThis.reportError === "function") globalThis.reportError(error);
+  else console.error(error);
+}
+
+/** Who is told of every item. One that throws is reported, and hurts nobody else. */
+export class Listeners<T> {
+  private readonly listeners = new Set<{ readonly call: (item: T) => void }>();
+
+  /** Call `listener` with each item, until the returned function is called. */
+  add(listener: (item: T) => void): () => void {
+    const entry = { call: listener };
+    this.listeners.add(entry);
+    return () => {
+      this.listeners.delete(entry);
+    };
+  }
+
+  /** Tell everyone. */
+  tell(item: T): void {
+    for (const listener of this.listeners) {
+      try {
+        listener.call(item);
+      } catch (error) {
+        report(error);
+      }
+    }
+  }
+
+  /** Tell nobody any more. */
+  clear(): void {
+    this.listeners.clear();
+  }
+}
+
+interface Waiter<S> {
+  readonly predicate: (state: S) => unknown;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Who waits for what. A predicate is called after every change, so that no state is slept through. */
+export class Waiters<S> {
+  private readonly waiting = new Set<Waiter<S>>();
+
+  /** Wait until `predicate` is true of a state told by `changed`. Rejects with the error given to `fail`, or with what
+   * `predicate` throws. */
+  wait(predicate: (state: S) => unknown): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.waiting.add({ predicate, resolve, reject });
+    });
+  }
+
+  /** There is a new state. */
+  changed(state: S): void {
+    for (const waiter of this.waiting) {
+      try {
+        if (!waiter.predicate(state)) continue;
+        waiter.resolve();
+      } catch (error) {
+        waiter.reject(error);
+      }
+      this.waiting.delete(waiter);
+    }
+  }
+
+  /** There will be no other state. */
+  fail(error: Error): void {
+    for (const waiter of this.waiting) waiter.reject(error);
+    this.waiting.clear();
+  }
+}

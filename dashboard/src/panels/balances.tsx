@@ -1,0 +1,112 @@
+/** The account's balances and positions. */
+import { useDesk } from "../desk.ts";
+import { useSources } from "../frame.ts";
+import { amountOf, amountText, roundedText } from "../logic/amount.ts";
+import { formatDecimal, formatSigned, tone } from "../logic/format.ts";
+import { SignedOut } from "./signed_out.tsx";
+import "../style/trading.css";
+
+/** Digits after the point that are shown of an amount; the exact one is in the row's title. */
+const DIGITS = 6;
+
+function shown(amount: string): string {
+  const text = roundedText(amountOf(amount), DIGITS).replace(/0+$/, "");
+  return formatDecimal(text.endsWith(".") ? `${text}00` : text.padEnd(text.indexOf(".") + 3, "0"));
+}
+
+/** The balances' panel. */
+export function Balances() {
+  const desk = useDesk();
+  useSources(desk.source, desk.accountSource);
+  const { account } = desk;
+  const balances = account === null ? [] : [...account.balances.values()].sort((a, b) => (a.asset < b.asset ? -1 : 1));
+  const positions = account === null ? [] : [...account.positions.values()].filter((row) => /[1-9]/.test(row.size));
+  return (
+    <section aria-label="Balances" class="panel balances">
+      <div class="panel-head">
+        <h2>Balances</h2>
+      </div>
+      {account === null ? (
+        <SignedOut what="your balances" />
+      ) : (
+        <div class="scroll" tabIndex={0} role="group" aria-label="Balances and positions">
+          {balances.length === 0 ? (
+            <p class="empty">The account holds nothing.</p>
+          ) : (
+            <table class="table">
+              <caption class="sr-only">Balances by asset</caption>
+              <thead>
+                <tr>
+                  <th scope="col">Asset</th>
+                  <th scope="col" class="num">
+                    Available
+                  </th>
+                  <th scope="col" class="num">
+                    In orders
+                  </th>
+                  <th scope="col" class="num">
+                    Total
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {balances.map((row) => {
+                  const total = amountText(amountOf(row.available) + amountOf(row.held));
+                  return (
+                    <tr key={row.asset} data-asset={row.asset} data-available={row.available} data-held={row.held}>
+                      <th scope="row">{row.asset}</th>
+                      <td class="num" title={row.available}>
+                        {shown(row.available)}
+                      </td>
+                      <td class="num" title={row.held}>
+                        {shown(row.held)}
+                      </td>
+                      <td class="num" title={total}>
+                        {shown(total)}
+                      </td>
+                    </tr>
+                  );
+                })}
+              </tbody>
+            </table>
+          )}
+          {positions.length > 0 && (
+            <table class="table">
+              <caption class="table-caption">What the fills add up to</caption>
+              <thead>
+                <tr>
+                  <th scope="col">Symbol</th>
+                  <th scope="col" class="num">
+                    Size
+                  </th>
+                  <th scope="col" class="num">
+                    Average price
+                  </th>
+                  <th scope="col" class="num">
+                    Unrealised
+                  </th>
+                  <th scope="col" class="num">
+                    Realised
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {positions.map((row) => (
+                  <tr key={row.symbol} data-symbol={row.symbol}>
+                    <th scope="row">{row.symbol}</th>
+                    <td class="num">{formatSigned(row.size)}</td>
+                    <td class="num">{row.average_price === null ? "–" : formatDecimal(row.average_price)}</td>
+                    <td class={`num ${tone(row.unrealised ?? "0")}`}>
+                      {row.unrealised === null ? "–" : formatSigned(row.unrealised, 2)}
+                    </td>
+                    <td class={`num ${tone(row.realised)}`}>{formatSigned(row.realised, 2)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          )}
+        </div>
+      )}
+    </section>
+  );
+}

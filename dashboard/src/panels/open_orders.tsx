@@ -1,0 +1,234 @@
+/** The account's open and waiting orders: cancel one or all, change price or size where they stand. */
+import { useRef, useState } from "preact/hooks";
+import { type OrderData, RequestRefused, scale } from "tickwire";
+import { useDesk } from "../desk.ts";
+import { useSources } from "../frame.ts";
+import { formatDateTime, formatDecimal } from "../logic/format.ts";
+import { reasonOf } from "../logic/refusal.ts";
+import { ORDER_TYPES, stepsOf } from "../logic/ticket.ts";
+import { SignedOut } from "./signed_out.tsx";
+import "../style/trading.css";
+
+const TYPE_NAMES = new Map<string, string>(ORDER_TYPES);
+
+/** The open orders' panel. */
+export function OpenOrders() {
+  const desk = useDesk();
+  useSources(desk.source, desk.accountSource);
+  const { account } = desk;
+  const orders = account === null ? [] : [...account.orders.values()].reverse();
+
+  return (
+    <section aria-label="Open orders" class="panel open-orders">
+      <div class="panel-head">
+        <h2>Open orders{orders.length > 0 && <span class="faint"> {orders.length}</span>}</h2>
+        {orders.length > 0 && (
+          <button type="button" class="button small" onClick={() => desk.run("cancelAll")}>
+            Cancel all
+          </button>
+        )}
+      </div>
+      {account === null ? (
+        <SignedOut what="your open orders" />
+      ) : orders.length === 0 ? (
+        <p class="empty">No open orders.</p>
+      ) : (
+        <div class="scroll" tabIndex={0} role="group" aria-label="Open orders, newest first">
+          <table class="table">
+            <caption class="sr-only">Open orders, newest first</caption>
+            <thead>
+              <tr>
+                <th scope="col">Time</th>
+                <th scope="col">Symbol</th>
+                <th scope="col">Side</th>
+                <th scope="col">Type</th>
+                <th scope="col" class="num">
+                  Price
+                </th>
+                <th scope="col" class="num">
+                  Size
+                </th>
+                <th scope="col" class="num">
+                  Filled
+                </th>
+                <th scope="col">
+                  <span class="sr-only">Actions</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {orders.map((order) => (
+                <Row key={order.order_id} order={order} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  );
+}
+
+type Editable = "price" | "size";
+
+function Row({ order }: { order: OrderData }) {
+  const desk = useDesk();
+  const [edit, setEdit] = useState<{ field: Editable; text: string } | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  const back = useRef<HTMLTableRowElement>(null);
+  const info = desk.instruments.find((one) => one.symbol === order.symbol);
+  const name = `${order.side} ${order.symbol}`;
+
+  const leave = (field: Editable): void => {
+    setEdit(null);
+    setError(null);
+    // the button is there again after the next rendering
+    requestAnimationFrame(() => back.current?.querySelector<HTMLElement>(`[data-edit="${field}"]`)?.focus());
+  };
+
+  const send = async (act: () => Promise<unknown>): Promise<boolean> => {
+    if (busy) return false;
+    setBusy(true);
+    try {
+      await act();
+      return true;
+    } catch (problem) {
+      const text = reasonOf(problem);
+      if (edit !== null && problem instanceof RequestRefused) setError(text);
+      else desk.say(text, "error");
+      return false;
+    } finally {
+      setBusy(false);
+    }
+  };
+
+  const amend = async (): Promise<void> => {
+    if (edit === null || info === undefined) return;
+    const { field } = edit;
+    const unit = scale(field === "price" ? info.tick_size : info.lot_size);
+    const steps = stepsOf(unit, edit.text, field);
+    if (typeof steps === "string") {
+      setError(steps);
+      return;
+    }
+    const value = unit.format(steps);
+    if (value === order[field]) {
+      leave(field);
+      return;
+    }
+    const ok = await send(() => desk.client.amend({ order_id: order.order_id, [field]: value }));
+    if (ok) {
+      desk.say(`${field === "price" ? "Price" : "Size"} changed to ${formatDecimal(value)}`, "info");
+      leave(field);
+    }
+  };
+
+  const cancel = (): Promise<boolean> => send(() => desk.client.cancel({ order_id: order.order_id }));
+
+  const cell = (field: Editable, text: string | null) => {
+    const id = `order-${order.order_id}-${field}`;
+    if (text === null) return <td class="num">market</td>;
+    if (edit?.field === field)
+      return (
+        <td class="num order-edit">
+          <form
+            noValidate
+            onSubmit={(event) => {
+              event.preventDefault();
+              void amend();
+            }}
+          >
+            <input
+              id={id}
+              class="input"
+              aria-label={`New ${field} of ${name}`}
+              aria-invalid={error !== null}
+              aria-describedby={error === null ? undefined : `${id}-error`}
+              inputMode="decimal"
+              autoComplete="off"
+              value={edit.text}
+              ref={(input) => {
+                if (input !== null && document.activeElement !== input && error === null) input.select();
+              }}
+              onInput={(event) => {
+                setError(null);
+                setEdit({ field, text: event.currentTarget.value });
+              }}
+              onKeyDown={(event) => {
+                if (event.key !== "Escape") return;
+                event.stopPropagation();
+                leave(field);
+              }}
+            />
+            <button type="submit" class="button small primary" aria-disabled={busy}>
+              Set
+            </button>
+            {error !== null && (
+              <p id={`${id}-error`} class="field-error error" role="alert">
+                {error}
+              </p>
+            )}
+          </form>
+        </td>
+      );
+    return (
+      <td class="num">
+        <button
+          type="button"
+          class="order-figure"
+          data-edit={field}
+          aria-label={`${formatDecimal(text)}, change the ${field} of ${name}`}
+          title={`Change the ${field}`}
+          onClick={() => {
+            setError(null);
+            setEdit({ field, text });
+          }}
+        >
+          {formatDecimal(text)}
+        </button>
+      </td>
+    );
+  };
+
+  return (
+    <tr ref={back} data-order={order.order_id} data-status={order.status}>
+      <td>{formatDateTime(order.created)}</td>
+      <td>{order.symbol}</td>
+      <td class={order.side}>{order.side === "buy" ? "Buy" : "Sell"}</td>
+      <td>
+        {TYPE_NAMES.get(order.type) ?? order.type}
+        {order.stop_price !== null && <span class="faint"> at {formatDecimal(order.stop_price)}</span>}
+        {marks(order).map((mark) => (
+          <span key={mark} class="tag">
+            {mark}
+          </span>
+        ))}
+      </td>
+      {cell("price", order.price)}
+      {cell("size", order.size)}
+      <td class="num">{formatDecimal(order.filled)}</td>
+      <td class="num">
+        <button
+          type="button"
+          class="button small"
+          aria-label={`Cancel ${name} ${order.price === null ? "" : `at ${formatDecimal(order.price)}`}`}
+          aria-disabled={busy}
+          onClick={() => void cancel()}
+        >
+          Cancel
+        </button>
+      </td>
+    </tr>
+  );
+}
+
+/** What is special about an order, in a word each. */
+function marks(order: OrderData): string[] {
+  return [
+    ...(order.status === "waiting" ? ["waiting"] : []),
+    ...(order.post_only ? ["post only"] : []),
+    ...(order.reduce_only ? ["reduce only"] : []),
+    ...(order.display_size === null ? [] : ["iceberg"]),
+    ...(order.time_in_force === "gtd" ? ["expires"] : []),
+  ];
+}

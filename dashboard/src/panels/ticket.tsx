@@ -1,0 +1,410 @@
+/** The order ticket: what was typed is checked as it is typed, and what the server refuses is said at its field. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type LiveBook, RequestRefused, scale } from "tickwire";
+import { type Desk, useDesk } from "../desk.ts";
+import { atFrame, forget, useSources } from "../frame.ts";
+import { amountOf, roundedText } from "../logic/amount.ts";
+import { decimalsOf, formatDecimal } from "../logic/format.ts";
+import { reasonOf } from "../logic/refusal.ts";
+import {
+  canRest,
+  check,
+  type Checked,
+  type Entry,
+  type Errors,
+  estimate,
+  type Field,
+  fieldOf,
+  isPriced,
+  isWaiting,
+  type Level,
+  ORDER_TYPES,
+  type OrderType,
+  paramsOf,
+  type Side,
+  sizeFor,
+  type Terms,
+  termsOf,
+  TIMES_IN_FORCE,
+  type TimeInForce,
+} from "../logic/ticket.ts";
+import { useHold } from "../shared.ts";
+import { Choice } from "./choice.tsx";
+import "../style/trading.css";
+import { SignedOut } from "./signed_out.tsx";
+import { CheckField, FieldError, fieldId, NumberField, SelectField } from "./ticket_field.tsx";
+
+const PERCENTS = [25n, 50n, 75n, 100n] as const;
+
+const LIFETIMES = [
+  ["60000", "1 minute"],
+  ["3600000", "1 hour"],
+  ["86400000", "1 day"],
+  ["604800000", "1 week"],
+] as const;
+type Lifetime = (typeof LIFETIMES)[number][0];
+
+/** How often the estimate is made anew while the book moves, ms: to be read, not to flicker. */
+const ESTIMATE_MS = 250;
+
+/** Where errors are looked for, to put the cursor there. */
+const ORDER_OF_FIELDS: readonly Field[] = [
+  "stop_price",
+  "price",
+  "size",
+  "display_size",
+  "time_in_force",
+  "expires_at",
+  "post_only",
+  "reduce_only",
+];
+
+/** What the ticket has beside the draft of the desk. */
+interface More {
+  stopPrice: string;
+  displaySize: string;
+  timeInForce: TimeInForce;
+  lifetime: Lifetime;
+  postOnly: boolean;
+  reduceOnly: boolean;
+}
+
+const NOTHING: More = {
+  stopPrice: "",
+  displaySize: "",
+  timeInForce: "gtc",
+  lifetime: "3600000",
+  postOnly: false,
+  reduceOnly: false,
+};
+
+/** The ticket's panel. */
+export function Ticket() {
+  const desk = useDesk();
+  useSources(desk.source);
+  const { account, info } = desk;
+  return (
+    <section aria-label="Order ticket" class="panel ticket">
+      <div class="panel-head">
+        <h2>Order ticket</h2>
+        <span class="faint">{info.symbol}</span>
+      </div>
+      {info.kind !== "matched" ? (
+        <p class="empty">{info.symbol} is traded at its venue and only shown here.</p>
+      ) : account === null ? (
+        <SignedOut what="the order ticket and to trade" />
+      ) : (
+        <Form key={info.symbol} />
+      )}
+    </section>
+  );
+}
+
+function Form() {
+  const desk = useDesk();
+  const form = useRef<HTMLFormElement>(null);
+  useSources(desk.ticketSource, desk.accountSource);
+  useHold(desk.book);
+  const [more, setMore] = useState(NOTHING);
+  const [refused, setRefused] = useState<Errors>({}); // by the server
+  const [tried, setTried] = useState(false);
+  const [sending, setSending] = useState(false);
+  useEffect(
+    () => desk.command("ticket", () => form.current?.querySelector<HTMLElement>(`#${fieldId("size")}`)?.focus()),
+    [desk],
+  );
+
+  const { info, ticket } = desk;
+  const terms = termsOf(info, scale(info.tick_size), scale(info.lot_size));
+  const entry: Entry = {
+    ...more,
+    side: ticket.side,
+    type: ticket.type as OrderType,
+    price: ticket.price,
+    size: ticket.size,
+    validForMs: Number(more.lifetime),
+  };
+  const checked = check(entry, terms);
+  const errors: Errors = { ...(tried ? checked.errors : early(checked.errors, entry)), ...refused };
+
+  const change = (act: () => void): void => {
+    setRefused({});
+    act();
+  };
+  const set = (part: Partial<More>): void => change(() => setMore((before) => ({ ...before, ...part })));
+  const draft = (part: Parameters<typeof desk.prefill>[0]): void => change(() => desk.prefill(part));
+
+  const showErrors = (found: Errors): void => {
+    const first = ORDER_OF_FIELDS.find((field) => found[field] !== undefined);
+    if (first !== undefined) document.getElementById(fieldId(first))?.focus();
+  };
+
+  const place = async (): Promise<void> => {
+    setTried(true);
+    setRefused({});
+    if (Object.keys(checked.errors).length > 0) {
+      showErrors(checked.errors);
+      return;
+    }
+    setSending(true);
+    try {
+      const { order } = await desk.client.place(paramsOf(info.symbol, entry, terms, checked, desk.client.serverTime()));
+      setTried(false);
+      desk.say(told(order), "info");
+    } catch (error) {
+      const found = refusal(error);
+      setRefused(found);
+      showErrors(found);
+      if (found.order !== undefined) desk.say(found.order, "error");
+    } finally {
+      setSending(false);
+    }
+  };
+
+  const percent = (part: bigint): void => {
+    const pays = entry.side === "buy" ? info.quote : info.base;
+    const available = desk.account?.balances.get(pays)?.available ?? "0";
+    const lots = sizeFor(part, entry, terms, checked, amountOf(available), opposite(desk.book.value, entry.side));
+    if (lots > 0n) draft({ size: terms.size.format(lots) });
+    else if (entry.side === "buy" && isPriced(entry.type) && checked.price === null)
+      setRefused({ price: "Give a price first: the size depends on it." });
+    else setRefused({ size: `There is not enough ${pays} available.` });
+  };
+
+  const priced = isPriced(entry.type);
+  const rests = canRest(entry);
+  const pays = entry.side === "buy" ? info.quote : info.base;
+  return (
+    <form
+      ref={form}
+      class="ticket-form"
+      noValidate
+      aria-label="Order"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (!sending) void place();
+      }}
+    >
+      <Choice
+        label="Side"
+        class={`ticket-side ${entry.side}`}
+        options={SIDES}
+        value={entry.side}
+        choose={(side) => draft({ side })}
+      />
+      <SelectField
+        field="type"
+        label="Type"
+        options={ORDER_TYPES}
+        value={entry.type}
+        error={errors.type}
+        change={(type) => draft({ type })}
+      />
+      {isWaiting(entry.type) && (
+        <NumberField
+          field="stop_price"
+          label={entry.type.startsWith("stop") ? "Stop price" : "Trigger price"}
+          unit={info.quote}
+          value={more.stopPrice}
+          error={errors.stop_price}
+          change={(stopPrice) => set({ stopPrice })}
+        />
+      )}
+      {priced && (
+        <NumberField
+          field="price"
+          label="Price"
+          unit={info.quote}
+          value={ticket.price}
+          error={errors.price}
+          change={(price) => draft({ price })}
+        >
+          <span class="field-chips">
+            <button type="button" class="chip" onClick={() => draft(best(desk.book.value, "bids"))}>
+              Bid
+            </button>
+            <button type="button" class="chip" onClick={() => draft(best(desk.book.value, "asks"))}>
+              Ask
+            </button>
+          </span>
+        </NumberField>
+      )}
+      <NumberField
+        field="size"
+        label="Size"
+        unit={info.base}
+        value={ticket.size}
+        error={errors.size}
+        change={(size) => draft({ size })}
+      />
+      <div class="ticket-percents" role="group" aria-label={`Size as a part of the available ${pays}`}>
+        {PERCENTS.map((part) => (
+          <button key={String(part)} type="button" class="chip" onClick={() => percent(part)}>
+            {String(part)}%
+          </button>
+        ))}
+      </div>
+      <details class="ticket-more">
+        <summary>Options</summary>
+        <div class="ticket-options">
+          <SelectField
+            field="time_in_force"
+            label="Good"
+            options={TIMES_IN_FORCE}
+            value={more.timeInForce}
+            error={errors.time_in_force}
+            change={(timeInForce) => set({ timeInForce })}
+          />
+          {more.timeInForce === "gtd" && (
+            <SelectField
+              field="expires_at"
+              label="Expires in"
+              options={LIFETIMES}
+              value={more.lifetime}
+              error={errors.expires_at}
+              change={(lifetime) => set({ lifetime })}
+            />
+          )}
+          {rests && (
+            <>
+              <NumberField
+                field="display_size"
+                label="Shown size (iceberg)"
+                unit={info.base}
+                value={more.displaySize}
+                placeholder="all"
+                error={errors.display_size}
+                change={(displaySize) => set({ displaySize })}
+              />
+              <CheckField
+                field="post_only"
+                label="Post only"
+                value={more.postOnly}
+                error={errors.post_only}
+                change={(postOnly) => set({ postOnly })}
+              />
+            </>
+          )}
+          <CheckField
+            field="reduce_only"
+            label="Reduce only"
+            value={more.reduceOnly}
+            error={errors.reduce_only}
+            change={(reduceOnly) => set({ reduceOnly })}
+          />
+        </div>
+      </details>
+      <Cost desk={desk} entry={entry} terms={terms} checked={checked} />
+      <FieldError field="order" error={errors.order} />
+      <button type="submit" class={`button ticket-submit ${entry.side}`} aria-disabled={sending}>
+        {sending ? "Placing…" : `${entry.side === "buy" ? "Buy" : "Sell"} ${info.base}`}
+      </button>
+    </form>
+  );
+}
+
+const SIDES = [
+  ["buy", "Buy"],
+  ["sell", "Sell"],
+] as const;
+
+/** What it would cost, and what there is to pay with. */
+function Cost(props: { desk: Desk; entry: Entry; terms: Terms; checked: Checked }) {
+  const { desk, entry, terms, checked } = props;
+  const [, render] = useState(0);
+  useEffect(() => {
+    const draw = (): void => render((count) => count + 1);
+    const timer = setInterval(() => atFrame(draw), ESTIMATE_MS);
+    return () => {
+      clearInterval(timer);
+      forget(draw);
+    };
+  }, []);
+  const digits = Math.max(2, decimalsOf(desk.info.tick_size));
+  const money = (units: bigint): string => `${formatDecimal(roundedText(units, digits), digits)} ${terms.quote}`;
+  const pays = entry.side === "buy" ? terms.quote : terms.base;
+  const available = desk.account?.balances.get(pays)?.available ?? "0";
+  const payDigits = entry.side === "buy" ? digits : decimalsOf(desk.info.lot_size);
+  const found = estimate(entry, terms, checked, opposite(desk.book.value, entry.side));
+  return (
+    <dl class="ticket-cost">
+      <div>
+        <dt>Available</dt>
+        <dd>
+          {formatDecimal(roundedText(amountOf(available), payDigits), payDigits)} {pays}
+        </dd>
+      </div>
+      <div>
+        <dt>{entry.side === "buy" ? "Cost, about" : "Proceeds, about"}</dt>
+        <dd data-field="cost">{found === null ? "–" : money(found.amount)}</dd>
+      </div>
+      <div>
+        <dt>Fee, about</dt>
+        <dd data-field="fee">{found === null ? "–" : money(found.fee)}</dd>
+      </div>
+      {found?.average != null && (
+        <div>
+          <dt>Fills at once</dt>
+          <dd>
+            {formatDecimal(terms.size.format(found.taken))} at{" "}
+            {formatDecimal(roundedText(found.average, digits), digits)}
+          </dd>
+        </div>
+      )}
+      {found !== null && found.short > 0n && (
+        <div>
+          <dt>Beyond the book</dt>
+          <dd class="error">
+            {formatDecimal(terms.size.format(found.short))} {terms.base}
+          </dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+/** The levels that an order of a side would meet, best first; none while the book can't be read. */
+function opposite(book: LiveBook | null, side: Side): Iterable<Level> {
+  if (!book?.valid) return [];
+  return side === "buy" ? book.ladder.asks : book.ladder.bids;
+}
+
+/** The best price of a side as something for the ticket. */
+function best(book: LiveBook | null, side: "bids" | "asks"): { price?: string } {
+  const level = book?.valid ? (side === "bids" ? book.bestBid : book.bestAsk) : null;
+  return level == null ? {} : { price: level[0] };
+}
+
+/** What can be said while somebody still types: nothing of what is empty. */
+function early(errors: Errors, entry: Entry): Errors {
+  const typed: Errors = { ...errors };
+  if (entry.price.trim() === "") delete typed.price;
+  if (entry.stopPrice.trim() === "") delete typed.stop_price;
+  if (entry.size.trim() === "") delete typed.size;
+  return typed;
+}
+
+/** What went wrong with an order, at the field that it is about. */
+function refusal(error: unknown): Errors {
+  const field = error instanceof RequestRefused ? fieldOf(error.field, error.code) : "order";
+  return { [field]: reasonOf(error) };
+}
+
+/** An order as it stands, in words. */
+function told(order: {
+  side: string;
+  size: string;
+  filled: string;
+  symbol: string;
+  status: string;
+  price: string | null;
+  average_price: string | null;
+}): string {
+  const what = `${order.side === "buy" ? "Buy" : "Sell"} ${formatDecimal(order.size)} ${order.symbol}`;
+  const price = order.price === null ? "" : ` at ${formatDecimal(order.price)}`;
+  const average = order.average_price === null ? "" : ` at ${formatDecimal(order.average_price)}`;
+  if (order.status === "filled") return `${what}: filled${average}`;
+  if (order.status === "waiting") return `${what}${price}: waits for its stop price`;
+  const filled = /[1-9]/.test(order.filled) ? `, ${formatDecimal(order.filled)} filled${average}` : "";
+  return `${what}${price}: ${order.status}${filled}`;
+}

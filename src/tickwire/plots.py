@@ -1,0 +1,418 @@
+"""Figures: the depth of a book, candles with their volume, and a distribution of durations, on matplotlib.
+
+Prices and sizes become floats here, where they turn into positions on a picture, and nowhere else. Importing this
+module imports matplotlib, so whoever draws imports it when something is to be drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from io import BytesIO
+from itertools import accumulate
+from math import ceil, floor, log10
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from tickwire.errors import InvalidInput, NotInstalled
+from tickwire.model.channel import CANDLE_INTERVALS_NS
+from tickwire.protocol.messages import CandleData
+
+try:
+    import matplotlib
+except ModuleNotFoundError as error:
+    if error.name != "matplotlib":
+        raise
+    raise NotInstalled('pictures need matplotlib: pip install "tickwire[plot]"') from None
+
+from matplotlib import dates, figure
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import to_rgb
+from matplotlib.ticker import EngFormatter, Formatter, FuncFormatter, LogLocator, MaxNLocator
+
+Level: TypeAlias = tuple[Decimal, Decimal]
+"""(price, size)"""
+ThemeName: TypeAlias = Literal["light", "dark"]
+Size: TypeAlias = tuple[int, int]
+"""Width and height in pixels."""
+
+SIZE: Size = (1200, 675)
+SIZE_MIN, SIZE_MAX = 300, 6_000
+"""Pixels of a side: the least that labels fit into, and 140 MB of memory to draw."""
+DOTS_PER_INCH = 120
+FORMATS = (".png", ".svg")
+BODY_WIDTH = 0.7
+"""Of a candle, in its interval."""
+BINS_PER_DECADE = 25
+PERCENTILES = (50, 90, 99)
+LEAST_NS = 1_000
+"""What is shorter is drawn as long as this: a logarithmic axis has no zero, and two clocks may differ."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours: of the page, its words and lines, and of what is bought, sold and neither."""
+
+    page: str
+    ink: str
+    faint: str
+    grid: str
+    up: str
+    down: str
+    plain: str
+
+
+THEMES: dict[ThemeName, Theme] = {
+    "light": Theme("#ffffff", "#1c2127", "#5f6b7a", "#e4e7eb", "#0b7d57", "#c0364f", "#2f6db5"),
+    "dark": Theme("#12161c", "#e6e9ee", "#97a3b3", "#262d36", "#2fbf8f", "#f0647c", "#6aa5ec"),
+}
+
+
+class Picture(figure.Figure):
+    """A matplotlib figure that a notebook shows by itself, and that is the same file every time it is saved."""
+
+    def save(self, path: Path | str) -> None:
+        """Write it, as PNG or SVG by the suffix of `path`.
+
+        Raises:
+            InvalidInput: another suffix. OSError: the file can't be written.
+        """
+        path = checked_path(path)
+        path.write_bytes(self.rendered(path.suffix[1:].lower()))
+
+    def rendered(self, kind: str) -> bytes:
+        """The bytes of a file of this kind, `png` or `svg`: nothing in them is of the moment they were made at."""
+        out = BytesIO()
+        metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+        with matplotlib.rc_context({"svg.hashsalt": "tickwire", "svg.fonttype": "none"}):
+            self.savefig(out, format=kind, metadata=metadata)
+        return out.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        return self.rendered("png")
+
+
+def checked_path(path: Path | str) -> Path:
+    """Where a picture may be written, as far as the name tells.
+
+    Raises:
+        InvalidInput: neither PNG nor SVG, or there is no such folder.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in FORMATS:
+        raise InvalidInput(f"{path} must end in {' or '.join(FORMATS)}, which says what to write", field="out")
+    if not path.absolute().parent.is_dir():
+        raise InvalidInput(f"{path} can't be written: there is no folder {path.parent}", field="out")
+    return path
+
+
+@contextmanager
+def drawing(theme: ThemeName, size: Size) -> Iterator[tuple[Picture, Theme]]:
+    """An empty picture, and its colours while it is drawn.
+
+    Raises:
+        InvalidInput: no such theme, or a size out of bounds.
+    """
+    if theme not in THEMES:
+        raise InvalidInput(f"theme must be {' or '.join(THEMES)}, not {theme!r}", field="theme")
+    if not all(SIZE_MIN <= side <= SIZE_MAX for side in size):
+        raise InvalidInput(f"size must be {SIZE_MIN} to {SIZE_MAX} pixels each way", field="size")
+    colours = THEMES[theme]
+    style: dict[Any, Any] = {
+        "font.family": ["sans-serif"],
+        "font.size": 10,
+        "text.color": colours.ink,
+        "figure.facecolor": colours.page,
+        "savefig.facecolor": colours.page,
+        "axes.facecolor": colours.page,
+        "axes.edgecolor": colours.grid,
+        "axes.labelcolor": colours.faint,
+        "axes.axisbelow": True,
+        "axes.grid": True,
+        "axes.spines.top": False,
+        "axes.spines.left": False,
+        "axes.spines.right": False,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 13,
+        "axes.titleweight": "bold",
+        "axes.titlepad": 26,
+        "figure.constrained_layout.w_pad": 0.15,
+        "figure.constrained_layout.h_pad": 0.12,
+        "grid.color": colours.grid,
+        "xtick.color": colours.grid,
+        "ytick.color": colours.grid,
+        "xtick.labelcolor": colours.faint,
+        "ytick.labelcolor": colours.faint,
+        "ytick.major.size": 0,
+        "legend.edgecolor": colours.page,
+        "legend.facecolor": colours.page,
+        "legend.framealpha": 1,
+        "timezone": "UTC",
+    }
+    with matplotlib.rc_context(style):
+        inches = (size[0] / DOTS_PER_INCH, size[1] / DOTS_PER_INCH)
+        yield Picture(figsize=inches, dpi=DOTS_PER_INCH, layout="constrained"), colours
+
+
+def titled(axes: Axes, title: str, below: str) -> None:
+    """A title, and a line of smaller words below it."""
+    axes.set_title(title)
+    axes.annotate(
+        below,
+        (0, 1),
+        xytext=(0, 9),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        color=matplotlib.rcParams["axes.labelcolor"],
+        annotation_clip=False,
+    )
+
+
+# ---- order book ----------------------------------------------------------------------------------
+
+
+def book_depth(
+    symbol: str,
+    bids: Sequence[Level],
+    asks: Sequence[Level],
+    *,
+    ts: int,
+    base: str,
+    quote: str,
+    theme: ThemeName = "light",
+    size: Size = SIZE,
+) -> Picture:
+    """How much can be bought or sold up to each price.
+
+    Args:
+        bids, asks: best first.
+        ts: when the book was like that, ns since the epoch.
+        base, quote: what sizes and prices are in.
+    """
+    with drawing(theme, size) as (picture, colours):
+        axes = picture.add_subplot()
+        for name, levels, colour in (("bids", bids, colours.up), ("asks", asks, colours.down)):
+            _stairs(axes, name, levels, colour)
+        said = [_time(ts)]
+        if bids and asks:
+            (bid, _), (ask, _) = bids[0], asks[0]
+            middle = (bid + ask) / 2
+            axes.axvline(float(middle), color=colours.faint, linewidth=1, linestyle=(0, (2, 3)))
+            said.append(
+                f"best bid {bid:,}, best ask {ask:,}, spread {ask - bid:,} ({(ask - bid) / middle * 10_000:.2f} bp)"
+            )
+        if bids or asks:
+            axes.legend(loc="upper center", ncols=2, labelcolor=colours.faint)
+        else:
+            _nothing(axes, "no orders", colours)
+        titled(axes, f"{symbol}: order book", "   ·   ".join(said))
+        axes.set(xlabel=f"price, {quote}", ylabel=f"size up to this price, {base}", ylim=(0, None))
+        axes.xaxis.set_major_formatter(_Numbers())
+        axes.yaxis.set_major_formatter(_Numbers())
+        axes.margins(x=0)
+        return picture
+
+
+def _stairs(axes: Axes, name: str, levels: Sequence[Level], colour: str) -> None:
+    """Each level's price is where the sum of sizes steps up, by its size; it begins at nothing."""
+    if not levels:
+        return
+    prices = [float(price) for price, _ in levels]
+    sums = [float(size) for size in accumulate(size for _, size in levels)]
+    across = [prices[0], *prices]
+    up = [0.0, *sums]
+    axes.step(across, up, where="post", color=colour, linewidth=1.6, label=f"{name}, {len(levels)} levels")
+    axes.fill_between(across, up, step="post", color=colour, alpha=0.18, linewidth=0)
+
+
+# ---- candles -------------------------------------------------------------------------------------
+
+
+def candles(
+    symbol: str,
+    interval: str,
+    rows: Sequence[CandleData],
+    *,
+    base: str,
+    quote: str,
+    theme: ThemeName = "light",
+    size: Size = SIZE,
+) -> Picture:
+    """Candles above their volume, by time; where nothing was traded there is nothing. One that is open is paler.
+
+    Args:
+        interval: a name of `CANDLE_INTERVALS_NS`.
+        rows: oldest first.
+        base, quote: what volumes and prices are in.
+    """
+    with drawing(theme, size) as (picture, colours):
+        upper, lower = picture.subplots(2, sharex=True, height_ratios=[3, 1])
+        days = CANDLE_INTERVALS_NS[interval] / 86_400e9
+        said = f"candles of {interval}"
+        if rows:
+            _draw_candles(upper, lower, rows, days, colours)
+            said += f"   ·   {_time(rows[0].start)} to {_time(rows[-1].start)}"
+            if not rows[-1].closed:
+                said += "   ·   the last one is open"
+        else:
+            _nothing(upper, "no trade yet", colours)
+        titled(upper, symbol, said)
+        for axes, label in ((upper, f"price, {quote}"), (lower, f"volume, {base}")):
+            axes.set_ylabel(label)
+            axes.yaxis.set_major_formatter(_Numbers())
+            axes.yaxis.tick_right()
+            axes.yaxis.set_label_position("right")
+        lower.set_xlabel("time, UTC")
+        lower.set_ylim(0, None)
+        lower.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        upper.tick_params(bottom=False)
+        picture.align_ylabels()
+        return picture
+
+
+def _draw_candles(upper: Axes, lower: Axes, rows: Sequence[CandleData], days: float, colours: Theme) -> None:
+    centres = [_day(row.start) + days / 2 for row in rows]
+    half = days * BODY_WIDTH / 2
+    wicks, bodies, paints = [], [], []
+    for at, row in zip(centres, rows, strict=True):
+        first, last = float(row.open), float(row.close)
+        wicks.append([(at, float(row.low)), (at, float(row.high))])
+        bodies.append([(at - half, first), (at - half, last), (at + half, last), (at + half, first)])
+        colour = colours.down if Decimal(row.close) < Decimal(row.open) else colours.up
+        paints.append(to_rgb(colour) if row.closed else _mixed(colour, colours.page))
+    upper.add_collection(LineCollection(wicks, colors=paints, linewidths=1))
+    # the edge keeps a body visible whose open is its close
+    upper.add_collection(PolyCollection(bodies, facecolors=paints, edgecolors=paints, linewidths=1))
+    lower.bar(centres, [float(row.volume) for row in rows], days * BODY_WIDTH, color=paints, alpha=0.7)
+    newest = rows[-1].close
+    colour = colours.down if Decimal(newest) < Decimal(rows[-1].open) else colours.up
+    upper.axhline(float(newest), color=colour, linewidth=0.8, linestyle=(0, (2, 3)))
+    upper.annotate(
+        f"{Decimal(newest):,}",
+        (1, float(newest)),
+        xytext=(4, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        verticalalignment="center",
+        color=colours.page,
+        bbox={"boxstyle": "square,pad=0.25", "facecolor": colour, "linewidth": 0},
+    )
+    upper.autoscale_view()
+    lower.set_xlim(centres[0] - days, centres[-1] + days)
+    locator = dates.AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    lower.xaxis.set_major_locator(locator)
+    lower.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+# ---- durations -----------------------------------------------------------------------------------
+
+
+class Durations(NamedTuple):
+    """What is drawn in one panel of `histogram`.
+
+    Args:
+        title, below: its title, and a line below that.
+        values: ns, in any order.
+    """
+
+    title: str
+    below: str
+    values: Sequence[int]
+
+
+def histogram(panels: Sequence[Durations], *, theme: ThemeName = "light", size: Size = SIZE) -> Picture:
+    """How durations are distributed, with their percentiles: at least one panel, all of the same scale."""
+    with drawing(theme, size) as (picture, colours):
+        drawn = [max(duration, LEAST_NS) for panel in panels for duration in panel.values]
+        edges = _edges(min(drawn), max(drawn)) if drawn else [1e-3, 1]
+        every: list[Axes] = list(picture.subplots(len(panels), sharex=True, squeeze=False)[:, 0])
+        for axes, panel in zip(every, panels, strict=True):
+            titled(axes, panel.title, panel.below)
+            axes.set(ylabel="share", xscale="log", xlim=(edges[0], edges[-1]))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
+            axes.yaxis.set_major_locator(MaxNLocator(4))
+            if panel.values:
+                _distribution(axes, panel.values, edges, colours)
+            else:
+                _nothing(axes, "nothing was measured", colours)
+        every[-1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        every[-1].xaxis.set_major_formatter(EngFormatter("s"))
+        every[-1].xaxis.set_minor_formatter("")
+        every[-1].set_xlabel("time, logarithmic")
+        return picture
+
+
+def _edges(least_ns: int, most_ns: int) -> list[float]:
+    """Of the bins, in seconds: so many to each power of ten."""
+    first = floor(log10(least_ns / 1e9) * BINS_PER_DECADE)
+    last = max(first + BINS_PER_DECADE, ceil(log10(most_ns / 1e9) * BINS_PER_DECADE + 1e-9))
+    return [10 ** (step / BINS_PER_DECADE) for step in range(first, last + 1)]
+
+
+def _distribution(axes: Axes, durations: Sequence[int], edges: list[float], colours: Theme) -> None:
+    seconds = [max(duration, LEAST_NS) / 1e9 for duration in durations]
+    axes.hist(seconds, edges, weights=[1 / len(seconds)] * len(seconds), color=colours.plain, alpha=0.75)
+    axes.margins(y=0.1)
+    for step, (percent, value) in enumerate(percentiles(durations).items()):
+        at = max(value, LEAST_NS) / 1e9
+        left = at > (edges[0] * edges[-1] ** 4) ** 0.2  # no room for words in the last fifth
+        axes.axvline(at, color=colours.ink, linewidth=1, linestyle=(0, (3, 2)))
+        axes.annotate(
+            f"p{percent} {duration_text(value)}",
+            (at, 1),
+            xytext=(-4 if left else 4, -11 - 14 * step),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            horizontalalignment="right" if left else "left",
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": colours.page, "alpha": 0.8, "linewidth": 0},
+        )
+
+
+def percentiles(durations: Sequence[int]) -> dict[int, int]:
+    """Each of `PERCENTILES`, by the nearest rank: a duration that was measured."""
+    ordered = sorted(durations)
+    return {percent: ordered[-(-percent * len(ordered) // 100) - 1] for percent in PERCENTILES}
+
+
+def duration_text(ns: int) -> str:
+    """A duration with three digits, in the unit that fits it."""
+    for unit, name in ((1_000_000_000, "s"), (1_000_000, "ms")):
+        if abs(ns) >= unit:
+            return f"{ns / unit:.{max(0, 2 - floor(log10(abs(ns) / unit)))}f} {name}"
+    return f"{ns / 1_000:.0f} µs"
+
+
+# ---- inside --------------------------------------------------------------------------------------
+
+
+class _Numbers(Formatter):
+    """Numbers of an axis, all with as many decimals as the one that needs most."""
+
+    def __call__(self, value: float, pos: int | None = None) -> str:
+        return f"{value:,.10f}".rstrip("0").rstrip(".")
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        decimals = max((len(self(value).partition(".")[2]) for value in values), default=0)
+        return [f"{value:,.{decimals}f}" for value in values]
+
+
+def _day(ns: int) -> float:
+    """Days since the epoch, as matplotlib counts time."""
+    return ns / 86_400e9
+
+
+def _time(ns: int) -> str:
+    return f"{datetime.fromtimestamp(ns // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _mixed(colour: str, page: str) -> tuple[float, ...]:
+    """A colour halfway to that of the page."""
+    return tuple((one + other) / 2 for one, other in zip(to_rgb(colour), to_rgb(page), strict=True))
+
+
+def _nothing(axes: Axes, words: str, colours: Theme) -> None:
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", color=colours.faint)

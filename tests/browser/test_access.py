@@ -1,0 +1,95 @@
+"""The page is for everybody: screen readers, phones, locales. And it is its server's alone."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from browser.conftest import NewTab
+from browser.page import PHONE, Tab
+from browser.rest import BTC, book, get, origin
+from serving import serving
+
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+RUN_AXE = """async () => {
+    const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+    return violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.target} ${node.failureSummary}`));
+}"""
+SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+LOOKS: dict[str, dict[str, Any]] = {
+    "dark": {"color_scheme": "dark"},
+    "light": {"color_scheme": "light"},
+    "phone": {"viewport": PHONE, "has_touch": True, "is_mobile": True},
+}
+
+
+async def check_axe(page: Tab) -> None:
+    """axe-core finds nothing."""
+    assert await page.page.evaluate(RUN_AXE) == []
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed: npm ci")
+@pytest.mark.parametrize("look", LOOKS)
+async def test_axe_finds_nothing(look: str, tab: NewTab, quiet: str) -> None:
+    page = await tab(quiet, **LOOKS[look])
+    await page.ladder(BTC)
+    await page.page.evaluate(AXE.read_text())
+    await check_axe(page)
+    assert not await page.page.evaluate(SCROLLS_SIDEWAYS)
+    await page.sign_in()
+    bid = (await book(quiet, BTC)).bids[3][0]
+    await page.place("buy", "0.00300", bid)
+    await page.place("buy", "0.00010")
+    await expect(page.region("Open orders").locator("[data-order]")).to_have_count(1)
+    await expect(page.region("Fills").locator("[data-trade]")).to_have_count(1)
+    await check_axe(page)
+    assert not await page.page.evaluate(SCROLLS_SIDEWAYS)
+
+
+async def test_numbers_are_those_of_the_locale(tab: NewTab, quiet: str) -> None:
+    page = await tab(quiet, locale="de-DE")
+    bid, size = (await book(quiet, BTC)).bids[0]
+    row = (await page.ladder(BTC)).bids[0]
+    assert (row.price, row.size) == (bid, size)
+    swapped = str.maketrans(",.", ".,")
+    assert row.texts == (f"{float(bid):,.2f}".translate(swapped), size.replace(".", ","))
+    last = (await get(quiet, f"instruments/{BTC}/ticker"))["data"]["last"]
+    shown = page.region("Markets").locator(f'[data-symbol="{BTC}"] [data-field="last"]')
+    await expect(shown).to_have_text(f"{float(last):,.2f}".translate(swapped))
+
+
+async def test_the_policy_forbids_what_is_not_the_servers_own(tab: NewTab, quiet: str) -> None:
+    with await asyncio.to_thread(urllib.request.urlopen, origin(quiet)) as answer:
+        policy = dict(part.split(None, 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    page = await tab(quiet)
+    await page.page.evaluate("""() => document.body.append(Object.assign(document.createElement("script"),
+        { textContent: "window.broken = true" }))""")
+    assert await page.page.evaluate("() => window.broken") is None
+    refused = "fetch('http://127.0.0.1:9/').then(() => 'fetched', String)"
+    assert await page.page.evaluate(refused) == "TypeError: Failed to fetch"
+    told = [problem for problem in page.problems if problem.startswith("policy: ")]
+    assert [each.split()[1:3] for each in told] == [
+        ["script-src-elem", "inline"],
+        ["connect-src", "http://127.0.0.1:9/"],
+    ]
+    page.problems.clear()
+
+
+async def test_only_the_built_in_market_has_a_demonstration_account(tab: NewTab, market: str, tmp_path: Path) -> None:
+    recording = tmp_path / "btc.jsonl.gz"
+    command = ["record", BTC, "--out", str(recording), "--url", market, "--count", "300"]
+    recorder = await asyncio.create_subprocess_exec(sys.executable, "-m", "tickwire", *command)
+    assert await recorder.wait() == 0
+    async with serving("--drain-seconds", "0", "--feed", f"recorded:tickwire:{recording}", "--loop") as served:
+        page = await tab(served.url)
+        assert (await page.ladder(BTC)).symbol == BTC
+        await expect(page.page.get_by_role("button", name="demo")).to_have_count(0)
+    page = await tab(market)
+    await expect(page.page.get_by_role("button", name="demo")).to_have_count(1)

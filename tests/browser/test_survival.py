@@ -1,0 +1,132 @@
+"""The server or the network goes away under the page: it says so within a second, and is right again after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from browser.conftest import NewTab
+from browser.history import kept
+from browser.page import Tab
+from browser.rest import BTC, ETH
+from browser.test_market import check_ladder
+from proxy import Proxy
+from serving import serving
+
+NOTICE_MS_MAX = 1_000
+SECONDS = float(os.environ.get("MINUTES") or 0.5) * 60
+"""How long the page is used for before and after its heap is looked at."""
+HEAP_GROWTH_BYTES_MAX = 2_000_000
+NODES_GROWTH_MAX = 200
+LIMITED = (str(Path(__file__).resolve().parents[2] / "benchmarks" / "limited_server.py"), '{"HEARTBEAT_MS": 1000}')
+"""A server of a mute connection to which the client is sure after 2.5 seconds, not 12.5."""
+
+WATCH_STATE = """() => {
+    window.turns = [];
+    new MutationObserver(() => turns.push([performance.timeOrigin + performance.now(), document.body.dataset.state]))
+        .observe(document.body, { attributes: true, attributeFilter: ["data-state"] });
+}"""
+NOTICED = "() => window.turns.length > 0"
+
+
+def port(url: str) -> int:
+    """Of a server."""
+    return int(url.rsplit(":", 1)[1].removesuffix("/ws"))
+
+
+async def noticed(page: Tab, since: float) -> tuple[str, float]:
+    """The state that the page turned to first, and how many ms after `since` (of `time.time`) it said so."""
+    await page.until(NOTICED)
+    at, state = (await page.page.evaluate("turns"))[0]
+    return state, at - since * 1_000
+
+
+async def test_a_killed_server_is_seen_at_once_and_resumed_when_it_is_back(tab: NewTab, tmp_path: Path) -> None:
+    options = ("--drain-seconds", "0", "--data-dir", str(tmp_path / "data"))
+    async with serving(*options) as served:
+        page = await tab(served.url)
+        before = await page.ladder(BTC)
+        await page.page.evaluate(WATCH_STATE)
+        at = time.time()
+        served.process.kill()
+        state, after_ms = await noticed(page, at)
+        assert state in ("lost", "reconnecting")
+        assert after_ms < NOTICE_MS_MAX
+        await served.process.wait()
+    async with serving(*options, "--port", str(port(served.url))) as again, kept(again.url, "book", BTC) as history:
+        await page.until_state("live")
+        ladder = await page.ladder(BTC, after=max(before.seq, history.messages[0].seq))
+        check_ladder(ladder, await history.book(ladder.seq))
+        assert int(await page.figure("Resumed")) > 0
+
+
+async def test_a_cut_cable_is_seen_within_a_second(tab: NewTab, tmp_path: Path) -> None:
+    async with (
+        serving("--drain-seconds", "0", program=LIMITED) as served,
+        Proxy(port(served.url)) as cable,
+        kept(served.url, "book", BTC) as history,
+    ):
+        page = await tab(cable.url)
+        before = await page.ladder(BTC)
+        await page.page.evaluate(WATCH_STATE)
+        at = time.time()
+        cable.stall()
+        state, after_ms = await noticed(page, at)
+        assert state == "stale"
+        assert after_ms < NOTICE_MS_MAX
+        await page.until_state("live")  # by a connection that it has made anew
+        ladder = await page.ladder(BTC, after=before.seq)
+        check_ladder(ladder, await history.book(ladder.seq))
+
+
+async def test_a_server_that_stops_is_announced(tab: NewTab) -> None:
+    async with serving("--drain-seconds", "2") as served:
+        page = await tab(served.url)
+        await page.page.evaluate(WATCH_STATE)
+        served.process.terminate()
+        await page.until_state("lost", "reconnecting")
+        assert next(state for _, state in await page.page.evaluate("turns")) == "draining"
+
+
+async def test_the_heap_does_not_grow(tab: NewTab, market: str) -> None:
+    async with Proxy(port(market)) as cable:
+        page = await tab(cable.url)
+        await page.sign_in()
+        await _use(page, cable, SECONDS / 2)
+        before = await _heap(page)
+        await _use(page, cable, SECONDS)
+        after = await _heap(page)
+    print(json.dumps({"before": before, "after": after}))
+    assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] < HEAP_GROWTH_BYTES_MAX
+    assert after["Nodes"] - before["Nodes"] < NODES_GROWTH_MAX
+    assert after["JSEventListeners"] - before["JSEventListeners"] < NODES_GROWTH_MAX
+
+
+async def _use(page: Tab, cable: Proxy, seconds: float) -> None:
+    """Look at one instrument after the other, over a connection that is cut again and again."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for symbol in (ETH, BTC):
+            await page.select(symbol)
+            ladder = await page.ladder(symbol)
+            await page.ladder(symbol, after=ladder.seq)
+        cable.cut()
+        await page.until_state("lost", "reconnecting")
+        cable.mend()
+        await page.until_state("live")
+        await page.ladder(BTC)
+
+
+async def _heap(page: Tab) -> dict[str, Any]:
+    """What the page holds when all garbage is gone."""
+    devtools = await page.page.context.new_cdp_session(page.page)
+    await devtools.send("Performance.enable")
+    for _ in range(3):  # what a first collection finalises, a second one frees
+        await devtools.send("HeapProfiler.collectGarbage")
+    metrics = (await devtools.send("Performance.getMetrics"))["metrics"]
+    await devtools.detach()
+    wanted = ("JSHeapUsedSize", "Nodes", "JSEventListeners")
+    return {each["name"]: each["value"] for each in metrics if each["name"] in wanted}
