@@ -68,7 +68,7 @@ REPORT = """(() => {
     window.seen.on = false;
     return { work, intervals, long, seconds: (performance.now() - began) / 1000, changes: seq() - first };
 })()"""
-LIVE = """document.body.dataset.state === "live" && Number(document.querySelector("[data-ladder]")?.dataset.seq) > 0"""
+LIVE = """document.body?.dataset.state === "live" && Number(document.querySelector("[data-ladder]")?.dataset.seq) > 0"""
 LADDER = """(() => {
     const ladder = document.querySelector("[data-ladder]");
     const rows = side => [...ladder.querySelectorAll(`[data-side="${side}"]`)]

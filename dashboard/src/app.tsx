@@ -1,7 +1,7 @@
 /** The page: which panel stands where, and the keys. */
 import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { type Desk, useDesk } from "./desk.ts";
+import { type Command, type Desk, useDesk } from "./desk.ts";
 import { Dialogs, showHelp } from "./dialogs.tsx";
 import { useSources } from "./frame.ts";
 import { Header, nextTheme, useTitle } from "./header.tsx";
@@ -30,7 +30,6 @@ const BOOK: readonly Tab[] = [
 const SIDE: readonly Tab[] = [
   { name: "Depth", panel: Depth },
   { name: "Analytics", panel: Analytics },
-  { name: "Connection", panel: Connection },
 ];
 const ACCOUNT: readonly Tab[] = [
   { name: "Open orders", panel: OpenOrders },
@@ -47,7 +46,8 @@ const AREAS: readonly { name: string; views: readonly View[]; content: Component
   { name: "ticket", views: ["Trade"], content: Ticket },
   { name: "trades", views: ["Book"], content: Tape },
   { name: "account", views: ["Trade", "Account"], content: () => <Tabs label="Account" tabs={ACCOUNT} /> },
-  { name: "side", views: ["Chart", "Account"], content: () => <Tabs label="Market data" tabs={SIDE} /> },
+  { name: "connection", views: ["Account"], content: Connection },
+  { name: "side", views: ["Chart"], content: () => <Tabs label="Market data" tabs={SIDE} /> },
 ];
 
 /** What a phone shows at a time. */
@@ -155,10 +155,11 @@ async function cancelAll(desk: Desk): Promise<void> {
 
 function useKeys(desk: Desk, theme: Theme, setView: (view: View) => void): void {
   useEffect(() => {
-    /** Do it once the view that it is in has been drawn. */
-    const inView = (view: View, act: () => void): void => {
+    /** Have a panel do it: at once, or as soon as the view of the phone that it is in has been drawn. */
+    const inView = (view: View, command: Command): void => {
+      if (desk.run(command)) return;
       setView(view);
-      setTimeout(act);
+      setTimeout(() => desk.run(command));
     };
     const move = (by: number): void => {
       const at = desk.instruments.findIndex((info) => info.symbol === desk.symbol);
@@ -167,10 +168,10 @@ function useKeys(desk: Desk, theme: Theme, setView: (view: View) => void): void 
     };
     const trade = (side: "buy" | "sell"): void => {
       desk.prefill({ side });
-      inView("Trade", () => desk.run("ticket"));
+      inView("Trade", "ticket");
     };
     const acts: Record<Action, () => void> = {
-      filter: () => inView("Markets", () => desk.run("filter")),
+      filter: () => inView("Markets", "filter"),
       buy: () => trade("buy"),
       sell: () => trade("sell"),
       cancelAll: () => desk.run("cancelAll"),

@@ -12,7 +12,7 @@ import { type Theme, THEMES } from "./theme.ts";
 /** The mark and the name. */
 export function Brand() {
   return (
-    <h1 class="brand">
+    <h1 class="brand" aria-label="tickwire">
       <svg viewBox="0 0 20 20" aria-hidden="true">
         <path d="M1 13h4l3-9 4 13 3-8h4" fill="none" stroke="var(--accent)" stroke-width="2" stroke-linejoin="round" />
       </svg>

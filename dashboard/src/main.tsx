@@ -38,7 +38,12 @@ function wished(): string {
 }
 
 /** What is shown while there is no desk. */
-function Start(props: { words: string; hint?: string; again?: () => void; signIn?: (text: string) => Promise<void> }) {
+function Start(props: {
+  words: string;
+  hint?: string;
+  again?: (() => void) | undefined;
+  signIn?: (text: string) => Promise<void>;
+}) {
   return (
     <main class="start">
       <Brand />
@@ -57,36 +62,38 @@ function Start(props: { words: string; hint?: string; again?: () => void; signIn
   );
 }
 
+function unreachable(hint: string, again?: () => void): void {
+  const words = `The server at ${location.host} can't be reached.`;
+  render(<Start words={words} hint={hint} again={again} />, root!);
+}
+
 /** Resolves after a wait, or at once where the button is pressed. */
 function waitToTry(problem: string, ms: number): Promise<void> {
   return new Promise((go) => {
     const until = performance.now() + ms;
-    const draw = (): void => {
-      const left = Math.ceil((until - performance.now()) / 1_000);
-      if (left <= 0) {
-        done();
-        return;
-      }
-      const hint = `${problem} It may be starting, or stopped: this page tries again in ${left} s.`;
-      render(<Start words={`The server at ${location.host} can't be reached.`} hint={hint} again={done} />, root!);
-    };
-    const timer = setInterval(draw, 250);
     const done = (): void => {
       clearInterval(timer);
+      unreachable("Trying…");
       go();
     };
+    const draw = (): void => {
+      const left = Math.ceil((until - performance.now()) / 1_000);
+      if (left > 0) unreachable(`${problem}It may be starting, or stopped. Next try in ${left} s.`, done);
+      else done();
+    };
+    const timer = setInterval(draw, 250);
     draw();
   });
 }
 
 /** The first connection, however long it takes. */
 async function firstConnection(): Promise<Client> {
+  render(<Start words="Connecting…" />, root!);
   for (let tries = 0; ; tries += 1) {
-    render(<Start words="Connecting…" />, root!);
     try {
       return await connect(URL);
     } catch (error) {
-      const problem = error instanceof ConnectionLost && error.code >= 4400 ? `${error.message}.` : "";
+      const problem = error instanceof ConnectionLost && error.code >= 4400 ? `${error.message}. ` : "";
       await waitToTry(problem, WAITS_MS[Math.min(tries, WAITS_MS.length - 1)] ?? 1_000);
     }
   }

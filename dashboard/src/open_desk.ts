@@ -3,6 +3,7 @@ import type { Client, InstrumentInfo, LiveAccount, LiveBook, LiveOrders, Login, 
 import type { Command, Desk, Draft, Latest } from "./desk.ts";
 import { Source } from "./frame.ts";
 import { Monitor } from "./logic/connection.ts";
+import { formatMeasure } from "./logic/format.ts";
 import { tickersOf } from "./logic/tickers.ts";
 import { type Trades, TradeRows } from "./logic/trades.ts";
 import { Shared } from "./shared.ts";
@@ -37,6 +38,7 @@ export function openDesk(client: Client, instruments: readonly InstrumentInfo[],
   const accountSource = new Source();
   const ticketSource = new Source();
   const commands = new Map<Command, (() => void)[]>();
+  let badSince = 0;
   const monitor: Monitor = new Monitor(
     client,
     { now: () => performance.now(), online: () => navigator.onLine },
@@ -44,6 +46,9 @@ export function openDesk(client: Client, instruments: readonly InstrumentInfo[],
       page.connection(monitor);
       source.changed();
       if (state === "live" && before === "reconnecting") void desk.refresh();
+      if (before === "live" || before === "draining") badSince = performance.now();
+      else if (performance.now() - badSince > 1_000 && (state === "live" || state === "draining"))
+        page.say(`Live again after ${formatMeasure((performance.now() - badSince) / 1_000)} s.`, "info");
     },
   );
 

@@ -32,18 +32,19 @@ from matplotlib import dates, figure
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgb
-from matplotlib.ticker import EngFormatter, Formatter, FuncFormatter, LogLocator, MaxNLocator
+from matplotlib.ticker import EngFormatter, Formatter, LogLocator, MaxNLocator, PercentFormatter
 
 Level: TypeAlias = tuple[Decimal, Decimal]
 """(price, size)"""
 ThemeName: TypeAlias = Literal["light", "dark"]
 Size: TypeAlias = tuple[int, int]
-"""Width and height in pixels."""
+"""Width and height in pixels; of an SVG, which has none, only their ratio counts."""
 
 SIZE: Size = (1200, 675)
 SIZE_MIN, SIZE_MAX = 300, 6_000
 """Pixels of a side: the least that labels fit into, and 140 MB of memory to draw."""
-DOTS_PER_INCH = 120
+INCHES_WIDE = 10
+"""Of every picture, so that its words take the same part of it in each size."""
 FORMATS = (".png", ".svg")
 BODY_WIDTH = 0.7
 """Of a candle, in its interval."""
@@ -154,8 +155,8 @@ def drawing(theme: ThemeName, size: Size) -> Iterator[tuple[Picture, Theme]]:
         "timezone": "UTC",
     }
     with matplotlib.rc_context(style):
-        inches = (size[0] / DOTS_PER_INCH, size[1] / DOTS_PER_INCH)
-        yield Picture(figsize=inches, dpi=DOTS_PER_INCH, layout="constrained"), colours
+        inches = (INCHES_WIDE, INCHES_WIDE * size[1] / size[0])
+        yield Picture(figsize=inches, dpi=size[0] / INCHES_WIDE, layout="constrained"), colours
 
 
 def titled(axes: Axes, title: str, below: str) -> None:
@@ -169,6 +170,7 @@ def titled(axes: Axes, title: str, below: str) -> None:
         textcoords="offset points",
         color=matplotlib.rcParams["axes.labelcolor"],
         annotation_clip=False,
+        in_layout=False,  # long words must not take room from the axes
     )
 
 
@@ -262,7 +264,7 @@ def candles(
             _nothing(upper, "no trade yet", colours)
         titled(upper, symbol, said)
         for axes, label in ((upper, f"price, {quote}"), (lower, f"volume, {base}")):
-            axes.set_ylabel(label)
+            axes.set_ylabel(label, labelpad=14)
             axes.yaxis.set_major_formatter(_Numbers())
             axes.yaxis.tick_right()
             axes.yaxis.set_label_position("right")
@@ -287,7 +289,7 @@ def _draw_candles(upper: Axes, lower: Axes, rows: Sequence[CandleData], days: fl
     upper.add_collection(LineCollection(wicks, colors=paints, linewidths=1))
     # the edge keeps a body visible whose open is its close
     upper.add_collection(PolyCollection(bodies, facecolors=paints, edgecolors=paints, linewidths=1))
-    lower.bar(centres, [float(row.volume) for row in rows], days * BODY_WIDTH, color=paints, alpha=0.7)
+    lower.bar(centres, [float(row.volume) for row in rows], days * BODY_WIDTH, color=paints, alpha=0.7, snap=False)
     newest = rows[-1].close
     colour = colours.down if Decimal(newest) < Decimal(rows[-1].open) else colours.up
     upper.axhline(float(newest), color=colour, linewidth=0.8, linestyle=(0, (2, 3)))
@@ -333,8 +335,8 @@ def histogram(panels: Sequence[Durations], *, theme: ThemeName = "light", size: 
         for axes, panel in zip(every, panels, strict=True):
             titled(axes, panel.title, panel.below)
             axes.set(ylabel="share", xscale="log", xlim=(edges[0], edges[-1]))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
-            axes.yaxis.set_major_locator(MaxNLocator(4))
+            axes.yaxis.set_major_formatter(PercentFormatter(1))
+            axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
             if panel.values:
                 _distribution(axes, panel.values, edges, colours)
             else:

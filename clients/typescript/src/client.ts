@@ -5,6 +5,7 @@ import { isPrivate, optionsOf, streamKey, type StreamKey, type StreamOptions } f
 import type { Encoding } from "./codec.ts";
 import type { SocketConstructor } from "./connection.ts";
 import { ConnectionLost, InvalidInput } from "./errors.ts";
+import type { ClientEvent, State } from "./events.ts";
 import { SUBPROTOCOLS } from "./generated.ts";
 import type {
   Channel,
@@ -19,7 +20,7 @@ import type {
   SnapshotParams,
   StreamMessage,
 } from "./generated.ts";
-import { Keeper, type ClientEvent, type State } from "./keeper.ts";
+import { Keeper } from "./keeper.ts";
 import type { Login } from "./login.ts";
 import type { Stats } from "./outcomes.ts";
 import { Queue, Subscription, type Item } from "./subscription.ts";

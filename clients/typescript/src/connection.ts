@@ -21,10 +21,13 @@ const CLOSE_TIMEOUT_MS = 1_000;
 /** What came while the page or the process did not run is looked at before the connection counts as dead. */
 const GRACE_MS = 250;
 
+/** `WebSocket.OPEN`, which is not there without the constructor. */
+const OPEN = 1;
+
 /** What is used of a WebSocket. */
 export type Socket = Pick<
   WebSocket,
-  "binaryType" | "bufferedAmount" | "close" | "onclose" | "onmessage" | "onopen" | "protocol" | "send"
+  "binaryType" | "bufferedAmount" | "close" | "onclose" | "onmessage" | "onopen" | "protocol" | "readyState" | "send"
 >;
 
 /** A constructor like the browser's `WebSocket`. */
@@ -82,7 +85,7 @@ export class Connection implements Requester {
   private opened = false;
   private readonly flying = new Map<number, Pending>();
   private readonly parked = new Set<Pending>();
-  private overdue = false;
+  private overdue = -Infinity; // the deadline that has passed already
   private stopWatch: () => void = () => undefined;
   private readonly gone: Promise<void>;
   private resolveGone: () => void = () => undefined;
@@ -255,7 +258,6 @@ export class Connection implements Requester {
       this.fail(1002, "a message is neither text nor binary");
       return;
     }
-    this.overdue = false;
     this.act(this.session.received(message, this.dial.clock.now()));
     this.sendOwn();
   }
@@ -330,7 +332,7 @@ export class Connection implements Requester {
   }
 
   private send(data: Wire): void {
-    if (this.loss !== null) return;
+    if (this.loss !== null || this.socket.readyState !== OPEN) return; // its close comes next, and says what was lost
     this.socket.send(data);
     if (this.socket.bufferedAmount > UNSENT_BYTES_MAX) this.fail(1006, "the server does not read what it is sent");
   }
@@ -338,14 +340,15 @@ export class Connection implements Requester {
   /** Cut the connection when nothing was heard for too long. */
   private watch(): void {
     if (this.loss !== null) return;
-    const left = this.session.deadline - this.dial.clock.now();
-    if (left <= 0 && this.overdue) {
+    const { deadline } = this.session;
+    const left = deadline - this.dial.clock.now();
+    if (left <= 0 && this.overdue === deadline) {
       const { url } = this.dial;
       this.fail(1006, this.opened ? "nothing was heard from the server for too long" : `${url} does not answer`);
       return;
     }
-    this.overdue = left <= 0;
-    this.stopWatch = this.dial.clock.after(this.overdue ? GRACE_MS : left, () => {
+    if (left <= 0) this.overdue = deadline;
+    this.stopWatch = this.dial.clock.after(left > 0 ? left : GRACE_MS, () => {
       this.watch();
     });
   }

@@ -4,6 +4,7 @@ import { byRequest, isPrivate, type StreamKey } from "./channel.ts";
 import { Connection, type Dial, type Handler } from "./connection.ts";
 import type { Consumer } from "./consumer.ts";
 import { ConnectionLost, InvalidInput, RequestRefused, TickwireError } from "./errors.ts";
+import type { ClientEvent, State } from "./events.ts";
 import type {
   Drain,
   Hello,
@@ -15,6 +16,7 @@ import type {
   StreamMessage,
 } from "./generated.ts";
 import { loginParams, type Login } from "./login.ts";
+import { Members } from "./members.ts";
 import { newStats, type Stats } from "./outcomes.ts";
 import { said } from "./session.ts";
 import type { Guards, TradingDesk } from "./trading.ts";
@@ -27,27 +29,6 @@ export const BACKOFF_CAP_MS = 10_000;
 /** How long `retry` in an error asks to wait. */
 const PAUSE_MS = 1_000;
 
-/** How a client is connected: `waiting` is between two attempts, `closed` for good. */
-export type State = "connecting" | "open" | "waiting" | "closed";
-
-/** What happens to a client's connection. */
-export type ClientEvent =
-  | { readonly type: "connecting" }
-  /** Connected, logged in, and its streams are asked for again. */
-  | { readonly type: "open" }
-  | { readonly type: "lost"; readonly code: number; readonly reason: string }
-  /** The next attempt is at `retryAt`, ms on the client's clock. */
-  | { readonly type: "waiting"; readonly reason: string; readonly retryAt: number }
-  /** There is no other connection. */
-  | { readonly type: "closed"; readonly code: number; readonly reason: string }
-  /** The server, which stops or restarts, closes this connection at `deadline`, ns on its clock. */
-  | { readonly type: "drain"; readonly deadline: bigint }
-  | { readonly type: "login"; readonly account: string; readonly scopes: readonly string[] }
-  | { readonly type: "logout" }
-  | { readonly type: "heartbeat" }
-  /** What is received is so many messages behind what is published. */
-  | { readonly type: "lagging"; readonly messages: number };
-
 /** What a client was told; see `ClientOptions`. */
 export interface Settings extends Dial {
   readonly reconnect: boolean;
@@ -55,12 +36,6 @@ export interface Settings extends Dial {
   readonly login: Login | null;
   readonly random: () => number;
   readonly newId: () => string;
-}
-
-interface Member {
-  readonly consumer: Consumer;
-  /** It has had no snapshot yet: what comes before is of somebody else's subscription. */
-  waits: boolean;
 }
 
 /**
@@ -96,7 +71,7 @@ export class Keeper implements TradingDesk, Handler {
   private newest: Connection | null = null;
   private dialling: Connection | null = null;
   private instruments = new Map<string, InstrumentInfo>();
-  private readonly members = new Map<string, { readonly key: StreamKey; readonly list: readonly Member[] }>();
+  private readonly members = new Members();
   private readonly waiters = new Set<() => void>();
   private wakeUp: () => void = () => undefined;
 
@@ -236,10 +211,7 @@ export class Keeper implements TradingDesk, Handler {
     }
     const places = this.newest?.session.places ?? { epoch: "", seqs: new Map() };
     this.newest = connection;
-    connection.takeUp(
-      [...this.members.values()].map(({ key }) => key),
-      places,
-    );
+    connection.takeUp(this.members.keys, places);
     this.instruments = new Map();
     this.stats.connections += 1;
     try {
@@ -287,7 +259,7 @@ export class Keeper implements TradingDesk, Handler {
       const params = this.guards[method];
       if (params !== undefined) await connection.request(method, params);
     }
-    const scaled = [...this.consumers()].filter(({ rescale }) => rescale !== undefined);
+    const scaled = [...this.members.all].filter(({ rescale }) => rescale !== undefined);
     if (scaled.length > 0) {
       await this.listInstruments();
       for (const consumer of scaled) {
@@ -310,9 +282,7 @@ export class Keeper implements TradingDesk, Handler {
       this.enter("closed", { type: "closed", code: error.code, reason: error.message });
     }
     this.release();
-    const consumers = this.consumers();
-    this.members.clear();
-    for (const consumer of consumers) consumer.fail(told);
+    this.dismiss(this.members.all, told);
   }
 
   private isEnded(): boolean {
@@ -357,11 +327,9 @@ export class Keeper implements TradingDesk, Handler {
 
   private endPrivate(): void {
     this.guards = {};
-    const keys = [...this.members.values()].map(({ key }) => key).filter(({ channel }) => isPrivate(channel));
+    const keys = this.members.keys.filter(({ channel }) => isPrivate(channel));
     this.newest?.session.untrack(keys);
-    const consumers = new Set(keys.flatMap((key) => this.membersOf(key).map(({ consumer }) => consumer)));
-    for (const key of keys) this.members.delete(key.id);
-    for (const consumer of consumers) consumer.fail(null);
+    this.dismiss(new Set(keys.flatMap((key) => this.members.of(key))), null);
   }
 
   // ---- instruments ---------------------------------------------------------------------------------
@@ -386,21 +354,18 @@ export class Keeper implements TradingDesk, Handler {
 
   async join(consumer: Consumer): Promise<void> {
     const connection = this.connection();
-    for (const key of consumer.keys) {
-      this.members.set(key.id, { key, list: [...this.membersOf(key), { consumer, waits: true }] });
-    }
+    this.members.add(consumer);
     try {
       for (const keys of byRequest(consumer.keys)) await connection.subscribe(keys);
     } catch (error) {
-      if (error instanceof RequestRefused) connection.session.untrack(this.remove(consumer));
+      if (error instanceof RequestRefused) connection.session.untrack(this.members.remove(consumer));
       else this.leave(consumer);
       throw error;
     }
   }
 
   leave(consumer: Consumer): void {
-    const unwanted = this.remove(consumer);
-    for (const keys of byRequest(unwanted)) this.newest?.unsubscribe(keys);
+    for (const keys of byRequest(this.members.remove(consumer))) this.newest?.unsubscribe(keys);
   }
 
   /** Have a stream begin anew, for a reason found outside. */
@@ -408,58 +373,35 @@ export class Keeper implements TradingDesk, Handler {
     this.newest?.lose(key, reason);
   }
 
-  /** Forget a consumer; returns the streams that nobody wants now. */
-  private remove(consumer: Consumer): StreamKey[] {
-    const unwanted: StreamKey[] = [];
-    for (const key of consumer.keys) {
-      const before = this.membersOf(key);
-      const list = before.filter((member) => member.consumer !== consumer);
-      if (list.length > 0) this.members.set(key.id, { key, list });
-      else if (this.members.delete(key.id)) unwanted.push(key);
-    }
-    return unwanted;
-  }
-
-  private membersOf(key: StreamKey): readonly Member[] {
-    return this.members.get(key.id)?.list ?? [];
-  }
-
-  private consumers(): Set<Consumer> {
-    return new Set([...this.members.values()].flatMap(({ list }) => list.map(({ consumer }) => consumer)));
+  /** Tell consumers that nothing more comes. */
+  private dismiss(consumers: Set<Consumer>, error: Error | null): void {
+    for (const consumer of consumers) this.members.remove(consumer);
+    for (const consumer of consumers) consumer.fail(error);
   }
 
   // ---- what the connection calls -------------------------------------------------------------------
 
   delivered(key: StreamKey, message: StreamMessage, bytes: number): void {
-    for (const member of this.membersOf(key)) {
-      if (member.waits && message.type === "update") continue;
-      member.waits = false;
-      let problem: string | null;
-      try {
-        problem = member.consumer.take(message, bytes);
-      } catch (error) {
-        problem = `it can't be taken: ${said(error)}`;
-      }
-      if (problem === null) continue;
-      if (message.type === "snapshot") {
-        // not even a fresh one fits: perhaps the instrument's steps are others now, so begin anew
-        this.newest?.fail(1002, `${key.channel} of ${key.symbol}: ${problem}`);
-      } else {
-        this.newest?.lose(key, problem);
-      }
+    const wrong = this.members.deliver(key, message, bytes);
+    if (wrong === null) return;
+    if (message.type === "snapshot") {
+      // not even a fresh one fits: perhaps the instrument's steps are others now, so begin anew
+      this.newest?.fail(1002, `${key.channel} of ${key.symbol}: ${wrong}`);
+    } else {
+      this.newest?.lose(key, wrong);
     }
   }
 
   noticed(key: StreamKey, notice: Notice): void {
-    for (const { consumer, waits } of this.membersOf(key)) if (!waits) consumer.notice(key, notice);
+    this.members.notice(key, notice);
   }
 
   interrupted(key: StreamKey, reason: string): void {
-    for (const { consumer, waits } of this.membersOf(key)) if (!waits) consumer.interrupt(key, reason);
+    this.members.interrupt(key, reason);
   }
 
   streamEnded(key: StreamKey, error: Error): void {
-    for (const { consumer } of this.membersOf(key)) {
+    for (const consumer of this.members.of(key)) {
       this.leave(consumer);
       consumer.fail(error);
     }

@@ -40,10 +40,10 @@ export function keyFile(text: string): Login {
       // a false server could have itself a token signed, or an order
       throw new InvalidInput("a challenge holds no '.' and no '='; do not trust this server", "challenge");
     }
-    imported ??= importKey(kind, bytes);
     try {
+      const secretKey = await (imported ??= importKey(kind, bytes));
       const algorithm = kind === "hmac" ? "HMAC" : "Ed25519";
-      const signature = await crypto.subtle.sign(algorithm, await imported, new TextEncoder().encode(challenge));
+      const signature = await crypto.subtle.sign(algorithm, secretKey, new TextEncoder().encode(challenge));
       return encodeBase64Url(new Uint8Array(signature));
     } catch (error) {
       throw new InvalidInput(`this browser can't sign with a key of kind ${kind}: ${said(error)}`, "kind");

@@ -155,6 +155,16 @@ describe("a live account", () => {
     expect(heard.map(({ type }) => type)).toEqual(["invalid", "gap", "orders", "balances", "valid"]);
   });
 
+  it("waits for a snapshot, and no further, also after a loss that was found while it caught up", () => {
+    const { live } = begun();
+    live.interrupt(key("orders"), "gone");
+    live.notice(key("orders"), resumed("orders", 20, 900));
+    live.notice(key("orders"), lost("orders", 20, "a new epoch"));
+    expect(live.reason).toBe("orders: a new epoch; it waits for a snapshot");
+    live.take(told("orders", "snapshot", 7, { orders: [order("8")] }));
+    expect([live.valid, [...live.orders.keys()]]).toEqual([true, ["8"]]);
+  });
+
   it("begins anew with a new epoch, where it says that fills are missing", () => {
     const { desk, live, heard } = begun();
     desk.epoch = "e2";

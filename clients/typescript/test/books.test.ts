@@ -243,10 +243,14 @@ describe("waiting for a book", () => {
     live.take(message("book", "snapshot", 41, { bids: BIDS, asks: ASKS, checksum: crc32(TEXT) }));
     live.take(update(42, 1));
     live.take(message("book", "snapshot", 43, { bids: BIDS, asks: ASKS, checksum: crc32(TEXT) }));
-    live.take(update(44));
-    live.take(update(45));
+    live.interrupt(key(live), "gone");
+    live.notice(key(live), { type: "resumed", channel: "book", symbol: INFO.symbol, after: 43, missed: 2 });
+    live.take(message("book", "update", 44, { bids: [], asks: [], checksum: crc32(TEXT) }));
+    live.take(message("book", "update", 45, { bids: [], asks: [], checksum: crc32(TEXT) }));
+    live.take(update(46));
+    live.take(update(47));
     await done;
-    expect(seen).toEqual([41, 43, 44]);
+    expect(seen).toEqual([41, 43, 45, 46]);
   });
 
   it("is over at once when it is so already", async () => {

@@ -1,5 +1,13 @@
 import { describe, expect, test, vi } from "vitest";
-import { ConnectionLost, InvalidInput, RequestRefused, TickwireError, connect, type Item, type Login } from "../src/index.ts";
+import {
+  ConnectionLost,
+  InvalidInput,
+  RequestRefused,
+  TickwireError,
+  connect,
+  type Item,
+  type Login,
+} from "../src/index.ts";
 import { backoffMs } from "../src/keeper.ts";
 import { heartbeat, HELLO, message, QUOTES, TIME, TRADES } from "./peer.ts";
 import { settle, World } from "./world.ts";
@@ -36,7 +44,11 @@ describe("the first connection", () => {
   test("it is there after hello", async () => {
     const world = new World();
     const connecting = connect("ws://x/ws", world.options());
-    expect(world.socket).toMatchObject({ url: "ws://x/ws", protocols: ["tickwire.v1.json"], binaryType: "arraybuffer" });
+    expect(world.socket).toMatchObject({
+      url: "ws://x/ws",
+      protocols: ["tickwire.v1.json"],
+      binaryType: "arraybuffer",
+    });
     await world.socket.accept({ demo: true });
     const client = await connecting;
     expect(client.hello).toEqual({ ...HELLO, demo: true });
@@ -81,6 +93,17 @@ describe("the first connection", () => {
     await world.pass(1);
     expect((await connecting).message).toContain("ws://x/ws does not answer");
     expect(world.socket.closed?.code).toBe(1000);
+  });
+
+  test("so is one that says anything but hello", async () => {
+    const world = new World();
+    const connecting = failure(connect("ws://x/ws", world.options()));
+    world.socket.onopen?.call(world.socket as never, {} as Event);
+    for (let n = 0; n < 103; n++) {
+      await world.socket.say(heartbeat());
+      await world.pass(100);
+    }
+    expect((await connecting).message).toContain("nothing was heard from the server for too long");
   });
 
   test("another subprotocol is refused, none stands for JSON", async () => {
@@ -186,6 +209,7 @@ describe("a lost connection", () => {
     await world.socket.end(1000);
     await closing;
     expect(listeners.size).toBe(0);
+    expect(world.waiting).toBe(0);
     vi.unstubAllGlobals();
   });
 
@@ -199,7 +223,10 @@ describe("a lost connection", () => {
     expect(error).toMatchObject({ code });
     expect(client.state).toBe("closed");
     expect(world.waiting).toBe(0);
-    expect(await failure(client.request("time"))).toMatchObject({ code, message: `the connection is lost (${code}: why)` });
+    expect(await failure(client.request("time"))).toMatchObject({
+      code,
+      message: `the connection is lost (${code}: why)`,
+    });
   });
 
   test.each([4001, 4101, 4102, 4103, 4500])("after %i there is", async (code) => {
@@ -233,6 +260,18 @@ describe("a lost connection", () => {
     world.socket.bufferedAmount = 2 ** 20 + 1;
     expect((await failure(client.request("time"))).message).toContain("the server does not read what it is sent");
     expect(client.state).toBe("waiting");
+  });
+
+  test("nothing is said on a socket that is closing", async () => {
+    const world = new World();
+    const client = await world.connected();
+    const asking = failure(client.request("time"));
+    const before = world.socket.sent.length;
+    world.socket.readyState = 2; // closing
+    const late = failure(client.request("time"));
+    expect(world.socket.sent).toHaveLength(before);
+    await world.socket.end(1012);
+    for (const error of [await asking, await late]) expect(error).toBeInstanceOf(ConnectionLost);
   });
 });
 
@@ -294,9 +333,7 @@ describe("logging in", () => {
     const world = new World();
     const connecting = connect("ws://x/ws", world.options({ login: KEY }));
     await world.socket.accept();
-    expect(world.socket.sent).toEqual([
-      { id: 1, method: "auth.login", params: { key: "k1", signature: "signed-c1" } },
-    ]);
+    expect(world.socket.sent).toEqual([{ id: 1, method: "auth.login", params: { key: "k1", signature: "signed-c1" } }]);
     await world.socket.answer(ALICE);
     const client = await connecting;
     expect(client).toMatchObject({ accountName: "alice", scopes: ["read", "trade"] });
@@ -396,7 +433,10 @@ describe("subscriptions", () => {
     expect(first.seen).toHaveLength(4);
     expect(other).toHaveLength(3);
     second.close();
-    expect(world.socket.sent.at(-1)).toMatchObject({ method: "unsubscribe", params: { channel: "trades", symbols: ["A"] } });
+    expect(world.socket.sent.at(-1)).toMatchObject({
+      method: "unsubscribe",
+      params: { channel: "trades", symbols: ["A"] },
+    });
     expect(await first.subscription.ended).toBeNull();
   });
 
@@ -480,6 +520,17 @@ describe("subscriptions", () => {
     await closing;
     await client.close();
   });
+});
+
+test("closing between two attempts makes no other", async () => {
+  const world = new World();
+  const client = await world.connected();
+  await world.socket.end();
+  await client.close();
+  expect(client).toMatchObject({ state: "closed", retryAt: null });
+  expect(world.waiting).toBe(0);
+  await world.pass(60_000);
+  expect(world.sockets).toHaveLength(1);
 });
 
 test("closing takes a second at most, and nothing waits afterwards", async () => {

@@ -44,7 +44,13 @@ export function message(key: StreamKey, type: "snapshot" | "update", seq: number
 export function heartbeat(...streams: [StreamKey, number][]): object {
   const states = streams.map(([key, seq]) => {
     const { symbol, channel, depth, intervalMs } = key;
-    return { channel, symbol, seq, ...(depth > 0 ? { depth } : {}), ...(intervalMs > 0 ? { interval_ms: intervalMs } : {}) };
+    return {
+      channel,
+      symbol,
+      seq,
+      ...(depth > 0 ? { depth } : {}),
+      ...(intervalMs > 0 ? { interval_ms: intervalMs } : {}),
+    };
   });
   return { type: "heartbeat", time: TIME, streams: states };
 }

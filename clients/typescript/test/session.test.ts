@@ -58,7 +58,9 @@ describe("requests", () => {
     const peer = new Peer();
     const { id } = peer.session.request("ping", undefined);
     peer.session.forget(id);
-    expect(peer.say({ id, result: {} }, { id: 99, result: {} }, { id: null, error: { code: "a", message: "b" } })).toEqual([]);
+    expect(
+      peer.say({ id, result: {} }, { id: 99, result: {} }, { id: null, error: { code: "a", message: "b" } }),
+    ).toEqual([]);
     expect(peer.stats.unexpected).toBe(3);
   });
 
@@ -73,7 +75,7 @@ describe("requests", () => {
 
   test("they are binary in MessagePack, and so may the answer be", () => {
     const session = new Session("msgpack", 0, newStats());
-    session.received(encode(HELLO, "msgpack") as Uint8Array, 0);
+    session.received(encode(HELLO, "msgpack"), 0);
     const { id, data } = session.request("ping", undefined);
     expect(data).toEqual(encode({ id, method: "ping" }, "msgpack"));
     const reply = encode({ id, result: { time: TIME } }, "msgpack") as Uint8Array;
@@ -94,7 +96,9 @@ describe("what else comes", () => {
   test("types and channels of later versions are counted and ignored", () => {
     const peer = new Peer();
     const later = { ...message(TRADES, "update", 1), channel: "weather" };
-    expect(peer.say({ type: "news", text: 5 }, later, {}, { ...message(TRADES, "update", 1), channel: "toString" })).toEqual([]);
+    expect(
+      peer.say({ type: "news", text: 5 }, later, {}, { ...message(TRADES, "update", 1), channel: "toString" }),
+    ).toEqual([]);
     expect(peer.stats).toMatchObject({ unknown: 4, malformed: 0, messages: 5 });
   });
 

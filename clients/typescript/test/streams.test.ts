@@ -61,9 +61,9 @@ describe("messages of a stream", () => {
   test("a snapshot in mid-stream stands where the stream stands, or one later for a venue's book", () => {
     const peer = new Peer();
     peer.begin(5, TRADES, BOOK, QUOTES);
-    expect(peer.say(message(TRADES, "snapshot", 5), message(BOOK, "snapshot", 6), message(QUOTES, "snapshot", 9))).toEqual(
-      ["trades snapshot 5", "book snapshot 6", "quotes snapshot 9"],
-    );
+    expect(
+      peer.say(message(TRADES, "snapshot", 5), message(BOOK, "snapshot", 6), message(QUOTES, "snapshot", 9)),
+    ).toEqual(["trades snapshot 5", "book snapshot 6", "quotes snapshot 9"]);
     expect(peer.say(message(TRADES, "snapshot", 6))).toEqual([
       lost(TRADES, 5, "a snapshot at seq 6 came after 5"),
       "trades snapshot 6",
@@ -119,12 +119,12 @@ describe("heartbeats", () => {
   test("one that names more, or not at all, makes a stream begin anew", () => {
     const peer = new Peer();
     peer.begin(7, TRADES, TOP);
-    expect(peer.say(heartbeat([TRADES, 9]))).toEqual([
+    expect(peer.say(heartbeat([TRADES, 8]))).toEqual([
       "heartbeat",
-      lost(TRADES, 7, "the heartbeat names seq 9, 7 is the last here"),
+      lost(TRADES, 7, "the heartbeat names seq 8, 7 is the last here"),
       lost(TOP, 7, "the server does not count it among the session's streams"),
     ]);
-    expect(peer.asked().map(({ params }) => params["channel"])).toEqual(["trades", "book"]);
+    expect(peer.asked().map(({ params }) => params.channel)).toEqual(["trades", "book"]);
     expect(peer.stats.lost).toBe(2);
   });
 
@@ -186,7 +186,7 @@ describe("from one connection to the next", () => {
     peer.begin(41, TRADES, other);
     const { peer: next } = peer.next([TRADES, other]);
     const [request] = next.asked();
-    expect(request?.params["from"]).toEqual({ epoch: "e1", seq: { A: 41, B: 41 } });
+    expect(request?.params.from).toEqual({ epoch: "e1", seq: { A: 41, B: 41 } });
     const streams = [
       { channel: "trades", symbol: "A", seq: 41, recovered: true },
       { channel: "trades", symbol: "B", seq: 9_000, recovered: false, reason: "not kept" },
@@ -228,7 +228,18 @@ describe("from one connection to the next", () => {
     peer.session.subscribe([TRADES]);
     const { peer: next, lost: gone } = peer.next([QUOTES, TRADES, BOOK]);
     expect(gone).toEqual([lost(QUOTES, 41, "cut"), lost(TRADES, 41, "cut")]);
-    expect(next.asked().map(({ params }) => params["from"])).toEqual([undefined, undefined, undefined]);
+    expect(next.asked().map(({ params }) => params.from)).toEqual([undefined, undefined, undefined]);
+  });
+
+  test("what somebody has subscribed to since it was taken up is not asked for again", () => {
+    const peer = new Peer();
+    peer.begin(41, TRADES, BOOK);
+    const { peer: next } = peer.next([]);
+    next.session.takeUp([TRADES, BOOK], peer.session.places);
+    const { id } = next.session.subscribe([TRADES]);
+    next.session.resume();
+    expect(next.asked()).toMatchObject([{ params: { channel: "book", from: { epoch: "e1", seq: 41 } } }]);
+    expect(next.say({ id, result: { streams: [] } }, message(TRADES, "snapshot", 41))).toEqual(["trades snapshot 41"]);
   });
 
   test("an interrupted stream keeps its place over a connection that never asked", () => {
@@ -237,7 +248,7 @@ describe("from one connection to the next", () => {
     const { peer: second } = peer.next([TRADES]);
     const { peer: third, lost: gone } = second.next([TRADES]);
     expect(gone).toEqual([]); // it was said already
-    expect(third.asked()[0]?.params["from"]).toEqual({ epoch: "e1", seq: 41 });
+    expect(third.asked()[0]?.params.from).toEqual({ epoch: "e1", seq: 41 });
   });
 
   test("a snapshot that comes instead of what was missed is a loss", () => {
@@ -259,7 +270,7 @@ describe("from one connection to the next", () => {
     expect(next.say({ id: request?.id, error })).toEqual([]);
     expect(next.asked()).toEqual([]);
     expect(next.say(heartbeat())).toEqual(["heartbeat"]);
-    expect(next.asked()[0]?.params["from"]).toEqual({ epoch: "e1", seq: 41 });
+    expect(next.asked()[0]?.params.from).toEqual({ epoch: "e1", seq: 41 });
   });
 
   test("a refusal for good ends the stream that it names, and the others are asked for again", () => {
@@ -277,11 +288,13 @@ describe("from one connection to the next", () => {
   });
 
   test("many streams are asked for in several requests, no more at once than may be in flight", () => {
-    const keys = Array.from({ length: 70 * SYMBOLS_PER_REQUEST_MAX }, (_, n) => keyOf({ channel: "trades", symbol: `S${n}` }));
+    const keys = Array.from({ length: 70 * SYMBOLS_PER_REQUEST_MAX }, (_, n) =>
+      keyOf({ channel: "trades", symbol: `S${n}` }),
+    );
     const { peer } = new Peer().next(keys);
     const requests = peer.asked();
-    expect(requests.map(({ params }) => (params["symbols"] as string[]).length)).toEqual(Array(64).fill(256));
-    expect(requests[1]?.params["symbols"]).toEqual(keys.slice(256, 512).map(({ symbol }) => symbol));
+    expect(requests.map(({ params }) => (params.symbols as string[]).length)).toEqual(Array(64).fill(256));
+    expect(requests[1]?.params.symbols).toEqual(keys.slice(256, 512).map(({ symbol }) => symbol));
     peer.say({ id: requests[0]?.id, result: { streams: [] } });
     expect(peer.asked()).toHaveLength(1);
   });

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { FillSequence } from "../src/account.ts";
 import { LiveBook, LiveOrders } from "../src/books.ts";
 import { keyOf, optionsOf } from "../src/channel.ts";
 import type { Named, StreamKey } from "../src/channel.ts";
@@ -9,11 +10,11 @@ import { crc32 } from "../src/checksum.ts";
 import { connect } from "../src/client.ts";
 import { decode, encode } from "../src/codec.ts";
 import type { Encoding } from "../src/codec.ts";
-import type { Socket, SocketConstructor } from "../src/connection.ts";
+import type { Socket } from "../src/connection.ts";
 import type { Owner } from "../src/consumer.ts";
 import { scale } from "../src/decimal.ts";
 import { BookInvalid, ConnectionLost, InvalidInput } from "../src/errors.ts";
-import type { Method, Notice, Side, StreamMessage } from "../src/generated.ts";
+import type { Lost, Method, Notice, Side, StreamMessage } from "../src/generated.ts";
 import { backoffMs } from "../src/keeper.ts";
 import { Ladder } from "../src/ladder.ts";
 import { keyFile } from "../src/login.ts";
@@ -25,8 +26,8 @@ import type { Places } from "../src/streams.ts";
 import { INFO } from "./desk.ts";
 
 /** A file of vectors. */
-function vectors<T>(name: string): T {
-  return JSON.parse(readFileSync(new URL(`../../vectors/${name}.json`, import.meta.url), "utf8")) as T;
+function vectors(name: string): unknown {
+  return JSON.parse(readFileSync(new URL(`../../vectors/${name}.json`, import.meta.url), "utf8"));
 }
 
 /** What a function throws. */
@@ -53,7 +54,7 @@ interface Numbers {
 }
 
 describe("numbers", () => {
-  const { parsed, refused, steps } = vectors<Numbers>("numbers");
+  const { parsed, refused, steps } = vectors("numbers") as Numbers;
 
   test.each(parsed)("$shows", ({ step, text, steps, formatted }) => {
     expect(scale(step).parse(text)).toBe(BigInt(steps));
@@ -84,7 +85,7 @@ interface Checksum {
 }
 
 describe("checksums", () => {
-  test.each(vectors<Checksum[]>("checksums"))("$shows", ({ tick_size, lot_size, bids, asks, text, checksum }) => {
+  test.each(vectors("checksums") as Checksum[])("$shows", ({ tick_size, lot_size, bids, asks, text, checksum }) => {
     const [price, size] = [scale(tick_size), scale(lot_size)];
     const ladder = new Ladder();
     for (const [ticks, lots] of bids) ladder.bids.set(price.parse(ticks), size.parse(lots));
@@ -101,7 +102,7 @@ interface Logins {
 }
 
 describe("logins", () => {
-  const { signed, refused } = vectors<Logins>("logins");
+  const { signed, refused } = vectors("logins") as Logins;
   const sign = (key: object, challenge: string): Promise<string> => {
     const login = keyFile(JSON.stringify(key));
     if (!("sign" in login)) throw new Error("a key file signs");
@@ -123,7 +124,7 @@ interface Reconnecting {
 }
 
 describe("reconnecting", () => {
-  const { waits, close_codes } = vectors<Reconnecting>("reconnecting");
+  const { waits, close_codes } = vectors("reconnecting") as Reconnecting;
 
   test.each(waits)("$shows", ({ attempt, random, wait_ms }) => {
     expect(backoffMs(attempt, () => random)).toBeCloseTo(wait_ms, 6);
@@ -139,7 +140,7 @@ describe("reconnecting", () => {
     }
     const waited: (number | null)[] = [];
     const client = await connect("ws://x", {
-      WebSocket: WebSocket as SocketConstructor,
+      WebSocket,
       random: () => 0.5,
       now: () => 0,
       after: () => () => undefined,
@@ -163,6 +164,7 @@ describe("reconnecting", () => {
 class Greeter implements Socket {
   binaryType: BinaryType = "blob";
   readonly bufferedAmount = 0;
+  readonly readyState = 1;
   readonly protocol = "tickwire.v1.json";
   onopen: Socket["onopen"] = null;
   onclose: Socket["onclose"] = null;
@@ -197,7 +199,7 @@ class Greeter implements Socket {
 // ---- messages --------------------------------------------------------------------------------------
 
 describe("messages", () => {
-  const messages = vectors<{ shows: string; json: string; msgpack: string }[]>("messages");
+  const messages = vectors("messages") as { shows: string; json: string; msgpack: string }[];
 
   test.each(messages)("$shows", ({ json, msgpack }) => {
     const message = decode(json) as object;
@@ -340,7 +342,7 @@ class Player {
 }
 
 describe.each(["json", "msgpack"] as const)("sessions in %s", (encoding) => {
-  test.each(vectors<Script[]>("sessions"))("$shows", ({ steps, stats }) => {
+  test.each(vectors("sessions") as Script[])("$shows", ({ steps, stats }) => {
     const player = new Player(encoding);
     for (const [number, step] of steps.entries()) {
       const where = `step ${number}, ${step.do}`;
@@ -388,24 +390,27 @@ interface BookVector {
 }
 
 describe("books", () => {
-  test.each(vectors<BookVector[]>("books"))("$shows", ({ stream, tick_size, lot_size, steps, checksum_mismatches }) => {
-    const owner: Owner = { stats: newStats(), leave: () => expect.unreachable() };
-    const info = { ...INFO, symbol: stream.symbol, tick_size, lot_size };
-    const key = keyOf(stream);
-    const book = stream.channel === "book_l3" ? new LiveOrders(owner, key, info) : new LiveBook(owner, key, info);
-    for (const [number, step] of steps.entries()) {
-      if (step.take !== undefined) {
-        const message = { ...step.take, ts: BigInt(step.take.ts) } as unknown as StreamMessage;
-        expect(book.take(message, 100), `step ${number}`).toBe(step.problem ?? null);
-      } else if (step.notice !== undefined) {
-        book.notice(key, step.notice);
-      } else {
-        book.interrupt(key, step.interrupt!);
+  test.each(vectors("books") as BookVector[])(
+    "$shows",
+    ({ stream, tick_size, lot_size, steps, checksum_mismatches }) => {
+      const owner: Owner = { stats: newStats(), leave: () => expect.unreachable() };
+      const info = { ...INFO, symbol: stream.symbol, tick_size, lot_size };
+      const key = keyOf(stream);
+      const book = stream.channel === "book_l3" ? new LiveOrders(owner, key, info) : new LiveBook(owner, key, info);
+      for (const [number, step] of steps.entries()) {
+        if (step.take !== undefined) {
+          const message = { ...step.take, ts: BigInt(step.take.ts) } as unknown as StreamMessage;
+          expect(book.take(message), `step ${number}`).toBe(step.problem ?? null);
+        } else if (step.notice !== undefined) {
+          book.notice(key, step.notice);
+        } else {
+          book.interrupt(key, step.interrupt!);
+        }
+        shows(book, step, `step ${number}`);
       }
-      shows(book, step, `step ${number}`);
-    }
-    expect(owner.stats.checksumMismatches).toBe(checksum_mismatches);
-  });
+      expect(owner.stats.checksumMismatches).toBe(checksum_mismatches);
+    },
+  );
 
   function shows(book: LiveBook | LiveOrders, step: BookStep, where: string): void {
     expect(book.reason, where).toBe(step.reason ?? null);
@@ -430,4 +435,25 @@ describe("books", () => {
       expect({ buy: rows("buy"), sell: rows("sell") }, where).toEqual(step.orders);
     }
   }
+});
+
+interface Fills {
+  shows: string;
+  steps: { epoch: string; take: object; new: number[]; lost?: Lost }[];
+}
+
+describe("fills", () => {
+  test.each(vectors("fills") as Fills[])("$shows", ({ steps }) => {
+    let epoch = "";
+    const sequence = new FillSequence(() => epoch);
+    for (const [number, step] of steps.entries()) {
+      epoch = step.epoch;
+      const { fills, lost } = sequence.take(decode(encode(step.take, "json")) as StreamMessage<"fills">);
+      expect(lost, `step ${number}`).toEqual(step.lost ?? null);
+      expect(
+        fills.map(({ seq }) => seq),
+        `step ${number}`,
+      ).toEqual(step.new);
+    }
+  });
 });

@@ -20,6 +20,7 @@ export async function settle(): Promise<void> {
 export class FakeSocket implements Socket {
   binaryType: BinaryType = "blob";
   bufferedAmount = 0;
+  readyState: Socket["readyState"] = 1;
   protocol = "";
   onopen: Socket["onopen"] = null;
   onmessage: Socket["onmessage"] = null;

@@ -44,6 +44,7 @@ test("prices between ticks are exact", () => {
 
 test("spread, microprice, imbalance", () => {
   expect(spreadBasisPoints(9_999n, 10_001n)).toBe("2.00");
+  expect(spreadBasisPoints(9_705_548n, 9_705_554n)).toBe("0.0062");
   expect(spreadBasisPoints(0n, 0n)).toBeNull();
   const { ticks, parts } = microprice([100n, 30n], [101n, 10n]);
   expect(quotient(ticks, parts, 2)).toBe("100.75"); // three quarters bid: near the ask

@@ -22,9 +22,13 @@ export function price(scale: Scale, ticks: bigint, parts: bigint, extra = 0): st
   return quotient(ticks * scale.units, parts * 10n ** BigInt(scale.decimals), scale.decimals + extra);
 }
 
-/** The spread in basis points (1/10,000) of the mid price, as a decimal string; null at a mid price of 0. */
+/**
+ * The spread in basis points (1/10,000) of the mid price, as a decimal string: of two decimals, or four below a tenth of
+ * one. Null at a mid price of 0.
+ */
 export function spreadBasisPoints(bid: bigint, ask: bigint): string | null {
-  return quotient((ask - bid) * 2n * 10_000n, bid + ask, 2);
+  const small = (ask - bid) * 200_000n < bid + ask;
+  return quotient((ask - bid) * 2n * 10_000n, bid + ask, small ? 4 : 2);
 }
 
 /**

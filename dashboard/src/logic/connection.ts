@@ -104,8 +104,6 @@ export class Monitor {
   state: ConnectionState = "live";
   /** Why the last connection was lost, in words; empty if none was. */
   reason = "";
-  /** When the state was last live or draining, in ms of the clock. */
-  goodAt: number;
   readonly latency = new Samples();
   /** How old messages were on arrival, by the server's clock. */
   readonly lag = new Samples();
@@ -130,14 +128,14 @@ export class Monitor {
     this.client = client;
     this.around = around;
     this.turned = turned;
-    this.tickAt = this.goodAt = around.now();
+    this.tickAt = around.now();
     client.listen((event: ClientEvent) => {
       if (event.type === "lost" || event.type === "closed") {
         this.reason = event.reason;
         this.asked = [];
       }
       if (event.type === "open") this.asked = [];
-      this.look(around.now());
+      this.look();
     });
   }
 
@@ -149,15 +147,19 @@ export class Monitor {
     this.tickAt = now;
     if (this.client.state === "open" && now - this.pingAt >= PING_MS && this.asked.length < 20) this.ask(now);
     this.count(now);
-    this.look(now);
+    this.look();
   }
 
-  /** A message with this `ts` (ns) has come. */
+  /**
+   * A message with this `ts` (ns) has come. The server's time is known from what it said, so without the way here: half of
+   * the fastest answer is added for that.
+   */
   saw(ts: bigint): void {
     const now = this.around.now();
     if (now - this.lagAt < LAG_EVERY_MS) return;
     this.lagAt = now;
-    this.lag.add(Math.max(0, Number(this.client.serverTime() - ts) / 1e6));
+    const way = (this.latency.percentile(0) ?? 0) / 2;
+    this.lag.add(Math.max(0, Number(this.client.serverTime() - ts) / 1e6) + way);
   }
 
   /** How long until the next try, ms; null where none is planned. */
@@ -171,18 +173,18 @@ export class Monitor {
     return deadline === null ? null : Math.max(0, Number(deadline - this.client.serverTime()) / 1e6);
   }
 
-  /** How long the state has not been good, ms. */
-  get badMs(): number {
-    return this.around.now() - this.goodAt;
+  /** How long the oldest question has been waiting for its answer, ms; 0 for none. */
+  get unansweredMs(): number {
+    const now = this.around.now();
+    return now - (this.asked[0] ?? now);
   }
 
   private ask(now: number): void {
     this.pingAt = now;
-    const mark = now;
-    this.asked.push(mark);
+    this.asked.push(now);
     const answered = (): void => {
       this.asked = this.asked.slice(1); // answers come in the order of the questions
-      this.look(this.around.now());
+      this.look();
     };
     this.client.ping().then((ms) => {
       this.latency.add(ms);
@@ -206,16 +208,15 @@ export class Monitor {
     this.source.changed();
   }
 
-  private look(now: number): void {
+  private look(): void {
     const before = this.state;
     this.state = judge({
       client: this.client.state,
-      unansweredMs: now - (this.asked[0] ?? now),
+      unansweredMs: this.unansweredMs,
       usualMs: this.usual,
       online: this.around.online(),
       draining: this.client.draining !== null,
     });
-    if (this.state === "live" || this.state === "draining") this.goodAt = now;
     if (this.state !== before) {
       this.turned(this.state, before);
       this.source.changed();

@@ -7,7 +7,8 @@ function setUp() {
   const open = new Set<string[]>();
   const asked: string[][] = [];
   const waits: { ms: number; act: () => void }[] = [];
-  const state = { refuse: false, take: (_: StreamMessage<"ticker"> | Notice): void => undefined };
+  const take: (message: StreamMessage<"ticker"> | Notice) => void = () => undefined;
+  const state = { refuse: false, take };
   const tickers = tickersOf(
     (symbols, take) => {
       asked.push(symbols);

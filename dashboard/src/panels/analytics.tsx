@@ -119,7 +119,7 @@ function analyticsView(list: HTMLElement, desk: Desk): View {
     if (kept?.symbol !== desk.symbol) kept = new Figures(desk.symbol);
     const book = desk.book.value;
     const trades = desk.trades.value;
-    if (book === null || book.symbol !== desk.symbol) return;
+    if (book?.symbol !== desk.symbol) return;
     if (trades !== null) kept.trades(trades, book);
     if (book.valid) {
       const moved = kept.book(book.ladder, book.ts);

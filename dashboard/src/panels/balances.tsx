@@ -1,17 +1,19 @@
 /** The account's balances and positions. */
-import { useDesk } from "../desk.ts";
+import { type Desk, useDesk } from "../desk.ts";
 import { useSources } from "../frame.ts";
 import { amountOf, amountText, roundedText } from "../logic/amount.ts";
-import { formatDecimal, formatSigned, tone } from "../logic/format.ts";
+import { decimalsOf, formatDecimal, formatSigned, tone } from "../logic/format.ts";
+import { withoutVenue } from "../logic/rows.ts";
 import { SignedOut } from "./signed_out.tsx";
 import "../style/trading.css";
 
-/** Digits after the point that are shown of an amount; the exact one is in the row's title. */
-const DIGITS = 6;
+/** Digits after the point that an asset is shown with: as finely as it is traded. The exact amount is in the title. */
+function digitsOf(asset: string, instruments: Desk["instruments"]): number {
+  return Math.max(2, ...instruments.filter((info) => info.base === asset).map((info) => decimalsOf(info.lot_size)));
+}
 
-function shown(amount: string): string {
-  const text = roundedText(amountOf(amount), DIGITS).replace(/0+$/, "");
-  return formatDecimal(text.endsWith(".") ? `${text}00` : text.padEnd(text.indexOf(".") + 3, "0"));
+function shown(amount: string, digits: number): string {
+  return formatDecimal(roundedText(amountOf(amount), digits), digits);
 }
 
 /** The balances' panel. */
@@ -21,6 +23,8 @@ export function Balances() {
   const { account } = desk;
   const balances = account === null ? [] : [...account.balances.values()].sort((a, b) => (a.asset < b.asset ? -1 : 1));
   const positions = account === null ? [] : [...account.positions.values()].filter((row) => /[1-9]/.test(row.size));
+  const priceDigits = (symbol: string): number =>
+    decimalsOf(desk.instruments.find((info) => info.symbol === symbol)?.tick_size ?? "0.01");
   return (
     <section aria-label="Balances" class="panel balances">
       <div class="panel-head">
@@ -52,17 +56,18 @@ export function Balances() {
               <tbody>
                 {balances.map((row) => {
                   const total = amountText(amountOf(row.available) + amountOf(row.held));
+                  const digits = digitsOf(row.asset, desk.instruments);
                   return (
                     <tr key={row.asset} data-asset={row.asset} data-available={row.available} data-held={row.held}>
                       <th scope="row">{row.asset}</th>
                       <td class="num" title={row.available}>
-                        {shown(row.available)}
+                        {shown(row.available, digits)}
                       </td>
                       <td class="num" title={row.held}>
-                        {shown(row.held)}
+                        {shown(row.held, digits)}
                       </td>
                       <td class="num" title={total}>
-                        {shown(total)}
+                        {shown(total, digits)}
                       </td>
                     </tr>
                   );
@@ -93,9 +98,13 @@ export function Balances() {
               <tbody>
                 {positions.map((row) => (
                   <tr key={row.symbol} data-symbol={row.symbol}>
-                    <th scope="row">{row.symbol}</th>
+                    <th scope="row" title={row.symbol}>
+                      {withoutVenue(row.symbol)}
+                    </th>
                     <td class="num">{formatSigned(row.size)}</td>
-                    <td class="num">{row.average_price === null ? "–" : formatDecimal(row.average_price)}</td>
+                    <td class="num" title={row.average_price ?? ""}>
+                      {row.average_price === null ? "–" : formatDecimal(row.average_price, priceDigits(row.symbol))}
+                    </td>
                     <td class={`num ${tone(row.unrealised ?? "0")}`}>
                       {row.unrealised === null ? "–" : formatSigned(row.unrealised, 2)}
                     </td>

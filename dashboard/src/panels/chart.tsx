@@ -4,7 +4,7 @@ import { type CandleData, CANDLE_INTERVALS, type CandleInterval } from "tickwire
 import { useDesk } from "../desk.ts";
 import { atFrame, forget, useSources } from "../frame.ts";
 import { seconds } from "../logic/candles.ts";
-import { decimalsOf, formatCompact, formatDateTime, formatDecimal } from "../logic/format.ts";
+import { decimalsOf, formatCompact, formatDateTime, formatDecimal, formatTime } from "../logic/format.ts";
 import { openCandles } from "./candle_feed.ts";
 import { type CandleView, candleView } from "./candle_view.ts";
 import { Choice } from "./choice.tsx";
@@ -14,18 +14,20 @@ const INTERVALS = (Object.keys(CANDLE_INTERVALS) as CandleInterval[]).map((inter
 /** What the legend tells of a candle, in this order. */
 const LEGEND = ["time", "O", "H", "L", "C", "V"] as const;
 
+const HOUR = CANDLE_INTERVALS["1h"];
 const REMEMBERED = "tickwire.interval";
 
-function remembered(): CandleInterval {
+/** The interval that was chosen last; to begin with a short one where the market may have begun a minute ago. */
+function firstInterval(demo: boolean): CandleInterval {
   const interval = localStorage.getItem(REMEMBERED) ?? "";
-  return interval in CANDLE_INTERVALS ? (interval as CandleInterval) : "1m";
+  return interval in CANDLE_INTERVALS ? (interval as CandleInterval) : demo ? "1s" : "1m";
 }
 
 /** The chart's panel. */
 export function Chart() {
   const desk = useDesk();
   useSources(desk.source);
-  const [interval, setInterval] = useState(remembered);
+  const [interval, setInterval] = useState(() => firstInterval(desk.demo));
   const choose = (chosen: CandleInterval): void => {
     localStorage.setItem(REMEMBERED, chosen);
     setInterval(chosen);
@@ -100,7 +102,7 @@ function Candles({ symbol, interval }: { symbol: string; interval: CandleInterva
       setProblem(null);
       tell.current();
     };
-    tell.current = () => write(legend.current, candleAt(feed.candles, pointed.current), decimals);
+    tell.current = () => write(legend.current, candleAt(feed.candles, pointed.current), decimals, feed.step);
     older.current = () => feed.older();
     chart.setDecimals(decimals);
     chart.setCandles([], feed.step);
@@ -182,13 +184,13 @@ function candleAt(candles: readonly CandleData[], start: number | null): CandleD
 }
 
 /** Write the legend: exact figures of one candle, into the elements that are there. */
-function write(legend: HTMLElement | null, candle: CandleData | undefined, decimals: number): void {
+function write(legend: HTMLElement | null, candle: CandleData | undefined, decimals: number, step: bigint): void {
   if (legend === null) return;
   legend.hidden = candle === undefined;
   if (candle === undefined) return;
   const price = (text: string): string => formatDecimal(text, decimals);
   const texts: Record<(typeof LEGEND)[number], string> = {
-    time: formatDateTime(candle.start),
+    time: step < HOUR ? formatTime(candle.start) : formatDateTime(candle.start),
     O: price(candle.open),
     H: price(candle.high),
     L: price(candle.low),

@@ -1,7 +1,7 @@
 /** The connection: how fast, how late, how much, and what was ever missing. And the banner when it is not well. */
 import { useDesk } from "../desk.ts";
 import { useSources } from "../frame.ts";
-import type { ConnectionState, Monitor } from "../logic/connection.ts";
+import { type ConnectionState, type Monitor, SAMPLES_MAX } from "../logic/connection.ts";
 import { formatCount, formatMeasure } from "../logic/format.ts";
 import "../style/connection.css";
 
@@ -17,25 +17,24 @@ export const STATE_WORDS: Record<ConnectionState, string> = {
 
 /** What the banner says; null where there is nothing to say. */
 export function bannerText(monitor: Monitor, online: boolean): string | null {
-  const reason = monitor.reason === "" ? "" : ` (${monitor.reason})`;
   switch (monitor.state) {
     case "live":
       return null;
     case "stale":
       return online
-        ? `No answer from the server for ${formatMeasure(monitor.badMs / 1_000)} s. What you see may be old.`
+        ? `No answer from the server for ${formatMeasure(monitor.unansweredMs / 1_000)} s. What you see may be old.`
         : "This device is offline. What you see may be old.";
     case "lost": {
       const wait = monitor.retryInMs;
       const next = wait === null || wait < 300 ? "" : ` Next try in ${formatMeasure(wait / 1_000)} s.`;
-      return `Connection lost${reason}.${next} What you see is old.`;
+      return `Connection lost.${next} What you see is old.`;
     }
     case "reconnecting":
-      return `Connection lost${reason}. Connecting… What you see is old.`;
+      return "Connection lost. Connecting… What you see is old.";
     case "draining":
       return `The server restarts in ${formatMeasure((monitor.drainInMs ?? 0) / 1_000)} s. This page reconnects by itself.`;
     case "ended":
-      return `The server has ended the connection${reason}. Load the page again to go on.`;
+      return `The connection has ended: ${monitor.reason}. Load the page again to go on.`;
   }
 }
 
@@ -74,7 +73,7 @@ export function ConnectionChip() {
   const { connection: monitor } = useDesk();
   useSources(monitor.source);
   return (
-    <span class={`chip ${monitor.state}`} title="State of the connection, and the median time of an answer">
+    <span class={`connection-state ${monitor.state}`} title="State of the connection, and the median time of an answer">
       {STATE_WORDS[monitor.state]}
       {monitor.state === "live" && <span class="muted"> {ms(monitor.latency.percentile(0.5))}</span>}
     </span>
@@ -96,10 +95,14 @@ export function Connection() {
     ["KB/s", formatMeasure(monitor.kilobytesPerSecond), "Before compression, over the last two seconds"],
     ["Gaps", formatCount(stats.gaps), "How often the server dropped messages of a lossless stream", stats.gaps > 0],
     ["Skipped", formatCount(stats.skipped), "How often states in between were left out because this page was slow"],
-    ["Lost", formatCount(stats.lost), "Streams that could not go on where they were, and began anew", stats.lost > 0],
+    [
+      "Lost",
+      formatCount(stats.lost),
+      "Streams that began anew after a reconnection: those that only tell the newest state always do",
+    ],
     ["Resumed", formatCount(stats.resumed), "Streams that went on after a reconnection with nothing missing"],
     [
-      "Checksums wrong",
+      "Bad checksums",
       formatCount(stats.checksumMismatches),
       "Books that were not what the server has, and were fetched anew",
       stats.checksumMismatches > 0,
@@ -111,10 +114,10 @@ export function Connection() {
     <section aria-label="Connection" class="panel connection">
       <div class="panel-head">
         <h2>Connection</h2>
-        <span class={`chip ${monitor.state}`}>{STATE_WORDS[monitor.state]}</span>
+        <span class={`connection-state ${monitor.state}`}>{STATE_WORDS[monitor.state]}</span>
       </div>
       <Trace values={monitor.latency.list()} />
-      <dl class="facts">
+      <dl class="facts scroll" tabIndex={0} aria-label="Figures of the connection">
         {facts.map(([name, value, title, bad]) => (
           <div key={name} title={title}>
             <dt>{name}</dt>
@@ -129,12 +132,19 @@ export function Connection() {
   );
 }
 
-/** One minute of latency as a line; the upper edge is the largest. */
+/** One minute of latency as a line, the newest at the right; the upper edge is the largest. */
 function Trace({ values }: { values: number[] }) {
   const top = Math.max(1, ...values);
-  const points = values.map((value, index) => `${index},${(38 - (value / top) * 36).toFixed(1)}`).join(" ");
+  const begin = SAMPLES_MAX - values.length;
+  const points = values.map((value, index) => `${begin + index},${(38 - (value / top) * 36).toFixed(1)}`).join(" ");
   return (
-    <svg class="trace" viewBox="0 0 240 40" preserveAspectRatio="none" role="img" aria-label="Latency, last minute">
+    <svg
+      class="trace"
+      viewBox={`0 0 ${SAMPLES_MAX} 40`}
+      preserveAspectRatio="none"
+      role="img"
+      aria-label="Latency, last minute"
+    >
       <polyline points={points} />
     </svg>
   );

@@ -93,7 +93,7 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, say: (text: string) =
     pen.fillRect(0, floor, width, 1);
     pen.fillStyle = view.color("--text-2");
     pen.textBaseline = "bottom";
-    const count = width < 260 ? 2 : 4;
+    const count = width < 420 ? 2 : 4;
     for (let at = 0; at <= count; at++) {
       const x = (at / count) * width;
       pen.textAlign = at === 0 ? "left" : at === count ? "right" : "center";

@@ -2,6 +2,7 @@
 import { useDesk } from "../desk.ts";
 import { useSources } from "../frame.ts";
 import { decimalsOf, formatDateTime, formatDecimal } from "../logic/format.ts";
+import { when, withoutVenue } from "../logic/rows.ts";
 import { SignedOut } from "./signed_out.tsx";
 import "../style/trading.css";
 
@@ -48,8 +49,8 @@ export function Fills() {
             <tbody>
               {fills.map((fill) => (
                 <tr key={fill.seq} data-trade={fill.trade_id} data-order={fill.order_id}>
-                  <td>{formatDateTime(fill.ts)}</td>
-                  <td>{fill.symbol}</td>
+                  <td title={formatDateTime(fill.ts)}>{when(fill.ts)}</td>
+                  <td title={fill.symbol}>{withoutVenue(fill.symbol)}</td>
                   <td class={fill.side}>{fill.side === "buy" ? "Buy" : "Sell"}</td>
                   <td class="num">{formatDecimal(fill.price)}</td>
                   <td class="num">{formatDecimal(fill.size)}</td>

@@ -2,6 +2,7 @@
 import type { LiveBook, OrderData } from "tickwire";
 import type { Desk } from "../desk.ts";
 import { atFrame } from "../frame.ts";
+import { formatDecimal } from "../logic/format.ts";
 import { GROUPINGS, ROWS_MAX, group, stepFrom, type Spot } from "../logic/grouping.ts";
 import { NO_ORDERS, ownLevels } from "../logic/own.ts";
 import { opened } from "./level.ts";
@@ -83,7 +84,8 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
     redraw();
   }
 
-  function move(down: number): void {
+  /** Go so many rows down from a level, and have that in sight. */
+  function go(from: Spot | null, down: number): void {
     const book = readable();
     if (book === null) return;
     const { ladder } = book;
@@ -91,11 +93,15 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
       bid: group(ladder.bids, "bid", view.step, ROWS_MAX),
       ask: group(ladder.asks, "ask", view.step, ROWS_MAX),
     };
-    const next = stepFrom(groups, view.cursor, down);
+    const next = stepFrom(groups, from, down);
     if (next === null) return;
     view.reveal(next.side, next.at);
     point({ side: next.side, ticks: next.ticks });
     touched();
+  }
+
+  function move(down: number): void {
+    go(view.cursor, down);
   }
 
   function take(spot: Spot): void {
@@ -129,13 +135,13 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
         const to = book.price.parse(price ?? "") + ticks;
         const other = spot.side === "bid" ? book.ladder.asks.best : book.ladder.bids.best;
         if (other !== null && (spot.side === "bid" ? to >= other : to <= other)) {
-          desk.say(`At ${book.price.format(to)} the order would trade at once: use the order ticket for that`, "error");
+          desk.say(`At ${formatDecimal(book.price.format(to))} the order would trade at once: use the order ticket for that`, "error");
           continue;
         }
         await desk.client.amend({ order_id, price: book.price.format(to) });
-        desk.say(`Amended to ${book.price.format(to)}`, "info");
+        desk.say(`Amended to ${formatDecimal(book.price.format(to))}`, "info");
       }
-      point({ side: spot.side, ticks: spot.ticks + ticks });
+      point({ side: spot.side, ticks: spot.ticks + ticks }); // the book has that level with its next message
     } catch (error) {
       failed(error);
     } finally {
@@ -193,7 +199,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
     const spot = view.spotAt(event.clientY - drag.middle);
     view.target = spot?.side === drag.spot.side ? spot : null;
     const book = readable();
-    const text = view.target === null || book === null ? "" : book.price.format(view.target.ticks);
+    const text = view.target === null || book === null ? "" : formatDecimal(book.price.format(view.target.ticks));
     events.note(text === "" ? "Drop it on a price of its own side" : `Amend to ${text}`);
     redraw();
   }

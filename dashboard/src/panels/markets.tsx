@@ -24,7 +24,10 @@ export function Markets() {
   const desk = useDesk();
   useSources(desk.source);
   const [filter, setFilter] = useState("");
-  const [sort, setSort] = useState<Sort>({ key: "volume", descending: true });
+  // only as many as may be subscribed can be kept in the order of live figures
+  const [sort, setSort] = useState<Sort>(() =>
+    desk.instruments.length <= TICKERS_MAX ? { key: "volume", descending: true } : { key: "symbol", descending: false },
+  );
   const [turn, setTurn] = useState(0);
   const [view, setView] = useState({ scrolled: 0, height: 600 });
   const [active, setActive] = useState<string | null>(null);
@@ -37,6 +40,7 @@ export function Markets() {
   const count = list.length;
   const shown = windowOf(view.scrolled, view.height, ROW_PX, count, 2);
   const visible = list.slice(shown.from, shown.to);
+  const venues = useMemo(() => new Set(desk.instruments.map((info) => info.venue)).size > 1, [desk.instruments]);
 
   // what is sorted by figures needs them of all rows, as far as they may be subscribed
   useEffect(() => {
@@ -51,7 +55,7 @@ export function Markets() {
   useEffect(() => () => desk.tickers.want(grid, []), [desk]);
 
   useEffect(() => {
-    if (sort.key === "symbol") return undefined;
+    if (sort.key === "symbol" || found.length > TICKERS_MAX) return undefined;
     const again = (): void => {
       if (grid.current?.matches(":hover") !== true) setTurn((before) => before + 1);
     };
@@ -168,6 +172,7 @@ export function Markets() {
               key={info.symbol}
               info={info}
               index={shown.from + index}
+              venue={venues}
               selected={info.symbol === desk.symbol}
               active={info.symbol === active}
               select={() => {
@@ -194,13 +199,14 @@ function rowId(symbol: string): string {
 interface RowProps {
   info: InstrumentInfo;
   index: number;
+  venue: boolean;
   selected: boolean;
   active: boolean;
   select: () => void;
   register: (element: HTMLElement | null) => void;
 }
 
-function Row({ info, index, selected, active, select, register }: RowProps) {
+function Row({ info, index, venue, selected, active, select, register }: RowProps) {
   const { instrument, feed } = info.status;
   const trouble = instrument !== "open" ? instrument : feed !== "live" ? feed : null;
   return (
@@ -213,12 +219,17 @@ function Row({ info, index, selected, active, select, register }: RowProps) {
       data-active={active ? "" : undefined}
       aria-rowindex={index + 2}
       aria-selected={selected}
+      title={info.symbol}
       style={{ transform: `translateY(${index * ROW_PX}px)` }}
       onClick={select}
     >
       <div role="gridcell" class="market-name">
         <span>{info.symbol.slice(info.symbol.indexOf(":") + 1)}</span>
-        <small class={trouble === null ? "faint" : "trouble"}>{trouble ?? info.venue}</small>
+        {trouble !== null ? (
+          <small class="trouble">{trouble}</small>
+        ) : (
+          venue && <small class="faint">{info.venue}</small>
+        )}
       </div>
       <div role="gridcell" class="num" data-field="last" />
       <div role="gridcell" class="num" data-field="change" />

@@ -6,6 +6,7 @@ import { useSources } from "../frame.ts";
 import { formatDateTime, formatDecimal } from "../logic/format.ts";
 import { reasonOf } from "../logic/refusal.ts";
 import { ORDER_TYPES, stepsOf } from "../logic/ticket.ts";
+import { when, withoutVenue } from "../logic/rows.ts";
 import { SignedOut } from "./signed_out.tsx";
 import "../style/trading.css";
 
@@ -40,8 +41,7 @@ export function OpenOrders() {
               <tr>
                 <th scope="col">Time</th>
                 <th scope="col">Symbol</th>
-                <th scope="col">Side</th>
-                <th scope="col">Type</th>
+                <th scope="col">Order</th>
                 <th scope="col" class="num">
                   Price
                 </th>
@@ -192,11 +192,11 @@ function Row({ order }: { order: OrderData }) {
 
   return (
     <tr ref={back} data-order={order.order_id} data-status={order.status}>
-      <td>{formatDateTime(order.created)}</td>
-      <td>{order.symbol}</td>
-      <td class={order.side}>{order.side === "buy" ? "Buy" : "Sell"}</td>
+      <td title={formatDateTime(order.created)}>{when(order.created)}</td>
+      <td title={order.symbol}>{withoutVenue(order.symbol)}</td>
       <td>
-        {TYPE_NAMES.get(order.type) ?? order.type}
+        <span class={order.side}>{order.side === "buy" ? "Buy" : "Sell"}</span>{" "}
+        {(TYPE_NAMES.get(order.type) ?? order.type).toLowerCase()}
         {order.stop_price !== null && <span class="faint"> at {formatDecimal(order.stop_price)}</span>}
         {marks(order).map((mark) => (
           <span key={mark} class="tag">

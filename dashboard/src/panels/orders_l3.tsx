@@ -150,7 +150,7 @@ function ordersView(desk: Desk, parts: Places): OrdersView {
       const { ahead, before } = found;
       const place =
         before === 0
-          ? "first in the queue"
+          ? "first at this price"
           : `${formatDecimal(book.size.format(ahead))} ahead, in ${before === 1 ? "1 order" : `${formatCount(before)} orders`}`;
       const what = `${order.side === "buy" ? "▲ buy" : "▼ sell"} ${formatDecimal(order.remaining)}`;
       (lines[line] ??= cell(parts.own, "own-line")).put(`${what} at ${formatDecimal(order.price)}: ${place}`);

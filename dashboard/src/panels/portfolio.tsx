@@ -9,6 +9,7 @@ import { seconds } from "../logic/candles.ts";
 import { extended, type Point, profit, type Span, SPAN_STEPS, SPANS } from "../logic/equity.ts";
 import { formatDecimal, formatPercent, formatSigned, tone } from "../logic/format.ts";
 import { reasonOf } from "../logic/refusal.ts";
+import { when } from "../logic/rows.ts";
 import { chartStyle, css, timeStyle } from "./candle_view.ts";
 import { Choice } from "./choice.tsx";
 import "../style/trading.css";
@@ -71,23 +72,25 @@ function Worth({ account, currency, span }: { account: LiveAccount; currency: st
   const { gained, ppm } = profit(points);
   const gain = roundedText(gained, 2);
   return (
-    <div class="portfolio-body">
-      <dl class="facts">
-        <div>
-          <dt>Value</dt>
-          <dd data-field="total" data-total={now?.total ?? ""}>
-            {now === null ? "–" : `${formatDecimal(roundedText(amountOf(now.total), 2), 2)} ${currency}`}
-          </dd>
-        </div>
-        <div>
-          <dt>Profit, {SPANS.find((one) => one[0] === span)?.[1]}</dt>
-          <dd class={tone(gain)} data-field="profit">
-            {points.length < 2 ? "–" : formatSigned(gain, 2)}
-            {points.length >= 2 && ppm !== null && ` (${formatPercent(roundedText((ppm * ONE) / 10_000n, 4))})`}
-          </dd>
-        </div>
-      </dl>
-      <Curve points={points} currency={currency} step={SPAN_STEPS[span][1]} />
+    <div class="portfolio-body scroll" tabIndex={0} role="group" aria-label="Value and holdings">
+      <div class="portfolio-top">
+        <dl class="portfolio-facts">
+          <div>
+            <dt>Value</dt>
+            <dd data-field="total" data-total={now?.total ?? ""}>
+              {now === null ? "–" : `${formatDecimal(roundedText(amountOf(now.total), 2), 2)} ${currency}`}
+            </dd>
+          </div>
+          <div>
+            <dt>Profit{points[0] !== undefined && ` since ${when(points[0].ts)}`}</dt>
+            <dd class={tone(gain)} data-field="profit">
+              {points.length < 2 ? "–" : formatSigned(gain, 2)}
+              {points.length >= 2 && ppm !== null && ` (${formatPercent(roundedText((ppm * ONE) / 10_000n, 4))})`}
+            </dd>
+          </div>
+        </dl>
+        <Curve points={points} currency={currency} step={SPAN_STEPS[span][1]} />
+      </div>
       {problem !== null && (
         <p class="error" role="status">
           {problem}
@@ -195,7 +198,7 @@ function follow(
       atFrame(draw);
       if (interrupted) void reconstruct();
     } catch (error) {
-      if (!abort.signal.aborted && account.valid) setProblem(reasonOf(error));
+      if (!stopped() && error instanceof RequestRefused) setProblem(reasonOf(error));
     } finally {
       asking = false;
     }
@@ -225,7 +228,7 @@ function Curve({ points, currency, step }: { points: readonly Point[]; currency:
         formatter: (value: number) => formatDecimal(value.toFixed(2), 2),
       },
     });
-    chart.applyOptions({ ...timeStyle(seconds(step)), handleScroll: false, handleScale: false });
+    chart.applyOptions({ ...timeStyle(Math.max(60, seconds(step))), handleScroll: false, handleScale: false });
     chart.timeScale().applyOptions({ rightOffset: 0, fixLeftEdge: true, fixRightEdge: true });
     const restyle = (): void => {
       chart.applyOptions(chartStyle());

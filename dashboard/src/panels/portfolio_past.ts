@@ -1,8 +1,8 @@
 /** Fetches what the reconstruction of a portfolio's past needs: closes of the instruments that its assets trade in. */
 import type { LiveAccount } from "tickwire";
 import type { Desk } from "../desk.ts";
-import { amountOf } from "../logic/amount.ts";
-import { beginning, curve, type Market, type Point, type Span, SPAN_STEPS, SPANS } from "../logic/equity.ts";
+import { amountOf, ONE } from "../logic/amount.ts";
+import { beginning, curve, type Market, type Point, type Span, SPAN_STEPS, SPANS, worths } from "../logic/equity.ts";
 
 /** Instruments that are asked for at most; of a portfolio with more kinds of assets the curve says less. */
 const MARKETS_MAX = 16;
@@ -27,9 +27,9 @@ export async function pastOf(
   const until = client.serverTime();
   const from = beginning(account.fills, until, length);
   const start = from - (from % step) - LEAD_STEPS * step;
+  const asked = marketsOf(desk, account, currency);
   const markets = new Map<string, Market>();
-  for (const info of marketsOf(desk, account, currency)) {
-    const { symbol, base, quote } = info;
+  for (const { symbol, base, quote } of asked) {
     const limit = Math.min(1_000, Number((until - start) / step) + 1);
     const messages = await client.history({ channel: "candles", symbol, interval, start, limit });
     if (signal.aborted) return [];
@@ -39,6 +39,11 @@ export async function pastOf(
     markets.set(symbol, { base, quote, marks });
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
+  if (asked.length < MARKETS_MAX) {
+    // all that lead to the currency are there: fills of others move nothing that counts
+    for (const { symbol, base, quote } of desk.instruments)
+      if (!markets.has(symbol)) markets.set(symbol, { base, quote, marks: [] });
+  }
   // read last, together, so that the balances and the fills are of the same time
   const balances = new Map(
     [...account.balances.values()].map((row) => [row.asset, amountOf(row.available) + amountOf(row.held)]),
@@ -46,14 +51,17 @@ export async function pastOf(
   return curve({ balances, fills: account.fills, markets, currency, from, until, step });
 }
 
-/** The instruments that the account's assets are valued by: those it traded, and those that lead to the currency. */
+/**
+ * The instruments that lead to the currency: those that the account has traded or that are of its assets, then others,
+ * over which one may lead.
+ */
 function marketsOf(desk: Desk, account: LiveAccount, currency: string): Desk["instruments"] {
-  const assets = new Set([currency]);
-  for (const { asset, available, held } of account.balances.values())
-    if (amountOf(available) + amountOf(held) !== 0n) assets.add(asset);
+  const candles = desk.instruments.filter((info) => info.channels.includes("candles"));
+  const all = new Map(candles.map(({ symbol, base, quote }) => [symbol, { base, quote, marks: [] }]));
+  const reached = worths(all, new Map(candles.map((info) => [info.symbol, ONE])), currency);
   const traded = new Set(account.fills.map((fill) => fill.symbol));
-  return desk.instruments
-    .filter((info) => info.channels.includes("candles"))
-    .filter((info) => traded.has(info.symbol) || (assets.has(info.base) && assets.has(info.quote)))
-    .slice(0, MARKETS_MAX);
+  const near = (info: Desk["instruments"][number]): boolean =>
+    traded.has(info.symbol) || account.balances.has(info.base);
+  const leading = candles.filter((info) => reached.has(info.base));
+  return [...leading.filter(near), ...leading.filter((info) => !near(info))].slice(0, MARKETS_MAX);
 }

@@ -1,6 +1,6 @@
 /** The order ticket: what was typed is checked as it is typed, and what the server refuses is said at its field. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type LiveBook, RequestRefused, scale } from "tickwire";
+import { type LiveBook, type OrderData, RequestRefused, scale } from "tickwire";
 import { type Desk, useDesk } from "../desk.ts";
 import { atFrame, forget, useSources } from "../frame.ts";
 import { amountOf, roundedText } from "../logic/amount.ts";
@@ -150,7 +150,7 @@ function Form() {
     try {
       const { order } = await desk.client.place(paramsOf(info.symbol, entry, terms, checked, desk.client.serverTime()));
       setTried(false);
-      desk.say(told(order), "info");
+      desk.say(told(order, decimalsOf(info.tick_size)), "info");
     } catch (error) {
       const found = refusal(error);
       setRefused(found);
@@ -185,120 +185,124 @@ function Form() {
         if (!sending) void place();
       }}
     >
-      <Choice
-        label="Side"
-        class={`ticket-side ${entry.side}`}
-        options={SIDES}
-        value={entry.side}
-        choose={(side) => draft({ side })}
-      />
-      <SelectField
-        field="type"
-        label="Type"
-        options={ORDER_TYPES}
-        value={entry.type}
-        error={errors.type}
-        change={(type) => draft({ type })}
-      />
-      {isWaiting(entry.type) && (
-        <NumberField
-          field="stop_price"
-          label={entry.type.startsWith("stop") ? "Stop price" : "Trigger price"}
-          unit={info.quote}
-          value={more.stopPrice}
-          error={errors.stop_price}
-          change={(stopPrice) => set({ stopPrice })}
+      <div class="ticket-fields">
+        <Choice
+          label="Side"
+          class={`ticket-side ${entry.side}`}
+          options={SIDES}
+          value={entry.side}
+          choose={(side) => draft({ side })}
         />
-      )}
-      {priced && (
+        <SelectField
+          field="type"
+          label="Type"
+          options={ORDER_TYPES}
+          value={entry.type}
+          error={errors.type}
+          change={(type) => draft({ type })}
+        />
+        {isWaiting(entry.type) && (
+          <NumberField
+            field="stop_price"
+            label={entry.type.startsWith("stop") ? "Stop price" : "Trigger price"}
+            unit={info.quote}
+            value={more.stopPrice}
+            error={errors.stop_price}
+            change={(stopPrice) => set({ stopPrice })}
+          />
+        )}
+        {priced && (
+          <NumberField
+            field="price"
+            label="Price"
+            unit={info.quote}
+            value={ticket.price}
+            error={errors.price}
+            change={(price) => draft({ price })}
+          >
+            <span class="field-chips">
+              <button type="button" class="chip" onClick={() => draft(best(desk.book.value, "bids"))}>
+                Bid
+              </button>
+              <button type="button" class="chip" onClick={() => draft(best(desk.book.value, "asks"))}>
+                Ask
+              </button>
+            </span>
+          </NumberField>
+        )}
         <NumberField
-          field="price"
-          label="Price"
-          unit={info.quote}
-          value={ticket.price}
-          error={errors.price}
-          change={(price) => draft({ price })}
-        >
-          <span class="field-chips">
-            <button type="button" class="chip" onClick={() => draft(best(desk.book.value, "bids"))}>
-              Bid
+          field="size"
+          label="Size"
+          unit={info.base}
+          value={ticket.size}
+          error={errors.size}
+          change={(size) => draft({ size })}
+        />
+        <div class="ticket-percents" role="group" aria-label={`Size as a part of the available ${pays}`}>
+          {PERCENTS.map((part) => (
+            <button key={String(part)} type="button" class="chip" onClick={() => percent(part)}>
+              {String(part)}%
             </button>
-            <button type="button" class="chip" onClick={() => draft(best(desk.book.value, "asks"))}>
-              Ask
-            </button>
-          </span>
-        </NumberField>
-      )}
-      <NumberField
-        field="size"
-        label="Size"
-        unit={info.base}
-        value={ticket.size}
-        error={errors.size}
-        change={(size) => draft({ size })}
-      />
-      <div class="ticket-percents" role="group" aria-label={`Size as a part of the available ${pays}`}>
-        {PERCENTS.map((part) => (
-          <button key={String(part)} type="button" class="chip" onClick={() => percent(part)}>
-            {String(part)}%
-          </button>
-        ))}
-      </div>
-      <details class="ticket-more">
-        <summary>Options</summary>
-        <div class="ticket-options">
-          <SelectField
-            field="time_in_force"
-            label="Good"
-            options={TIMES_IN_FORCE}
-            value={more.timeInForce}
-            error={errors.time_in_force}
-            change={(timeInForce) => set({ timeInForce })}
-          />
-          {more.timeInForce === "gtd" && (
-            <SelectField
-              field="expires_at"
-              label="Expires in"
-              options={LIFETIMES}
-              value={more.lifetime}
-              error={errors.expires_at}
-              change={(lifetime) => set({ lifetime })}
-            />
-          )}
-          {rests && (
-            <>
-              <NumberField
-                field="display_size"
-                label="Shown size (iceberg)"
-                unit={info.base}
-                value={more.displaySize}
-                placeholder="all"
-                error={errors.display_size}
-                change={(displaySize) => set({ displaySize })}
-              />
-              <CheckField
-                field="post_only"
-                label="Post only"
-                value={more.postOnly}
-                error={errors.post_only}
-                change={(postOnly) => set({ postOnly })}
-              />
-            </>
-          )}
-          <CheckField
-            field="reduce_only"
-            label="Reduce only"
-            value={more.reduceOnly}
-            error={errors.reduce_only}
-            change={(reduceOnly) => set({ reduceOnly })}
-          />
+          ))}
         </div>
-      </details>
-      <Cost desk={desk} entry={entry} terms={terms} checked={checked} />
-      <FieldError field="order" error={errors.order} />
-      <button type="submit" class={`button ticket-submit ${entry.side}`} aria-disabled={sending}>
-        {sending ? "Placing…" : `${entry.side === "buy" ? "Buy" : "Sell"} ${info.base}`}
-      </button>
+        <details class="ticket-more">
+          <summary>Options</summary>
+          <div class="ticket-options">
+            <SelectField
+              field="time_in_force"
+              label="Good"
+              options={TIMES_IN_FORCE}
+              value={more.timeInForce}
+              error={errors.time_in_force}
+              change={(timeInForce) => set({ timeInForce })}
+            />
+            {more.timeInForce === "gtd" && (
+              <SelectField
+                field="expires_at"
+                label="Expires in"
+                options={LIFETIMES}
+                value={more.lifetime}
+                error={errors.expires_at}
+                change={(lifetime) => set({ lifetime })}
+              />
+            )}
+            {rests && (
+              <>
+                <NumberField
+                  field="display_size"
+                  label="Shown size (iceberg)"
+                  unit={info.base}
+                  value={more.displaySize}
+                  placeholder="all"
+                  error={errors.display_size}
+                  change={(displaySize) => set({ displaySize })}
+                />
+                <CheckField
+                  field="post_only"
+                  label="Post only"
+                  value={more.postOnly}
+                  error={errors.post_only}
+                  change={(postOnly) => set({ postOnly })}
+                />
+              </>
+            )}
+            <CheckField
+              field="reduce_only"
+              label="Reduce only"
+              value={more.reduceOnly}
+              error={errors.reduce_only}
+              change={(reduceOnly) => set({ reduceOnly })}
+            />
+          </div>
+        </details>
+      </div>
+      <div class="ticket-foot">
+        <Cost desk={desk} entry={entry} terms={terms} checked={checked} />
+        <FieldError field="order" error={errors.order} />
+        <button type="submit" class={`button ticket-submit ${entry.side}`} aria-disabled={sending}>
+          {sending ? "Placing…" : `${entry.side === "buy" ? "Buy" : "Sell"} ${info.base}`}
+        </button>
+      </div>
     </form>
   );
 }
@@ -391,18 +395,10 @@ function refusal(error: unknown): Errors {
 }
 
 /** An order as it stands, in words. */
-function told(order: {
-  side: string;
-  size: string;
-  filled: string;
-  symbol: string;
-  status: string;
-  price: string | null;
-  average_price: string | null;
-}): string {
+function told(order: OrderData, decimals: number): string {
   const what = `${order.side === "buy" ? "Buy" : "Sell"} ${formatDecimal(order.size)} ${order.symbol}`;
   const price = order.price === null ? "" : ` at ${formatDecimal(order.price)}`;
-  const average = order.average_price === null ? "" : ` at ${formatDecimal(order.average_price)}`;
+  const average = order.average_price === null ? "" : ` at ${formatDecimal(order.average_price, decimals)}`;
   if (order.status === "filled") return `${what}: filled${average}`;
   if (order.status === "waiting") return `${what}${price}: waits for its stop price`;
   const filled = /[1-9]/.test(order.filled) ? `, ${formatDecimal(order.filled)} filled${average}` : "";

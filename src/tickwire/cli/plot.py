@@ -30,7 +30,7 @@ Symbol: TypeAlias = Annotated[str, typer.Argument(metavar="SYMBOL", help="Such a
 Out: TypeAlias = Annotated[Path, typer.Option(help="The file to write, .png or .svg.")]
 ThemeName: TypeAlias = Literal["light", "dark"]
 Theme: TypeAlias = Annotated[ThemeName, typer.Option(help="The colours.")]
-Size: TypeAlias = Annotated[str, typer.Option(metavar="WxH", help="Pixels.")]
+Size: TypeAlias = Annotated[str, typer.Option(metavar="WxH", help="Pixels; of an SVG only their ratio counts.")]
 DEFAULT_SIZE = "1200x675"
 
 plot = typer.Typer(help="Draw an order book, candles, or how quick a connection is.")
