@@ -9,7 +9,7 @@ CLIENTS := $(patsubst requirements/clients/%.in,.clients/%/.installed,$(wildcard
 npm = $(if $(shell command -v npm),npm --silent $(1),@echo "no npm here: the dashboard and the TypeScript client are left out")
 PAGE := src/tickwire/page/index.html
 
-.PHONY: demo test check wheel browser recorded clients crash bots simulate autobahn fuzz bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher bench-dialects bench-rest hostile schemas soak format lock clean
+.PHONY: demo test check wheel browser recorded clients crash bots simulate autobahn fuzz bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher bench-dialects bench-rest bench-page hostile schemas soak format lock clean
 
 demo: $(VENV)/.run $(PAGE)  ## a server with the built-in market on port 8000
 	$(BIN)/tickwire serve --data-dir data
@@ -62,6 +62,9 @@ bench-dialects: $(VENV)/.dev  ## delivered messages a second of each protocol
 
 bench-rest: $(VENV)/.dev  ## polling a book beside reading its stream, into docs/explanation
 	$(BIN)/python benchmarks/rest_vs_stream.py --page
+
+bench-page: $(VENV)/.dev $(PAGE)  ## frame times of the dashboard under 1,000 and 10,000 book changes a second
+	$(BIN)/python benchmarks/bench_page.py
 
 bench-fold: $(VENV)/.dev  ## inputs a second through tape, fold and streams
 	$(BIN)/python benchmarks/bench_fold.py

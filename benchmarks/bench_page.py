@@ -226,12 +226,17 @@ def main(argv: list[str]) -> int:
     warm_up = WARM_UP_SECONDS
     if given.smoke:
         given.rates, given.seconds, warm_up = [200], 1, 0
+    results: list[Result] = []
+    problem = None
     try:
-        results = [asyncio.run(measure(rate, given.seconds, warm_up)) for rate in given.rates]
-    except (Failed, Wrong) as problem:
+        for rate in given.rates:
+            results.append(asyncio.run(measure(rate, given.seconds, warm_up)))
+    except (Failed, Wrong) as wrong:
+        problem = wrong
+    show(results)
+    if problem is not None:
         print(f"WRONG: {problem}", file=sys.stderr)
         return 1
-    show(results)
     if given.json:
         given.json.write_text(json.dumps([result._asdict() for result in results], indent=2) + "\n")
     print("the ladder was the server's book, level for level, when the changes ended")

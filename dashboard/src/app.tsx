@@ -159,12 +159,9 @@ function useKeys(desk: Desk, theme: Theme, setView: (view: View) => void): void 
     const inView = (view: View, command: Command): void => {
       if (desk.run(command)) return;
       setView(view);
-      setTimeout(() => desk.run(command));
-    };
-    const move = (by: number): void => {
-      const at = desk.instruments.findIndex((info) => info.symbol === desk.symbol);
-      const next = desk.instruments[at + by];
-      if (next !== undefined) desk.select(next.symbol);
+      setTimeout(() => {
+        if (!desk.run(command)) desk.say("Sign in to place orders.", "info");
+      }, 50);
     };
     const trade = (side: "buy" | "sell"): void => {
       desk.prefill({ side });
@@ -178,8 +175,8 @@ function useKeys(desk: Desk, theme: Theme, setView: (view: View) => void): void 
       grouping: () => desk.run("grouping"),
       theme: () => nextTheme(theme),
       help: showHelp,
-      nextMarket: () => move(1),
-      previousMarket: () => move(-1),
+      nextMarket: () => desk.run("nextMarket"),
+      previousMarket: () => desk.run("previousMarket"),
       leave: () => (document.activeElement as HTMLElement | null)?.blur(),
     };
     const onKeyDown = (event: KeyboardEvent): void => {

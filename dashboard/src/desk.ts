@@ -24,7 +24,7 @@ export interface Draft {
 }
 
 /** What a key can ask of a panel. The panel that can do it registers with `Desk.command`. */
-export type Command = "filter" | "grouping" | "ticket" | "cancelAll";
+export type Command = "filter" | "grouping" | "ticket" | "cancelAll" | "nextMarket" | "previousMarket";
 
 /** Everything that the panels share. */
 export interface Desk {

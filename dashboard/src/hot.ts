@@ -9,7 +9,7 @@ import { atFrame, forget } from "./frame.ts";
 export interface Cell {
   readonly element: HTMLElement;
   /** Show this text, unless it is shown already. */
-  put(text: string): void;
+  readonly put: (text: string) => void;
 }
 
 /** Make an element with a class and attributes. */

@@ -180,6 +180,8 @@ export function openDesk(client: Client, instruments: readonly InstrumentInfo[],
     // the client lets go of the account's streams by itself where the server ended the login
     if (event.type === "logout" && desk.account !== null) follow(null);
   });
+  // a server that asks for a key has had one before there was a desk
+  if (client.accountName !== null) client.account().then(follow, (error: unknown) => page.say(String(error), "error"));
   tickers.want(desk, [desk.symbol]);
   return desk;
 }

@@ -1,6 +1,10 @@
 /** What several panels read of the selected symbol: subscribed once, only while a panel shows it, swapped on selection. */
 import { useEffect } from "preact/hooks";
+import { ConnectionLost, RequestRefused } from "tickwire";
 import { Source } from "./frame.ts";
+
+/** How long to wait before what was refused for now is asked for again, ms. */
+export const RETRY_MS = 1_000;
 
 /** Something live of one symbol that must be closed. */
 export interface Closable {
@@ -52,17 +56,27 @@ export class Shared<T extends Closable> {
     const changed = (): void => {
       if (generation === this.generation) this.source.changed();
     };
-    this.open(this.symbol, changed).then(
-      (value) => {
-        if (generation === this.generation) this.value = value;
-        else value.close();
-        changed();
-      },
-      (error: unknown) => {
-        if (generation === this.generation) this.error = error instanceof Error ? error.message : String(error);
-        changed();
-      },
-    );
+    const attempt = (): void => {
+      this.open(this.symbol, changed).then(
+        (value) => {
+          if (generation !== this.generation) value.close();
+          else [this.value, this.error] = [value, null];
+          changed();
+        },
+        (error: unknown) => {
+          if (generation !== this.generation) return;
+          this.error = error instanceof Error ? error.message : String(error);
+          changed();
+          // too many requests at once, or no connection: another time it will be granted
+          if (error instanceof ConnectionLost || (error instanceof RequestRefused && error.retry)) {
+            setTimeout(() => {
+              if (generation === this.generation) attempt();
+            }, RETRY_MS);
+          }
+        },
+      );
+    };
+    attempt();
   }
 
   private end(): void {

@@ -89,8 +89,9 @@ class Picture(figure.Figure):
         """The bytes of a file of this kind, `png` or `svg`: nothing in them is of the moment they were made at."""
         out = BytesIO()
         metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-        with matplotlib.rc_context({"svg.hashsalt": "tickwire", "svg.fonttype": "none"}):
-            self.savefig(out, format=kind, metadata=metadata)
+        settings: dict[Any, Any] = {"svg.hashsalt": "tickwire", "svg.fonttype": "none", "savefig.bbox": None}
+        with matplotlib.rc_context(settings):
+            self.savefig(out, format=kind, dpi="figure", metadata=metadata)
         return out.getvalue()
 
     def _repr_png_(self) -> bytes:

@@ -14,20 +14,9 @@ from browser.rest import Level, origin
 WAIT_MS = 15_000
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
-VIEWS = {
-    "Markets": "Markets",
-    "Chart": "Chart",
-    "Depth": "Chart",
-    "Analytics": "Chart",
-    "Connection": "Chart",
-    "Order book": "Book",
-    "Orders (L3)": "Book",
-    "Trades": "Book",
-}
-"""Where a phone shows a panel; the others are in "Trade"."""
 TAB_STOPS_MAX = 150
-UNREACHABLE = "net::ERR_"
-"""What Chromium says on its console of a server that is gone. The page can't keep it from that."""
+UNREACHABLE = re.compile(r"net::ERR_|^WebSocket connection to ")
+"""What Chromium says on its console of a server that is gone, or takes nobody. The page can't keep it from that."""
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -54,7 +43,7 @@ class Row(NamedTuple):
     price: str
     size: str
     own: str
-    texts: tuple[str, str]
+    texts: tuple[str, ...]
 
 
 class Ladder(NamedTuple):
@@ -95,7 +84,7 @@ class Tab:
         self.requests.append(request.url)
 
     def _said(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and UNREACHABLE not in message.text:
+        if message.type in ("error", "warning") and not UNREACHABLE.search(message.text):
             self.problems.append(message.text)
 
     async def open(self) -> None:
@@ -108,16 +97,16 @@ class Tab:
         return self.page.get_by_role("region", name=name, exact=True)
 
     async def show(self, name: str) -> Locator:
-        """A panel, brought into sight: it may be behind a tab, and in another view of a phone."""
+        """A panel, brought into sight: it may be in another view of a phone, and behind a tab."""
         region = self.region(name)
         tab = self.page.get_by_role("tab", name=name, exact=True)
+        for view in await self.page.get_by_role("navigation", name="Views").get_by_role("button").all():
+            if await region.or_(tab).count():
+                break
+            await view.click()
+            await expect(view).to_have_attribute("aria-current", "page")
         if not await region.is_visible():
-            if self.page.viewport_size == PHONE:
-                views = self.page.get_by_role("navigation", name="Views")
-                await views.get_by_role("button", name=VIEWS.get(name, "Trade"), exact=True).click()
-            await expect(region.or_(tab).first).to_be_visible()
-            if not await region.is_visible():
-                await tab.click()
+            await tab.click()
         await expect(region).to_be_visible()
         return region
 
@@ -139,8 +128,8 @@ class Tab:
         """The ladder, once it shows this symbol at a message later than `after`."""
         await self.until(LADDER_AFTER, [symbol, after])
         read = await self.page.evaluate(READ_LADDER)
-        bids, asks = ([Row(*row[:3], tuple(row[3])) for row in read.pop(side)] for side in ("bids", "asks"))
-        return Ladder(bids=sorted(bids, key=_price)[::-1], asks=sorted(asks, key=_price), **read)
+        bids, asks = map(_rows, (read.pop("bids"), read.pop("asks")))
+        return Ladder(bids=bids[::-1], asks=asks, **read)
 
     async def select(self, symbol: str) -> None:
         """Another instrument, by a click on the list."""
@@ -174,8 +163,10 @@ class Tab:
         raise AssertionError(f"no Tab leads to {selector}")
 
 
-def _price(row: Row) -> float:
-    return float(row.price)  # only to sort by
+def _rows(rows: list[tuple[str, str, str, list[str]]]) -> list[Row]:
+    """In the order of their prices."""
+    made = [Row(price, size, own, tuple(texts)) for price, size, own, texts in rows]
+    return sorted(made, key=lambda row: float(row.price))  # floats only to sort by
 
 
 @asynccontextmanager

@@ -109,17 +109,11 @@ async def test_a_market_order_fills_at_what_the_book_had(tab: NewTab, quiet: str
     await page.place("buy", str(size))
     rows = (await page.show("Fills")).locator("tbody tr")
     await expect(rows).to_have_count(len(fills))
+    fees = [f"{rounded(price * size * TAKER_FEE, 4)} USDT" for price, size in fills]
     told = [(await rows.nth(n).locator("td").all_inner_texts())[1:] for n in range(len(fills))]
-    assert told == [
-        [
-            "BTC-USDT",
-            "Buy",
-            shown(str(price)),
-            shown(str(size)),
-            f"{rounded(price * size * TAKER_FEE, 4)} USDT",
-            "taker",
-        ]
-        for price, size in fills[::-1]
+    assert told[::-1] == [
+        ["BTC-USDT", "Buy", shown(str(price)), shown(str(size)), fee, "taker"]
+        for (price, size), fee in zip(fills, fees, strict=True)
     ]
     await check_balance(page, "USDT", PLAY_USDT - cost * (1 + TAKER_FEE), Decimal(0))
     await check_balance(page, "BTC", PLAY_BTC + size, Decimal(0))

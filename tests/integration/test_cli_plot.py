@@ -26,7 +26,7 @@ from tickwire.protocol.messages import CandleData
 polars: Any = import_module("polars")
 
 BTC = "SIM:BTC-USDT"
-SECONDS_MAX = 60
+SECONDS_MAX = 120
 TEXT = "{http://www.w3.org/2000/svg}text"
 
 
@@ -80,12 +80,12 @@ async def test_candles_are_drawn(url: str, tmp_path: Path) -> None:
 
 async def test_latency_is_measured_drawn_and_said(url: str, tmp_path: Path) -> None:
     out = tmp_path / "latency.svg"
-    code, said, err = await run("latency", "--out", str(out), "--seconds", "0.6", url=url)
+    code, said, err = await run("latency", "--out", str(out), "--seconds", "2", url=url)
     assert (code, err) == (0, "")
     line = r"([0-9,]+) measured, p50 ([0-9.]+ [mµ]?s), p90 ([0-9.]+ [mµ]?s), p99 ([0-9.]+ [mµ]?s)\n"
     found = re.fullmatch(f"Round trip of a ping: {line}Lag of a book message: {line}", said)
     assert found is not None, said
-    assert 1 <= int(found[1]) <= 13  # one every 50 ms
+    assert 1 <= int(found[1]) <= 41  # one every 50 ms
     assert int(found[5].replace(",", "")) >= 1
     drawn = words(out)
     for first in (2, 6):
@@ -97,10 +97,10 @@ async def test_on_another_machine_only_pings_are_measured(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plot, "same_machine", lambda url: False)
-    code, said, err = await run("latency", "--out", str(tmp_path / "a.svg"), "--seconds", "0.2", url=url)
+    code, said, err = await run("latency", "--out", str(tmp_path / "a.svg"), "--seconds", "2", url=url)
     left_out = f"{url} is not this machine: the lag, which two clocks would have to agree on, is left out\n"
     assert (code, err) == (0, left_out)
-    assert re.fullmatch(r"Round trip of a ping: \d+ measured, .*\n", said)
+    assert re.fullmatch(r"Round trip of a ping: \d+ measured, p50 .*\n", said)
     assert "Lag of a book message" not in words(tmp_path / "a.svg")
 
 

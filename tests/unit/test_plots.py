@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib import rc_context
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgb
 
@@ -189,6 +190,12 @@ def test_a_file_is_of_the_kind_and_size_that_was_asked_for(tmp_path: Path) -> No
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
     assert svg.get("viewBox") == "0 0 720 405"  # points, in the same ratio
     assert THEMES["dark"].page in (tmp_path / "a.svg").read_text()
+
+
+def test_a_file_does_not_depend_on_settings_of_the_person_who_draws() -> None:
+    plain = {kind: depth().rendered(kind) for kind in ("svg", "png")}
+    with rc_context({"savefig.dpi": 50, "savefig.bbox": "tight", "svg.fonttype": "path", "axes.titlesize": 40}):
+        assert {kind: depth().rendered(kind) for kind in ("svg", "png")} == plain
 
 
 def test_a_notebook_is_shown_a_png() -> None:

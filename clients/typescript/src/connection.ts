@@ -27,7 +27,16 @@ const OPEN = 1;
 /** What is used of a WebSocket. */
 export type Socket = Pick<
   WebSocket,
-  "binaryType" | "bufferedAmount" | "close" | "onclose" | "onmessage" | "onopen" | "protocol" | "readyState" | "send"
+  | "binaryType"
+  | "bufferedAmount"
+  | "close"
+  | "onclose"
+  | "onerror"
+  | "onmessage"
+  | "onopen"
+  | "protocol"
+  | "readyState"
+  | "send"
 >;
 
 /** A constructor like the browser's `WebSocket`. */
@@ -108,6 +117,10 @@ export class Connection implements Requester {
     };
     this.socket.onclose = (event) => {
       this.socketClosed(event.code, event.reason);
+    };
+    this.socket.onerror = () => {
+      // Node 20 says no more than this of a server that is not there; anyone else's close is here before the timer
+      dial.clock.after(0, () => this.socketClosed(1006, ""));
     };
     this.watch();
   }

@@ -69,6 +69,15 @@ describe("the first connection", () => {
     expect(world.waiting).toBe(0);
   });
 
+  test("it has failed as well when the socket says that there is an error, and no more", async () => {
+    const world = new World();
+    const connecting = failure(connect("ws://x/ws", world.options()));
+    world.socket.onerror?.call(world.socket as never, {} as Event);
+    await world.pass(0);
+    expect((await connecting).message).toContain("can't connect to ws://x/ws: is the server running");
+    expect(world.waiting).toBe(0);
+  });
+
   test("told to keep trying, it does, each time after a longer wait", async () => {
     const world = new World();
     const connecting = connect("ws://x/ws", world.options({ keepTrying: true }));

@@ -74,15 +74,16 @@ const placed = await client.place({
   client_order_id: "one",
 });
 const id = placed.order.order_id;
-await account.until(() => account.orders.get(id)?.status === "open");
+const held = (): string | undefined => account.balances.get("USDT")?.held;
+await account.until(() => account.orders.get(id)?.status === "open" && held() !== "0");
 await orders.until(() => orders.at("buy", orders.price.parse("96000.00")).some((order) => order.order_id === id));
-say({ placed: placed.order, held: account.balances.get("USDT")?.held });
+say({ placed: placed.order, held: held() });
 const amended = await client.amend({ order_id: id, size: "0.005" });
 const canceled = await client.cancel({ client_order_id: "one" });
-await account.until(() => account.orders.size === 0);
-say({ amended: amended.order.size, canceled: canceled.order, held: account.balances.get("USDT")?.held });
+await account.until(() => account.orders.size === 0 && held() === "0");
+say({ amended: amended.order.size, canceled: canceled.order, held: held() });
 const bought = await client.place({ symbol: SYMBOL, side: "buy", size: "0.001" });
-await account.until(() => account.fills.some((fill) => fill.order_id === bought.order.order_id));
+await account.until(() => account.fills.length === bought.fills.length);
 say({ bought: bought.order, fills: bought.fills, told: account.fills });
 const refusal = await client
   .place({ symbol: SYMBOL, side: "buy", size: "0.02", price: "96000.00", client_order_id: "one" })

@@ -239,7 +239,10 @@ describe("from one connection to the next", () => {
     const { id } = next.session.subscribe([TRADES]);
     next.session.resume();
     expect(next.asked()).toMatchObject([{ params: { channel: "book", from: { epoch: "e1", seq: 41 } } }]);
-    expect(next.say({ id, result: { streams: [] } }, message(TRADES, "snapshot", 41))).toEqual(["trades snapshot 41"]);
+    expect(next.say({ id, result: { streams: [] } }, message(TRADES, "snapshot", 41))).toEqual([
+      "answered",
+      "trades snapshot 41",
+    ]);
   });
 
   test("an interrupted stream keeps its place over a connection that never asked", () => {

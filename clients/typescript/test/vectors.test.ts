@@ -168,6 +168,7 @@ class Greeter implements Socket {
   readonly protocol = "tickwire.v1.json";
   onopen: Socket["onopen"] = null;
   onclose: Socket["onclose"] = null;
+  onerror: Socket["onerror"] = null;
   onmessage: Socket["onmessage"] = null;
 
   constructor() {

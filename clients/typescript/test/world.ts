@@ -25,6 +25,7 @@ export class FakeSocket implements Socket {
   onopen: Socket["onopen"] = null;
   onmessage: Socket["onmessage"] = null;
   onclose: Socket["onclose"] = null;
+  onerror: Socket["onerror"] = null;
   readonly url: string;
   readonly protocols: string[];
   readonly sent: Sent[] = [];

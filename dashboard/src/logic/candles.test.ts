@@ -1,6 +1,16 @@
 import type { CandleData } from "tickwire";
 import { expect, test } from "vitest";
-import { addLive, barsOf, CANDLES_MAX, gap, GAP_BARS_MAX, intervalStart, merged, missingFrom } from "./candles.ts";
+import {
+  addLive,
+  barsOf,
+  CANDLES_MAX,
+  EMPTY_BARS_MAX,
+  gap,
+  GAP_BARS_MAX,
+  intervalStart,
+  merged,
+  missingFrom,
+} from "./candles.ts";
 
 const STEP = 60_000_000_000n;
 
@@ -83,6 +93,18 @@ test("bars leave places empty where nothing was traded", () => {
     60 * (1000 - GAP_BARS_MAX),
     60 * 999,
   ]);
+});
+
+test("of very many empty places the newest are drawn", () => {
+  const candles = Array.from({ length: 100 }, (_, at) => candle(1 + at * (GAP_BARS_MAX + 1)));
+  const bars = barsOf(candles, STEP);
+  const full = Math.floor(EMPTY_BARS_MAX / GAP_BARS_MAX);
+  expect(bars.length).toBe(100 + EMPTY_BARS_MAX);
+  expect(bars.slice(0, 100 - full - 1).map((bar) => bar.time)).toEqual(
+    candles.slice(0, 100 - full - 1).map((one) => Number(one.start / 1_000_000_000n)),
+  );
+  expect(bars.at(-2)).toEqual({ time: bars.at(-1)!.time - 60 });
+  expect(bars.every((bar, at) => at === 0 || bar.time > bars[at - 1]!.time)).toBe(true);
 });
 
 test("the interval of a time", () => {

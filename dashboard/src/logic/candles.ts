@@ -12,6 +12,9 @@ export const CANDLES_MAX = 10_000;
 /** Empty places that are drawn at most for one gap. */
 export const GAP_BARS_MAX = 120;
 
+/** Empty places that are drawn at most in all. */
+export const EMPTY_BARS_MAX = 10_000;
+
 /** What the chart draws of a candle, in seconds and floats: pixels, not money. Without prices: an empty place. */
 export interface Bar {
   time: number;
@@ -99,9 +102,22 @@ export function gap(previous: CandleData | undefined, next: CandleData, step: bi
   return empty;
 }
 
-/** All candles as bars, with the empty places between them. */
+/**
+ * All candles as bars, with the empty places between them: the newest `EMPTY_BARS_MAX` of these, so that what is traded
+ * once an hour does not become a million bars of a second.
+ */
 export function barsOf(candles: readonly CandleData[], step: bigint): Bar[] {
-  return candles.flatMap((candle, at) => [...gap(candles[at - 1], candle, step), barOf(candle)]);
+  const bars: Bar[] = [];
+  let room = EMPTY_BARS_MAX;
+  for (let at = candles.length - 1; at >= 0; at -= 1) {
+    const candle = candles[at]!;
+    bars.push(barOf(candle));
+    if (room === 0) continue;
+    const empty = gap(candles[at - 1], candle, step).slice(-room);
+    room -= empty.length;
+    bars.push(...empty.reverse());
+  }
+  return bars.reverse();
 }
 
 /** Nanoseconds as whole seconds, which is what the chart counts in. */

@@ -11,8 +11,8 @@ import { Source } from "../frame.ts";
 export const TICK_MS = 50;
 /** How often the server is asked, ms: a twelfth of the requests that a session may make. */
 export const PING_MS = 250;
-/** How long a question may go unanswered, ms. With the two above: 900 ms from the cut to the banner at the latest. */
-export const STALE_MS = 600;
+/** How long a question may go unanswered, ms. With the two above: 800 ms from the cut to the banner at the latest. */
+export const STALE_MS = 500;
 /** Of how many of the newest measurements the percentiles are: one minute of pings. */
 export const SAMPLES_MAX = 240;
 const RATE_WINDOW_MS = 2_000;
@@ -115,6 +115,7 @@ export class Monitor {
   private asked: number[] = []; // when the questions were put that are not answered; at most a few
   private pingAt = -Infinity;
   private tickAt: number;
+  private excused = false;
   private lagAt = -Infinity;
   private usual = 0;
   private counts: { at: number; messages: number; bytes: number }[] = [];
@@ -135,19 +136,19 @@ export class Monitor {
         this.asked = [];
       }
       if (event.type === "open") this.asked = [];
-      this.look();
+      if (event.type !== "heartbeat" && event.type !== "lagging") this.look();
     });
   }
 
   /** Judge, and ask the server if it is time. */
   tick(): void {
     const now = this.around.now();
-    // the page itself stood still (hidden, or the device slept): answers wait to be read, so nothing is unanswered yet
-    if (now - this.tickAt > STALE_MS / 2) this.asked = this.asked.map(() => now);
+    // the page itself stood still (hidden, or the device slept): the answers wait to be read, so one tick is not judged
+    this.excused = now - this.tickAt > STALE_MS / 2 && !this.excused;
     this.tickAt = now;
     if (this.client.state === "open" && now - this.pingAt >= PING_MS && this.asked.length < 20) this.ask(now);
     this.count(now);
-    this.look();
+    if (!this.excused) this.look();
   }
 
   /**
@@ -184,7 +185,7 @@ export class Monitor {
     this.asked.push(now);
     const answered = (): void => {
       this.asked = this.asked.slice(1); // answers come in the order of the questions
-      this.look();
+      if (this.state === "stale") this.look();
     };
     this.client.ping().then((ms) => {
       this.latency.add(ms);

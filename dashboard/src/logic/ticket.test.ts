@@ -108,6 +108,12 @@ test.each<[Partial<Entry>, string, string]>([
   expect(errors(part)).toEqual({ [field]: text });
 });
 
+test("what is exactly at a limit passes", () => {
+  expect(errors({ size: "0.00005", price: "100000" })).toEqual({});
+  expect(errors({ size: "10", price: "100000" })).toEqual({});
+  expect(errors({ size: "1", displaySize: "0.01" })).toEqual({});
+});
+
 test("fields that a type has not are not checked", () => {
   expect(errors({ type: "market", price: "nonsense", displaySize: "nonsense" })).toEqual({});
   expect(errors({ timeInForce: "ioc", displaySize: "nonsense" })).toEqual({});
@@ -189,6 +195,19 @@ test("a part of the balance is the largest size that it covers, fee included", (
   expect(sized(50n, { price: "97000" }, "97048.5")).toBe("0.50000");
   expect(sized(100n, { price: "" }, "1000")).toBe("0.00000");
   expect(sized(100n, { price: "1" }, "1000")).toBe("10.00000"); // the instrument's largest
+});
+
+test("the fee is rounded down as the server does it, to the last unit", () => {
+  const fine = termsOf(
+    { ...info, size_max: "", notional_min: "", notional_max: "" },
+    scale("0.000000001"),
+    scale("0.000000001"),
+  );
+  const one = entry({ price: "0.000000001" });
+  const size = (units: bigint) => sizeFor(100n, one, fine, check(one, fine), units, []);
+  expect(size(1_999n)).toBe(1_999n); // its fee of 0.9995 units is none
+  expect(size(2_000n)).toBe(1_999n);
+  expect(size(2_001n)).toBe(2_000n);
 });
 
 test("of a market order it is what the book gives for the money", () => {

@@ -24,6 +24,12 @@ const ORDER_LINES_MAX = 50;
 /** How many candles are left of the screen when the page before is asked for. */
 const AHEAD_BARS = 60;
 
+/** Candles after which all is drawn anew, so that what is too old goes: the chart itself keeps everything. */
+const GROWN_MAX = 2_000;
+
+/** Empty places right of the newest candle. */
+const RIGHT_OFFSET = 6;
+
 /** A chart that is on the page. */
 export interface CandleView {
   /** Draw all of these anew; `step` is their interval in ns. */
@@ -64,8 +70,8 @@ export function chartStyle(): DeepPartial<ChartOptions> {
     timeScale: { borderColor: css("--line") },
     crosshair: {
       mode: CrosshairMode.Normal,
-      vertLine: { color: css("--text-3"), labelBackgroundColor: css("--overlay") },
-      horzLine: { color: css("--text-3"), labelBackgroundColor: css("--overlay") },
+      vertLine: { color: css("--text-3"), labelBackgroundColor: css("--accent-ground") },
+      horzLine: { color: css("--text-3"), labelBackgroundColor: css("--accent-ground") },
     },
   };
 }
@@ -131,6 +137,7 @@ export function candleView(
   const lines = new Map<string, { line: IPriceLine; told: string }>();
   let step = 60_000_000_000n;
   let drawn: CandleData[] = []; // the newest that is drawn, if any
+  let grown = 0; // updates since all were drawn
   let orders: readonly OrderData[] = [];
   let fills: readonly FillData[] = [];
   let colours = { up: "", down: "", upSoft: "", downSoft: "" };
@@ -158,6 +165,7 @@ export function candleView(
       shown = candles;
       drawn = candles.slice(-1);
       const bars = barsOf(candles, step);
+      grown = 0;
       prices.setData(bars.map(priceBar));
       volumes.setData(bars.map(volumeBar));
       view.setFills(fills);
@@ -168,12 +176,17 @@ export function candleView(
       let at = candles.length;
       while (at > 0 && last !== undefined && candles[at - 1]!.start >= last.start) at -= 1;
       if (last === undefined) at = 0;
+      if (grown > GROWN_MAX) {
+        view.setCandles(candles, step);
+        return;
+      }
       for (const candle of candles.slice(at)) {
         const before = drawn[0] !== undefined && drawn[0].start < candle.start ? drawn[0] : undefined;
         for (const bar of [...gap(before, candle, step), barOf(candle)]) {
           prices.update(priceBar(bar));
           volumes.update(volumeBar(bar));
         }
+        grown += last?.start === candle.start ? 0 : 1;
         drawn = [candle];
       }
     },
@@ -235,7 +248,7 @@ export function candleView(
       chart.timeScale().applyOptions({ barSpacing: Math.min(60, Math.max(1, barSpacing * factor)) });
     },
     toNow() {
-      chart.timeScale().scrollToRealTime();
+      chart.timeScale().scrollToPosition(RIGHT_OFFSET, false);
     },
     close() {
       chart.remove();
@@ -245,7 +258,7 @@ export function candleView(
   function lineOf(order: OrderData) {
     const price = order.status === "waiting" ? order.stop_price : order.price;
     if (price === null) return { options: null, told: "" };
-    const color = css(order.side === "buy" ? "--buy" : "--sell");
+    const color = order.side === "buy" ? colours.up : colours.down;
     const title = `${order.side === "buy" ? "Buy" : "Sell"} ${formatDecimal(order.remaining)}`;
     const style = order.status === "waiting" ? LineStyle.SparseDotted : LineStyle.Dashed;
     return {
@@ -254,7 +267,7 @@ export function candleView(
     };
   }
 
-  chart.timeScale().applyOptions({ barSpacing: 7, rightOffset: 6 });
+  chart.timeScale().applyOptions({ barSpacing: 7, rightOffset: RIGHT_OFFSET });
   chart.applyOptions(timeStyle(seconds(step)));
   view.restyle();
   chart.subscribeCrosshairMove((event) => {

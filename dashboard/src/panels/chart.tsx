@@ -87,6 +87,7 @@ function Candles({ symbol, interval }: { symbol: string; interval: CandleInterva
     const chart = view.current!;
     const decimals = decimalsOf(desk.info.tick_size);
     let all = true;
+    let first = true;
     setProblem(null);
     const feed = openCandles(desk.client, symbol, interval, {
       changed(what) {
@@ -98,7 +99,8 @@ function Candles({ symbol, interval }: { symbol: string; interval: CandleInterva
     const draw = (): void => {
       if (all) chart.setCandles(feed.candles, feed.step);
       else chart.grow(feed.candles);
-      all = false;
+      if (first) chart.toNow();
+      all = first = false;
       setProblem(null);
       tell.current();
     };
@@ -106,7 +108,6 @@ function Candles({ symbol, interval }: { symbol: string; interval: CandleInterva
     older.current = () => feed.older();
     chart.setDecimals(decimals);
     chart.setCandles([], feed.step);
-    chart.toNow();
     own(chart, desk);
     return () => {
       forget(draw);

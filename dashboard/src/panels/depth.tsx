@@ -3,7 +3,7 @@ import type { LiveBook } from "tickwire";
 import { useEffect, useRef } from "preact/hooks";
 import { useDesk, type Desk } from "../desk.ts";
 import { atFrame, useSources } from "../frame.ts";
-import { paced, surface, writer } from "../hot.ts";
+import { cell, paced, surface, writer } from "../hot.ts";
 import { price, quotient } from "../logic/analytics.ts";
 import { curve, position, priceAt, rangeAround, reached, type Range, type Step } from "../logic/depth.ts";
 import { formatCompact, formatDecimal } from "../logic/format.ts";
@@ -18,12 +18,15 @@ const TEXT_MS = 2_000;
 const ZOOMS = [0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1];
 const AXIS = 18; // pixels below the curves
 
+/** Where texts go. */
+type Texts = Readonly<Record<"from" | "middle" | "to" | "most" | "said", (text: string) => void>>;
+
 interface DepthChart {
   renew(): void;
   close(): void;
 }
 
-function depthChart(canvas: HTMLCanvasElement, desk: Desk, say: (text: string) => void): DepthChart {
+function depthChart(canvas: HTMLCanvasElement, desk: Desk, parts: Texts): DepthChart {
   const view = surface(canvas, draw);
   const pace = paced(PACE_MS, draw);
   let zoom = ZOOMS.length - 1;
@@ -57,7 +60,6 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, say: (text: string) =
     const floor = height - AXIS;
     const rise = (floor - top) / Number(scaled === 0n ? 1n : scaled);
 
-    pen.font = `11px ${view.color("--sans")}`;
     drawAxis(book, range, floor);
     for (const side of ["bid", "ask"] as const) {
       const [color, soft] = side === "bid" ? ["--buy", "--buy-soft"] : ["--sell", "--sell-soft"];
@@ -87,21 +89,14 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, say: (text: string) =
     describe(book, range);
   }
 
+  /** The labels are no part of the canvas, where each text would have the page's styles worked out at once. */
   function drawAxis(book: LiveBook, range: Range, floor: number): void {
-    const { width, height, context: pen } = view;
-    pen.fillStyle = view.color("--line");
-    pen.fillRect(0, floor, width, 1);
-    pen.fillStyle = view.color("--text-2");
-    pen.textBaseline = "bottom";
-    const count = width < 420 ? 2 : 4;
-    for (let at = 0; at <= count; at++) {
-      const x = (at / count) * width;
-      pen.textAlign = at === 0 ? "left" : at === count ? "right" : "center";
-      pen.fillText(formatDecimal(book.price.format(priceAt(at / count, range))), x, height - 2);
+    view.context.fillStyle = view.color("--line");
+    view.context.fillRect(0, floor, view.width, 1);
+    for (const [at, put] of [parts.from, parts.middle, parts.to].entries()) {
+      put(formatDecimal(book.price.format(priceAt(at / 2, range))));
     }
-    pen.textAlign = "left";
-    pen.textBaseline = "top";
-    pen.fillText(formatCompact(book.size.format(scaled)), 4, 2);
+    parts.most(formatCompact(book.size.format(scaled)));
   }
 
   function drawCross(book: LiveBook, range: Range, at: number, top: number, floor: number, rise: number): void {
@@ -118,6 +113,7 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, say: (text: string) =
       pen.arc(at, floor - Number(step.total) * rise, 3, 0, 2 * Math.PI);
       pen.fill();
     }
+    pen.font = `11px ${view.color("--sans")}`;
     const lines = [formatDecimal(book.price.format(ticks)), ...sums(book, step)];
     const wide = Math.max(...lines.map((line) => pen.measureText(line).width)) + 12;
     const left = at + 10 + wide > width ? at - 10 - wide : at + 10;
@@ -155,7 +151,7 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, say: (text: string) =
     const to = (ticks: bigint): string => formatDecimal(book.price.format(ticks));
     const size = (step: Step | undefined): string =>
       `${formatDecimal(book.size.format(step?.total ?? 0n))} ${desk.info.base}`;
-    say(
+    parts.said(
       `Around ${formatDecimal(middle)} ${desk.info.quote}: bids of ${size(steps.bid.at(-1))} down to ${to(range.from)}, ` +
         `asks of ${size(steps.ask.at(-1))} up to ${to(range.to)}.`,
     );
@@ -216,15 +212,23 @@ export function Depth() {
   useSources(desk.source);
   useHold(desk.book);
   const canvas = useRef<HTMLCanvasElement>(null);
+  const axis = useRef<HTMLDivElement>(null);
   const text = useRef<HTMLParagraphElement>(null);
   const made = useRef<DepthChart | null>(null);
 
   useEffect(() => {
-    const chart = depthChart(canvas.current!, desk, writer(text.current!));
+    const chart = depthChart(canvas.current!, desk, {
+      most: cell(axis.current!, "most").put,
+      from: cell(axis.current!, "from").put,
+      middle: cell(axis.current!, "middle").put,
+      to: cell(axis.current!, "to").put,
+      said: writer(text.current!),
+    });
     made.current = chart;
     return () => {
       chart.close();
       text.current?.replaceChildren();
+      axis.current?.replaceChildren();
     };
   }, [desk]);
   useEffect(() => made.current?.renew(), [desk.symbol, desk.theme]);
@@ -242,6 +246,7 @@ export function Depth() {
           aria-label={`Depth chart of ${desk.symbol}. Arrow keys move the crosshair, plus and minus zoom`}
           aria-describedby="depth-text"
         />
+        <div ref={axis} class="depth-axis" aria-hidden="true" />
       </div>
       <p ref={text} id="depth-text" class="sr-only" />
     </section>

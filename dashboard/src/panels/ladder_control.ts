@@ -135,7 +135,10 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
         const to = book.price.parse(price ?? "") + ticks;
         const other = spot.side === "bid" ? book.ladder.asks.best : book.ladder.bids.best;
         if (other !== null && (spot.side === "bid" ? to >= other : to <= other)) {
-          desk.say(`At ${formatDecimal(book.price.format(to))} the order would trade at once: use the order ticket for that`, "error");
+          desk.say(
+            `At ${formatDecimal(book.price.format(to))} the order would trade at once: use the order ticket for that`,
+            "error",
+          );
           continue;
         }
         await desk.client.amend({ order_id, price: book.price.format(to) });

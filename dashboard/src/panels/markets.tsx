@@ -99,6 +99,17 @@ export function Markets() {
     else if (element.scrollTop + element.clientHeight < bottom) element.scrollTop = bottom - element.clientHeight;
   };
 
+  useEffect(() => {
+    const step = (by: number) => (): void => {
+      const next = list[list.findIndex((info) => info.symbol === desk.symbol) + by];
+      if (next !== undefined) desk.select(next.symbol);
+    };
+    const ends = [desk.command("nextMarket", step(1)), desk.command("previousMarket", step(-1))];
+    return () => {
+      for (const end of ends) end();
+    };
+  }, [desk, list]);
+
   const onKeyDown = (event: KeyboardEvent): void => {
     const at = list.findIndex((info) => info.symbol === (active ?? desk.symbol));
     const next = moveBy(event.key, at, count, Math.floor(view.height / ROW_PX) - 2);
@@ -133,7 +144,10 @@ export function Markets() {
           placeholder="Filter  /"
           aria-label="Filter the markets"
           value={filter}
-          onInput={(event) => setFilter(event.currentTarget.value)}
+          onInput={(event) => {
+            setFilter(event.currentTarget.value);
+            if (grid.current !== null) grid.current.scrollTop = 0;
+          }}
           onKeyDown={onFilterKey}
         />
       </div>

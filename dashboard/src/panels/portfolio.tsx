@@ -225,7 +225,7 @@ function Curve({ points, currency, step }: { points: readonly Point[]; currency:
       priceFormat: {
         type: "custom",
         minMove: 0.01,
-        formatter: (value: number) => formatDecimal(value.toFixed(2), 2),
+        formatter: (value: number) => formatDecimal(value.toFixed(Math.abs(value) < 100_000 ? 2 : 0)),
       },
     });
     chart.applyOptions({ ...timeStyle(Math.max(60, seconds(step))), handleScroll: false, handleScale: false });

@@ -3,14 +3,17 @@ import { useEffect, useRef } from "preact/hooks";
 import { useDesk, type Desk } from "../desk.ts";
 import { atFrame, forget, useSources } from "../frame.ts";
 import { cell, make, writer, type Cell } from "../hot.ts";
-import { formatDecimal, formatTime } from "../logic/format.ts";
+import { formatCount, formatDecimal, formatTime } from "../logic/format.ts";
 import type { Trade } from "../logic/trades.ts";
 import { useHold } from "../shared.ts";
 
-/** Trades that are shown at most. */
-export const ROWS_MAX = 60;
+/** Trades that are shown at most; one scrolls to those that have no room. */
+export const ROWS_MAX = 40;
 
-const ARROWS: Readonly<Record<string, string>> = { buy: "▲ bought", sell: "▼ sold" };
+const ARROWS: Readonly<Record<string, readonly [arrow: string, word: string]>> = {
+  buy: ["▲", " bought"],
+  sell: ["▼", " sold"],
+};
 
 interface Row {
   readonly element: HTMLElement;
@@ -19,31 +22,35 @@ interface Row {
   readonly size: Cell;
   readonly arrow: Cell;
   readonly word: Cell;
+  trade: Trade | null;
   side: string;
 }
 
 function newRow(list: HTMLElement): Row {
-  const element = make("div", "row trade", { role: "row" });
+  const element = make("div", "row trade", { role: "row", hidden: "" });
   list.append(element);
+  const arrow = cell(element, "arrow", { "aria-hidden": "true" });
   const price = cell(element, "price", { role: "cell" });
   const size = cell(element, "size", { role: "cell" });
   const time = cell(element, "time", { role: "cell" });
-  const arrow = cell(price.element, "arrow", { "aria-hidden": "true" });
   const word = cell(price.element, "sr-only");
-  return { element, time, price, size, arrow, word, side: "" };
+  return { element, time, price, size, arrow, word, trade: null, side: "" };
 }
 
-function fill(row: Row, trade: Trade): void {
-  row.time.put(formatTime(trade.ts));
-  row.price.put(formatDecimal(trade.price));
-  row.size.put(formatDecimal(trade.size));
-  const side = trade.side ?? "";
+function fill(row: Row, trade: Trade | null): void {
+  if (row.trade === trade) return;
+  if ((row.trade === null) !== (trade === null)) row.element.hidden = trade === null;
+  row.trade = trade;
+  row.time.put(trade === null ? "" : formatTime(trade.ts));
+  row.price.put(trade === null ? "" : formatDecimal(trade.price));
+  row.size.put(trade === null ? "" : formatDecimal(trade.size));
+  const side = trade?.side ?? "";
   if (side === row.side) return;
   row.side = side;
   row.element.className = `row trade ${side}`;
-  const [arrow = "", word = ""] = (ARROWS[side] ?? "").split(" ");
+  const [arrow, word] = ARROWS[side] ?? ["", ""];
   row.arrow.put(arrow);
-  row.word.put(word && ` ${word}`);
+  row.word.put(word);
 }
 
 interface TapeRows {
@@ -54,46 +61,31 @@ interface TapeRows {
   close(): void;
 }
 
-/** Keep the newest trades in `list`; `waiting` is told how many are held back, "" for none. */
+/**
+ * Keep the newest trades in `list`; `waiting` is told how many are held back, "" for none.
+ *
+ * The rows stay where they are, and show what has moved to their place.
+ */
 function tapeRows(list: HTMLElement, desk: Desk, waiting: (text: string) => void): TapeRows {
-  const rows: Row[] = []; // in the order on the screen
-  let [symbol, count, fresh, paused] = [desk.symbol, 0, 0, false];
-  let source: object | null = null;
-
-  function clear(): void {
-    for (const row of rows) row.element.remove();
-    rows.length = 0;
-    [count, fresh] = [0, 0];
-  }
+  const rows = Array.from({ length: ROWS_MAX }, () => newRow(list)); // in the order on the screen
+  let [count, paused] = [0, false];
 
   function draw(): void {
     const trades = desk.trades.value;
-    if (symbol !== desk.symbol || (trades !== null && trades !== source)) {
-      symbol = desk.symbol;
-      source = trades;
-      clear();
-    }
     if (trades === null) {
+      for (const row of rows) fill(row, null);
       waiting(desk.trades.error ?? "");
       return;
     }
-    const again = trades.fresh !== fresh;
-    let added = again ? trades.rows.length : Math.min(trades.count - count, trades.rows.length);
-    if (paused) {
-      waiting(added > 0 ? `${added > ROWS_MAX ? `more than ${ROWS_MAX}` : added} new: paused while pointed at` : "");
+    if (paused && rows[0]?.trade !== null) {
+      const held = trades.count - count;
+      waiting(held > 0 ? `${formatCount(held)} new: paused while pointed at` : "");
       return;
     }
     waiting("");
-    [count, fresh] = [trades.count, trades.fresh];
-    if (again) for (const row of rows) row.element.hidden = true;
-    added = Math.min(added, ROWS_MAX);
-    for (const trade of trades.rows.slice(trades.rows.length - added)) {
-      const row = rows.length < ROWS_MAX && !rows.at(-1)?.element.hidden ? newRow(list) : rows.pop()!;
-      list.prepend(row.element); // the last one becomes the first
-      row.element.hidden = false;
-      rows.unshift(row);
-      fill(row, trade);
-    }
+    count = trades.count;
+    const last = trades.rows.length - 1;
+    for (const [at, row] of rows.entries()) fill(row, trades.rows[last - at] ?? null);
   }
 
   const end = desk.trades.source.watch(draw);
@@ -107,7 +99,7 @@ function tapeRows(list: HTMLElement, desk: Desk, waiting: (text: string) => void
     close() {
       end();
       forget(draw);
-      clear();
+      list.replaceChildren();
     },
   };
 }
@@ -141,7 +133,6 @@ export function Tape() {
         class="tape-table"
         role="table"
         aria-label={`Trades of ${desk.symbol}, newest first`}
-        tabIndex={0}
         onPointerEnter={(event) => event.pointerType === "mouse" && made.current?.pause(true)}
         onPointerLeave={() => made.current?.pause(false)}
       >
@@ -152,7 +143,7 @@ export function Tape() {
             <span role="columnheader">Time</span>
           </div>
         </div>
-        <div ref={list} class="tape-rows" role="rowgroup" />
+        <div ref={list} class="tape-rows" role="rowgroup" tabIndex={0} />
       </div>
     </section>
   );

@@ -1,29 +1,24 @@
 /** The order ticket: what was typed is checked as it is typed, and what the server refuses is said at its field. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type LiveBook, type OrderData, RequestRefused, scale } from "tickwire";
-import { type Desk, useDesk } from "../desk.ts";
-import { atFrame, forget, useSources } from "../frame.ts";
-import { amountOf, roundedText } from "../logic/amount.ts";
+import { useDesk } from "../desk.ts";
+import { useSources } from "../frame.ts";
+import { amountOf } from "../logic/amount.ts";
 import { decimalsOf, formatDecimal } from "../logic/format.ts";
 import { reasonOf } from "../logic/refusal.ts";
 import {
   canRest,
   check,
-  type Checked,
   type Entry,
   type Errors,
-  estimate,
   type Field,
   fieldOf,
   isPriced,
   isWaiting,
-  type Level,
   ORDER_TYPES,
   type OrderType,
   paramsOf,
-  type Side,
   sizeFor,
-  type Terms,
   termsOf,
   TIMES_IN_FORCE,
   type TimeInForce,
@@ -32,6 +27,7 @@ import { useHold } from "../shared.ts";
 import { Choice } from "./choice.tsx";
 import "../style/trading.css";
 import { SignedOut } from "./signed_out.tsx";
+import { Cost, opposite } from "./ticket_cost.tsx";
 import { CheckField, FieldError, fieldId, NumberField, SelectField } from "./ticket_field.tsx";
 
 const PERCENTS = [25n, 50n, 75n, 100n] as const;
@@ -43,9 +39,6 @@ const LIFETIMES = [
   ["604800000", "1 week"],
 ] as const;
 type Lifetime = (typeof LIFETIMES)[number][0];
-
-/** How often the estimate is made anew while the book moves, ms: to be read, not to flicker. */
-const ESTIMATE_MS = 250;
 
 /** Where errors are looked for, to put the cursor there. */
 const ORDER_OF_FIELDS: readonly Field[] = [
@@ -311,67 +304,6 @@ const SIDES = [
   ["buy", "Buy"],
   ["sell", "Sell"],
 ] as const;
-
-/** What it would cost, and what there is to pay with. */
-function Cost(props: { desk: Desk; entry: Entry; terms: Terms; checked: Checked }) {
-  const { desk, entry, terms, checked } = props;
-  const [, render] = useState(0);
-  useEffect(() => {
-    const draw = (): void => render((count) => count + 1);
-    const timer = setInterval(() => atFrame(draw), ESTIMATE_MS);
-    return () => {
-      clearInterval(timer);
-      forget(draw);
-    };
-  }, []);
-  const digits = Math.max(2, decimalsOf(desk.info.tick_size));
-  const money = (units: bigint): string => `${formatDecimal(roundedText(units, digits), digits)} ${terms.quote}`;
-  const pays = entry.side === "buy" ? terms.quote : terms.base;
-  const available = desk.account?.balances.get(pays)?.available ?? "0";
-  const payDigits = entry.side === "buy" ? digits : decimalsOf(desk.info.lot_size);
-  const found = estimate(entry, terms, checked, opposite(desk.book.value, entry.side));
-  return (
-    <dl class="ticket-cost">
-      <div>
-        <dt>Available</dt>
-        <dd>
-          {formatDecimal(roundedText(amountOf(available), payDigits), payDigits)} {pays}
-        </dd>
-      </div>
-      <div>
-        <dt>{entry.side === "buy" ? "Cost, about" : "Proceeds, about"}</dt>
-        <dd data-field="cost">{found === null ? "–" : money(found.amount)}</dd>
-      </div>
-      <div>
-        <dt>Fee, about</dt>
-        <dd data-field="fee">{found === null ? "–" : money(found.fee)}</dd>
-      </div>
-      {found?.average != null && (
-        <div>
-          <dt>Fills at once</dt>
-          <dd>
-            {formatDecimal(terms.size.format(found.taken))} at{" "}
-            {formatDecimal(roundedText(found.average, digits), digits)}
-          </dd>
-        </div>
-      )}
-      {found !== null && found.short > 0n && (
-        <div>
-          <dt>Beyond the book</dt>
-          <dd class="error">
-            {formatDecimal(terms.size.format(found.short))} {terms.base}
-          </dd>
-        </div>
-      )}
-    </dl>
-  );
-}
-
-/** The levels that an order of a side would meet, best first; none while the book can't be read. */
-function opposite(book: LiveBook | null, side: Side): Iterable<Level> {
-  if (!book?.valid) return [];
-  return side === "buy" ? book.ladder.asks : book.ladder.bids;
-}
 
 /** The best price of a side as something for the ticket. */
 function best(book: LiveBook | null, side: "bids" | "asks"): { price?: string } {
