@@ -27,9 +27,10 @@ check: $(VENV)/.dev node_modules/.installed  ## lint, format and types
 browser: $(VENV)/.dev $(PAGE)  ## the dashboard in Chromium, on a real server; MINUTES lets the search for leaks take longer
 	$(PYTEST) tests/browser -n 2
 
-wheel: $(VENV)/.dev $(PAGE)  ## what is published, into dist: the server with the dashboard, and the client for npm
+wheel: $(VENV)/.dev node_modules/.installed  ## what is published, into dist: the server with the dashboard, and the client for npm
+	npm --silent run build
 	$(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w dist .
-	$(call npm,pack --workspace clients/typescript --pack-destination dist)
+	npm --silent pack --workspace clients/typescript --pack-destination dist
 
 recorded: $(VENV)/.dev  ## recorded data of real venues through the whole system; TICKWIRE_DATA names its folder
 	$(PYTEST) tests/recorded -n 2 -rs
@@ -123,8 +124,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	touch $@
 
 node_modules/.installed: package-lock.json
-	$(call npm,ci --ignore-scripts)
-	if [ -d node_modules ]; then touch $@; fi
+	$(call npm,ci --ignore-scripts && touch $@ || echo "npm can't install what the dashboard is built with")
 
 $(PAGE): node_modules/.installed $(shell find dashboard clients/typescript/src -type f)
-	$(call npm,run build) || echo "the dashboard can't be built; the server does without it"
+	$(call npm,run build || echo "the dashboard can't be built; the server does without it")

@@ -4,10 +4,9 @@
     (page_server.py)
 
 For each rate the page runs alone, in a browser of its own, with all panels of a desktop. A frame's work is the time
-from the moment at which the browser began it (the time that `requestAnimationFrame` names) to the first task after it
-was rendered, which is asked for within the frame by a message to oneself; so it has in it what delayed the frame,
-scripts, style, layout and painting, but not what other processes do of it. Messages come between frames: what they cost
-shows in the intervals and in the processor time.
+from the first script of the frame (`requestAnimationFrame`) to the first task after it was rendered, which is asked for
+within the frame by a message to oneself: scripts, style, layout and painting, but not what other processes do of it.
+Messages come between frames: what they cost shows in the intervals and in the processor time.
 
 Checked, with exit code 1 when one does not hold:
 
@@ -53,7 +52,7 @@ MEASURE = """(() => {
     port1.onmessage = () => seen.work.push(performance.now() - at);
     const frame = time => {
         if (!seen.on) return;
-        at = time;
+        at = performance.now();
         if (before !== undefined) seen.intervals.push(time - before);
         before = time;
         port2.postMessage(0);

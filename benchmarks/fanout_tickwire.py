@@ -121,7 +121,7 @@ async def listening(market: Market, gateway: Gateway) -> AsyncIterator[int]:
     def connection(*, config: Any, server_state: Any, app_state: Any) -> Connection:
         return Connection(gateway, server_state.connections)
 
-    app = http_app(market, lambda: "", lambda: "")
+    app = http_app(market, lambda: "", lambda: "", gateway.callers.may_have_page)
     web = uvicorn.Server(uvicorn.Config(app, ws=connection, log_config=None, access_log=False, lifespan="off"))  # type: ignore[arg-type]
     port_socket = listening_socket()
     serving = asyncio.create_task(web.serve(sockets=[port_socket]))

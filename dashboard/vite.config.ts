@@ -1,8 +1,23 @@
 /// <reference types="vite/client" />
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
+
+/** The licences of what is bundled ask to go where it goes. */
+const licences: Plugin = {
+  name: "licences",
+  generateBundle() {
+    const texts = ["fancy-canvas", "lightweight-charts", "preact"].map((name) => {
+      const folder = new URL(`../node_modules/${name}/`, import.meta.url);
+      const named = ["LICENSE", "package.json"].map((file) => new URL(file, folder)).find((file) => existsSync(file))!;
+      return `${name}\n\n${readFileSync(named, "utf8")}`;
+    });
+    this.emitFile({ type: "asset", name: "licences.txt", source: texts.join("\n\n") });
+  },
+};
 
 export default defineConfig({
+  plugins: [licences],
   resolve: {
     alias: { tickwire: fileURLToPath(new URL("../clients/typescript/src/index.ts", import.meta.url)) },
   },

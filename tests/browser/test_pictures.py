@@ -20,7 +20,7 @@ from browser.rest import BTC, book, get
 from serving import serving
 
 WANTED = bool(os.environ.get("SCREENSHOTS"))
-HOURS = 2.5 if WANTED else 0
+HOURS = 1.6 if WANTED else 0
 IMAGES = HERE.parents[1] / "docs" / "images"
 BYTES_MAX = 300_000
 CAUGHT_UP_SECONDS_MAX = 600
@@ -28,7 +28,13 @@ DESKTOP = {"width": 1600, "height": 1000}
 LOOKS: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark", "viewport": DESKTOP},
     "light": {"color_scheme": "light", "viewport": DESKTOP},
-    "phone": {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2},
+    "phone": {
+        "color_scheme": "dark",
+        "viewport": PHONE,
+        "is_mobile": True,
+        "has_touch": True,
+        "device_scale_factor": 2,
+    },
 }
 
 

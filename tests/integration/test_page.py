@@ -46,6 +46,30 @@ async def test_a_browser_gets_the_page_and_everybody_else_the_text(server: Serve
     assert (page.headers["vary"], text.headers["vary"]) == ("Accept, Accept-Encoding", "Accept")
 
 
+async def test_under_a_name_where_it_could_not_connect_it_says_so(server: Server) -> None:
+    foreign = await http(server, "GET", "/", **BROWSER, Host=f"md.example:{server.port}")
+    origin = f"http://md.example:{server.port}"
+    assert (foreign.status, f"`--origin {origin}`" in foreign.body) == (403, True)
+    async with edge(feeds=(), origins=("http://md.example",)) as listed:
+        for host in ("md.example", "MD.example", f"localhost:{listed.port}", f"[::1]:{listed.port}"):
+            assert (await http(listed, "GET", "/", **BROWSER, Host=host)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip", "gzip"),
+        ("br, GZIP;q=0.5", "gzip"),
+        ("gzip;q=0", None),
+        ("br, gzip; q=0.0, *;q=0", None),
+        ("x-gzip", None),
+    ],
+)
+async def test_it_is_sent_small_to_those_who_take_that(server: Server, accepted: str, encoding: str | None) -> None:
+    headers = (await http(server, "HEAD", "/assets/index-1a2b.js", Accept_Encoding=accepted)).headers
+    assert headers.get("content-encoding") == encoding
+
+
 @pytest.mark.parametrize("path", ["/", "/assets/index-1a2b.js"])
 async def test_nothing_else_may_run_on_it_or_frame_it(server: Server, path: str) -> None:
     headers = (await http(server, "GET", path, **BROWSER)).headers

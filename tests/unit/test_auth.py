@@ -86,20 +86,28 @@ def changed(text: str) -> Iterator[str]:
 def test_where_there_is_a_demonstration_account_whoever_asks_is_let_in(world: World) -> None:
     auth = Authenticator(world.store, world.clock, demo=True)
     identity = auth.login(LoginParams(demo=True), challenge=CHALLENGE, ip=IP)
-    assert identity == Identity("demo", "demo", frozenset({"read", "trade"}))
-    assert auth.in_force("demo")
-    more = (LoginParams(demo=True, takeover=True), LoginParams(demo=True, key="k", signature="s"))
-    for params in more:  # nobody may close the sessions of others
+    assert identity == Identity(f"demo {IP}", "demo", frozenset({"read", "trade"}))  # elsewhere there is room
+    assert auth.in_force(identity.key_id)
+    assert auth.login(LoginParams(demo=True, takeover="s1"), challenge=CHALLENGE, ip=IP) == identity
+    more = [
+        (LoginParams(demo=True, takeover=True), "takeover"),  # nobody may close the sessions of others
+        (LoginParams(demo=True, key="k", signature="s"), "demo"),
+        (LoginParams(demo=True, token="t"), "demo"),
+    ]
+    for params, field in more:
         with pytest.raises(InvalidInput) as error:
             auth.login(params, challenge=CHALLENGE, ip=IP)
-        assert (error.value.code, error.value.field) == ("invalid_params", "demo")
+        assert (error.value.code, error.value.field) == ("invalid_params", field)
 
 
 def test_elsewhere_there_is_none(world: World) -> None:
     with pytest.raises(InvalidInput) as error:
         world.auth.login(LoginParams(demo=True), challenge=CHALLENGE, ip=IP)
     assert (error.value.code, error.value.field) == ("login_failed", "demo")
-    assert not world.auth.in_force("demo")
+    assert not world.auth.in_force(f"demo {IP}")
+    with pytest.raises(InvalidInput) as error:  # it would be everybody's
+        world.store.create("demo", scopes=["read"], kind="hmac")
+    assert error.value.field == "account"
 
 
 # ---- signatures ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from tickwire.errors import InvalidInput
+from tickwire.model.address import party
 
 Scope = Literal["read", "trade", "admin"]
 """`read`: the account's private streams and state; `trade`: its orders as well; `admin`: every account's money, kill
@@ -67,6 +68,18 @@ class Identity(NamedTuple):
             raise InvalidInput(f"this needs a key with the scope {scope}", field=field, code="not_permitted")
 
 
-DEMO = Identity("demo", "demo", frozenset(("read", "trade")))
-"""Whoever asks to be let in without a key where the built-in market runs: one account of play money for all of them.
-No key has that id."""
+DEMO_ACCOUNT = "demo"
+"""One account of play money, for whoever asks to be let in without a key where the built-in market runs."""
+_DEMO_KEY = "demo "
+"""No key's id begins so."""
+
+
+def demo_identity(ip: str) -> Identity:
+    """Who asks from an address for the demonstration account. Each address counts as a key, so that none can have all
+    the sessions that one may."""
+    return Identity(f"{_DEMO_KEY}{party(ip)}", DEMO_ACCOUNT, frozenset(("read", "trade")))
+
+
+def is_demo(key_id: str) -> bool:
+    """Whether a key's id is one of `demo_identity`."""
+    return key_id.startswith(_DEMO_KEY)

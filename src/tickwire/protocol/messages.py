@@ -91,7 +91,7 @@ class NoParams(_Base, frozen=True, forbid_unknown_fields=True):
 class LoginParams(_Base, frozen=True, forbid_unknown_fields=True):
     """Parameters of `auth.login`: a key and its signature over the challenge of `hello` (base64url without padding), or
     a token (JWT) alone, or `demo` alone for the demonstration account where `hello` offers it. `takeover` closes the
-    key's other sessions, or the one of them that it names."""
+    key's other sessions, or the one of them that it names; of the demonstration account only the latter."""
 
     key: str = ""
     signature: str = ""

@@ -292,6 +292,7 @@ class Server:
             self.market,
             self._unready,
             lambda: self._failing(pipeline),
+            self._gateway.callers.may_have_page,
             [
                 document_route("/openapi.json", openapi),
                 document_route("/asyncapi.json", asyncapi),

@@ -37,7 +37,7 @@ from tickwire.keyfile import (
     encode_base64url,
 )
 from tickwire.model.address import parse_address
-from tickwire.model.identity import DEMO, Identity
+from tickwire.model.identity import Identity, demo_identity, is_demo
 from tickwire.protocol.messages import LoginParams
 from tickwire.server.api_keys import ApiKeys
 from tickwire.server.keys import KEY_ID, RSA_BITS_MIN, Key, KeyStore, Proof
@@ -113,7 +113,7 @@ class Authenticator:
             InvalidInput: `login_failed`; `invalid_params` where it is none of them, or more than one.
         """
         if params.demo:
-            return self._demo(params)
+            return self._demo(params, ip)
         if bool(params.token) == bool(params.key) or bool(params.key) != bool(params.signature):
             raise InvalidInput("give key and signature, or token alone", field="token" if params.token else "key")
         try:
@@ -123,13 +123,15 @@ class Authenticator:
         except _Refused:
             raise _login_failed() from None
 
-    def _demo(self, params: LoginParams) -> Identity:
-        if params != LoginParams(demo=True):
-            raise InvalidInput("the demonstration account is for all: give demo alone", field="demo")
+    def _demo(self, params: LoginParams, ip: str) -> Identity:
+        if params.takeover is True:
+            raise InvalidInput("the demonstration account is for all: name a session of yours", field="takeover")
+        if params.key or params.signature or params.token:
+            raise InvalidInput("the demonstration account needs no key: give demo without", field="demo")
         if not self.demo:
             text = "this server has no demonstration account: log in with a key"
             raise InvalidInput(text, field="demo", code="login_failed")
-        return DEMO
+        return demo_identity(ip)
 
     def header(self, authorization: str, *, ip: str) -> Identity:
         """Check an HTTP header `Authorization`: `Bearer TOKEN`, or `Basic KEY:SECRET` in base64 for an hmac key.
@@ -224,7 +226,7 @@ class Authenticator:
 
     def in_force(self, key_id: str) -> bool:
         """Whether a key that logged in earlier still may act, as of the last `refresh`; asked for each request."""
-        if key_id in self._in_force or (self.demo and key_id == DEMO.key_id):
+        if key_id in self._in_force or (self.demo and is_demo(key_id)):
             return True
         known = self._keys.get(key_id) is not None
         if known:  # of those that are not there are as many as anybody makes up

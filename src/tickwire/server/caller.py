@@ -91,11 +91,11 @@ class Callers:
         if len(origins) != 1 or len(hosts) != 1:
             return False
         origin, host = origins[0], hosts[0].lower()
-        if origin in self._origins:
-            return True
-        if origin != f"{'https' if secure else 'http'}://{host}":
-            return False
-        return self.is_own(host)
+        return origin in self._origins or (origin == _origin(host, secure) and self.is_own(host))
+
+    def may_have_page(self, host: str, secure: bool) -> bool:
+        """Whether the page at this `Host` may then connect."""
+        return self.is_own(host) or _origin(host.lower(), secure) in self._origins
 
     def is_own(self, host: str) -> bool:
         """Whether a `Host` is an address, `localhost` or the name that the server listens on: none that somebody else
@@ -105,6 +105,10 @@ class Callers:
         except ValueError:
             return False
         return name in (_LOCAL_NAME, self._host) or parse_address(name) is not None
+
+
+def _origin(host: str, secure: bool) -> str:
+    return f"{'https' if secure else 'http'}://{host}"
 
 
 def _hop(text: str) -> Address | None:

@@ -37,7 +37,11 @@ described by /openapi.json, and the WebSocket by /asyncapi.json.
 
 
 def http_app(
-    market: Market, unready: Callable[[], str], failing: Callable[[], str], api: Sequence[Route] = ()
+    market: Market,
+    unready: Callable[[], str],
+    failing: Callable[[], str],
+    may_have_page: Callable[[str, bool], bool],
+    api: Sequence[Route] = (),
 ) -> Starlette:
     """The application behind everything that is not a WebSocket.
 
@@ -45,6 +49,7 @@ def http_app(
         market: for its instruments.
         unready: why the server is not ready for clients, "" when it is; `/readyz` says so.
         failing: why the process had better be started anew, "" while it works; `/healthz` says so.
+        may_have_page: whether the page at this `Host`, by https or not, could connect.
         api: more routes.
     """
 
@@ -67,7 +72,9 @@ def http_app(
             return JSONResponse({"ready": False, "reason": why_not}, 503)
         return JSONResponse({"ready": True})
 
-    return Starlette(routes=[*page_routes(home), Route("/healthz", healthz), Route("/readyz", readyz), *api])
+    return Starlette(
+        routes=[*page_routes(home, may_have_page), Route("/healthz", healthz), Route("/readyz", readyz), *api]
+    )
 
 
 def document_route(path: str, document: Callable[[], dict[str, Any]]) -> Route:

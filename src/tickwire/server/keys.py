@@ -26,7 +26,7 @@ from tickwire.errors import ConfigError, InvalidInput
 from tickwire.keyfile import SECRET_BYTES, KeyFile, KeyKind, encode_base64url
 from tickwire.limits import KEYS_MAX
 from tickwire.model.channel import CHANNELS
-from tickwire.model.identity import SCOPES, Scope
+from tickwire.model.identity import DEMO_ACCOUNT, SCOPES, Scope
 
 ALLOW_IPS_MAX = 32
 """Networks that one key may be used from: each login looks through them."""
@@ -181,6 +181,8 @@ class KeyStore:
         symbols: Sequence[str],
     ) -> Key:
         _check_name(account, "account")
+        if account == DEMO_ACCOUNT:
+            raise InvalidInput("the account demo is for everybody, without a key; take another name", field="account")
         if name:
             _check_name(name, "name")
         for scope in scopes:
