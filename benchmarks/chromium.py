@@ -77,9 +77,17 @@ class Tab:
         return result["result"].get("value")
 
     async def until(self, condition: str) -> None:
-        """Wait until an expression is true in the page, looked at in every frame."""
-        look = f"done => {{ const look = () => {condition} ? done() : requestAnimationFrame(look); look(); }}"
-        await self.run(f"new Promise({look})")
+        """Wait until an expression is true in the page. It may be loading: what waits in a page goes with it.
+
+        Raises:
+            Failed: that takes longer than a minute.
+        """
+        try:
+            async with asyncio.timeout(WAIT_SECONDS_MAX):
+                while not await self.run(f"Boolean({condition})"):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise Failed(f"the page never came to {condition}") from None
 
     async def cpu_seconds(self) -> float:
         """Processor time of all renderers so far: of the page, and of the spare one that waits for a next page."""

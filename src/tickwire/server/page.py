@@ -21,7 +21,7 @@ MISSING = """
 There is more for a browser, the dashboard, but it is not built here. That takes Node.js, 20.19 or newer, with npm: in a
 checkout, `make demo` then builds it and starts the server. Published wheels have it.
 """
-ELSEWHERE = """The page of this server could not connect at {origin}, since any name can be made to lead here. Open it by the server's
+ELSEWHERE = """The page could not connect at {origin}, since any name can be made to lead here. Open it by the server's
 address, or start the server with `--origin {origin}`.
 """
 _MEDIA_TYPES = {
