@@ -84,7 +84,7 @@ class Tab:
         """
         try:
             async with asyncio.timeout(WAIT_SECONDS_MAX):
-                while not await self.run(f"Boolean({condition})"):
+                while not await self.run(f"Boolean({condition})"):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
         except TimeoutError:
             raise Failed(f"the page never came to {condition}") from None
@@ -111,13 +111,23 @@ async def opened(url: str, *, width: int = 1440, height: int = 900) -> AsyncIter
             place = await _devtools(browser, Path(folder))
             async with connect(place, max_size=None, compression=None, ping_interval=None) as ws:
                 tab = Tab(ws)
-                target = (await tab.call("Target.createTarget", url="about:blank"))["targetId"]
+                target = await _first_tab(tab)  # one made after it may be behind it, and then nothing is drawn
                 tab.session = (await tab.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
+                await tab.call("Page.bringToFront")
                 await tab.call("Page.navigate", url=url)
                 yield tab
         finally:
             browser.terminate()
             await browser.wait()
+
+
+async def _first_tab(tab: Tab) -> str:
+    """The id of the tab that the browser begins with."""
+    while True:
+        for target in (await tab.call("Target.getTargets"))["targetInfos"]:
+            if target["type"] == "page":
+                return str(target["targetId"])
+        await asyncio.sleep(0.05)
 
 
 async def _devtools(browser: asyncio.subprocess.Process, folder: Path) -> str:

@@ -19,7 +19,7 @@ Backend: TypeAlias = Literal["polars", "pandas"]
 BACKENDS: tuple[Backend, ...] = ("polars", "pandas")
 """The first that is installed is taken, unless one is named."""
 DECIMAL_DIGITS = 38
-"""The most that polars counts with; a sum of sizes that books can hold has fewer."""
+"""The most that polars counts with."""
 
 
 class Column(NamedTuple):
@@ -36,7 +36,8 @@ def data_frame(columns: Mapping[str, Column], backend: Backend | None = None) ->
         backend: the library; None takes polars where it is installed, else pandas.
 
     Raises:
-        NotInstalled: it is not installed, or none is. InvalidInput: no such backend.
+        NotInstalled: it is not installed, or none is. InvalidInput: no such backend, or a decimal column needs more
+            digits than polars has.
     """
     name, library = _library(backend)
     series = _polars if name == "polars" else _pandas
@@ -67,7 +68,12 @@ def _polars(polars: Any, column: Column) -> Any:
     if kind == "time":
         return polars.Series(values, dtype=polars.Int64).cast(polars.Datetime("ns", "UTC"))
     if kind == "decimal":
-        return polars.Series(values, dtype=polars.Decimal(DECIMAL_DIGITS, _decimals(values)))
+        decimals = _decimals(values)
+        whole = max((value.adjusted() + 1 for value in values), default=0)
+        if max(0, whole) + decimals > DECIMAL_DIGITS:  # polars would make nulls of what does not fit
+            text = f"a column needs more than the {DECIMAL_DIGITS} digits of polars; backend='pandas' has no such limit"
+            raise InvalidInput(text, field="backend")
+        return polars.Series(values, dtype=polars.Decimal(DECIMAL_DIGITS, decimals))
     types = {"text": polars.String, "integer": polars.Int64, "boolean": polars.Boolean}
     return polars.Series(values, dtype=types[kind])
 
@@ -75,7 +81,7 @@ def _polars(polars: Any, column: Column) -> Any:
 def _pandas(pandas: Any, column: Column) -> Any:
     kind, values = column
     if kind == "time":
-        return pandas.Series(pandas.to_datetime(values, unit="ns", utc=True))
+        return pandas.Series(values, dtype="int64").astype("datetime64[ns, UTC]")
     types = {"decimal": "object", "text": "str", "integer": "int64", "boolean": "bool"}
     return pandas.Series(values, dtype=types[kind])
 

@@ -1,4 +1,4 @@
-"""Figures: the depth of a book, candles with their volume, and a distribution of durations, on matplotlib.
+"""Figures: the depth of a book, and candles with their volume, on matplotlib.
 
 Prices and sizes become floats here, where they turn into positions on a picture, and nowhere else. Importing this
 module imports matplotlib, so whoever draws imports it when something is to be drawn.
@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from io import BytesIO
-from itertools import accumulate
-from math import ceil, floor, log10
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from tickwire.errors import InvalidInput, NotInstalled
 from tickwire.model.channel import CANDLE_INTERVALS_NS
@@ -32,7 +31,7 @@ from matplotlib import dates, figure
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgb
-from matplotlib.ticker import EngFormatter, Formatter, LogLocator, MaxNLocator, PercentFormatter
+from matplotlib.ticker import Formatter, MaxNLocator
 
 Level: TypeAlias = tuple[Decimal, Decimal]
 """(price, size)"""
@@ -48,10 +47,6 @@ INCHES_WIDE = 10
 FORMATS = (".png", ".svg")
 BODY_WIDTH = 0.7
 """Of a candle, in its interval."""
-BINS_PER_DECADE = 25
-PERCENTILES = (50, 90, 99)
-LEAST_NS = 1_000
-"""What is shorter is drawn as long as this: a logarithmic axis has no zero, and two clocks may differ."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +148,7 @@ def drawing(theme: ThemeName, size: Size) -> Iterator[tuple[Picture, Theme]]:
         "legend.edgecolor": colours.page,
         "legend.facecolor": colours.page,
         "legend.framealpha": 1,
-        "timezone": "UTC",
+        "text.parse_math": False,  # a $ in a name is a $
     }
     with matplotlib.rc_context(style):
         inches = (INCHES_WIDE, INCHES_WIDE * size[1] / size[0])
@@ -173,6 +168,11 @@ def titled(axes: Axes, title: str, below: str) -> None:
         annotation_clip=False,
         in_layout=False,  # long words must not take room from the axes
     )
+
+
+def nothing(axes: Axes, words: str, colours: Theme) -> None:
+    """Words in the place of what is not there."""
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", color=colours.faint)
 
 
 # ---- order book ----------------------------------------------------------------------------------
@@ -205,13 +205,12 @@ def book_depth(
             (bid, _), (ask, _) = bids[0], asks[0]
             middle = (bid + ask) / 2
             axes.axvline(float(middle), color=colours.faint, linewidth=1, linestyle=(0, (2, 3)))
-            said.append(
-                f"best bid {bid:,}, best ask {ask:,}, spread {ask - bid:,} ({(ask - bid) / middle * 10_000:.2f} bp)"
-            )
+            of_middle = f" ({(ask - bid) / middle * 10_000:.2f} bp)" if middle > 0 else ""
+            said.append(f"best bid {bid:,f}, best ask {ask:,f}, spread {ask - bid:,f}{of_middle}")
         if bids or asks:
             axes.legend(loc="upper center", ncols=2, labelcolor=colours.faint)
         else:
-            _nothing(axes, "no orders", colours)
+            nothing(axes, "no orders", colours)
         titled(axes, f"{symbol}: order book", "   ·   ".join(said))
         axes.set(xlabel=f"price, {quote}", ylabel=f"size up to this price, {base}", ylim=(0, None))
         axes.xaxis.set_major_formatter(_Numbers())
@@ -262,7 +261,7 @@ def candles(
             if not rows[-1].closed:
                 said += "   ·   the last one is open"
         else:
-            _nothing(upper, "no trade yet", colours)
+            nothing(upper, "no trade yet", colours)
         titled(upper, symbol, said)
         for axes, label in ((upper, f"price, {quote}"), (lower, f"volume, {base}")):
             axes.set_ylabel(label, labelpad=14)
@@ -295,7 +294,7 @@ def _draw_candles(upper: Axes, lower: Axes, rows: Sequence[CandleData], days: fl
     colour = colours.down if Decimal(newest) < Decimal(rows[-1].open) else colours.up
     upper.axhline(float(newest), color=colour, linewidth=0.8, linestyle=(0, (2, 3)))
     upper.annotate(
-        f"{Decimal(newest):,}",
+        f"{Decimal(newest):,f}",
         (1, float(newest)),
         xytext=(4, 0),
         xycoords=("axes fraction", "data"),
@@ -306,101 +305,24 @@ def _draw_candles(upper: Axes, lower: Axes, rows: Sequence[CandleData], days: fl
     )
     upper.autoscale_view()
     lower.set_xlim(centres[0] - days, centres[-1] + days)
-    locator = dates.AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    locator = dates.AutoDateLocator(UTC, minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     lower.xaxis.set_major_locator(locator)
-    lower.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-
-
-# ---- durations -----------------------------------------------------------------------------------
-
-
-class Durations(NamedTuple):
-    """What is drawn in one panel of `histogram`.
-
-    Args:
-        title, below: its title, and a line below that.
-        values: ns, in any order.
-    """
-
-    title: str
-    below: str
-    values: Sequence[int]
-
-
-def histogram(panels: Sequence[Durations], *, theme: ThemeName = "light", size: Size = SIZE) -> Picture:
-    """How durations are distributed, with their percentiles: at least one panel, all of the same scale."""
-    with drawing(theme, size) as (picture, colours):
-        drawn = [max(duration, LEAST_NS) for panel in panels for duration in panel.values]
-        edges = _edges(min(drawn), max(drawn)) if drawn else [1e-3, 1]
-        every: list[Axes] = list(picture.subplots(len(panels), sharex=True, squeeze=False)[:, 0])
-        for axes, panel in zip(every, panels, strict=True):
-            titled(axes, panel.title, panel.below)
-            axes.set(ylabel="share", xscale="log", xlim=(edges[0], edges[-1]))
-            axes.yaxis.set_major_formatter(PercentFormatter(1))
-            axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-            if panel.values:
-                _distribution(axes, panel.values, edges, colours)
-            else:
-                _nothing(axes, "nothing was measured", colours)
-        every[-1].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        every[-1].xaxis.set_major_formatter(EngFormatter("s"))
-        every[-1].xaxis.set_minor_formatter("")
-        every[-1].set_xlabel("time, logarithmic")
-        return picture
-
-
-def _edges(least_ns: int, most_ns: int) -> list[float]:
-    """Of the bins, in seconds: so many to each power of ten."""
-    first = floor(log10(least_ns / 1e9) * BINS_PER_DECADE)
-    last = max(first + BINS_PER_DECADE, ceil(log10(most_ns / 1e9) * BINS_PER_DECADE + 1e-9))
-    return [10 ** (step / BINS_PER_DECADE) for step in range(first, last + 1)]
-
-
-def _distribution(axes: Axes, durations: Sequence[int], edges: list[float], colours: Theme) -> None:
-    seconds = [max(duration, LEAST_NS) / 1e9 for duration in durations]
-    axes.hist(seconds, edges, weights=[1 / len(seconds)] * len(seconds), color=colours.plain, alpha=0.75)
-    axes.margins(y=0.1)
-    for step, (percent, value) in enumerate(percentiles(durations).items()):
-        at = max(value, LEAST_NS) / 1e9
-        left = at > (edges[0] * edges[-1] ** 4) ** 0.2  # no room for words in the last fifth
-        axes.axvline(at, color=colours.ink, linewidth=1, linestyle=(0, (3, 2)))
-        axes.annotate(
-            f"p{percent} {duration_text(value)}",
-            (at, 1),
-            xytext=(-4 if left else 4, -11 - 14 * step),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            horizontalalignment="right" if left else "left",
-            bbox={"boxstyle": "square,pad=0.1", "facecolor": colours.page, "alpha": 0.8, "linewidth": 0},
-        )
-
-
-def percentiles(durations: Sequence[int]) -> dict[int, int]:
-    """Each of `PERCENTILES`, by the nearest rank: a duration that was measured."""
-    ordered = sorted(durations)
-    return {percent: ordered[-(-percent * len(ordered) // 100) - 1] for percent in PERCENTILES}
-
-
-def duration_text(ns: int) -> str:
-    """A duration with three digits, in the unit that fits it."""
-    for unit, name in ((1_000_000_000, "s"), (1_000_000, "ms")):
-        if abs(ns) >= unit:
-            return f"{ns / unit:.{max(0, 2 - floor(log10(abs(ns) / unit)))}f} {name}"
-    return f"{ns / 1_000:.0f} µs"
+    lower.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, UTC))  # type: ignore[no-untyped-call]
 
 
 # ---- inside --------------------------------------------------------------------------------------
 
 
 class _Numbers(Formatter):
-    """Numbers of an axis, all with as many decimals as the one that needs most."""
+    """Numbers of an axis, without exponents and with as many decimals as their distance has."""
 
     def __call__(self, value: float, pos: int | None = None) -> str:
-        return f"{value:,.10f}".rstrip("0").rstrip(".")
+        return f"{Decimal(str(value)):,f}"
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
-        decimals = max((len(self(value).partition(".")[2]) for value in values), default=0)
-        return [f"{value:,.{decimals}f}" for value in values]
+        step = min((after - before for before, after in pairwise(values)), default=0)
+        decimals = -int(Decimal(f"{step:.2g}").normalize().as_tuple().exponent)  # two digits, of 0.25 for example
+        return [f"{value:z,.{max(0, decimals)}f}" for value in values]
 
 
 def _day(ns: int) -> float:
@@ -415,7 +337,3 @@ def _time(ns: int) -> str:
 def _mixed(colour: str, page: str) -> tuple[float, ...]:
     """A colour halfway to that of the page."""
     return tuple((one + other) / 2 for one, other in zip(to_rgb(colour), to_rgb(page), strict=True))
-
-
-def _nothing(axes: Axes, words: str, colours: Theme) -> None:
-    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", color=colours.faint)

@@ -31,7 +31,7 @@ def test_it_runs(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
     (row,) = json.loads((tmp_path / "result").read_text())
     assert row["rate"] == 200
-    assert row["received"] >= 180
+    assert row["received"] >= 100
     assert row["frames"] > 0
     assert row["kilobytes"] > 0
     assert row["page_cpu"] > 0

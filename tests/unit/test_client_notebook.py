@@ -118,6 +118,15 @@ def test_the_picture_of_a_book_is_of_its_best_levels() -> None:
     assert [line.get_label() for line in axes.get_lines()[:2]] == ["bids, 1 levels", "asks, 1 levels"]
 
 
+def test_a_negative_depth_is_said() -> None:
+    book = by_level()
+    for read in (book.bids, book.asks, book.to_dataframe, book.plot):
+        with pytest.raises(InvalidInput, match="^depth must be a number of levels, not -1$") as caught:
+            read(-1)
+        assert caught.value.field == "depth"
+    assert book.bids(0) == []
+
+
 def test_a_notebook_shows_a_book_as_a_table() -> None:
     html = by_level()._repr_html_()
     assert f"<caption>{BTC}, seq 7</caption>" in html
@@ -240,6 +249,11 @@ async def test_what_cant_be_asked_for_is_said(server: FakeServer) -> None:
             ({"limit": 0}, "limit must be 1 to 10000, not 0"),
             ({"limit": 10_001}, "limit must be 1 to 10000"),
             ({"start": datetime(2026, 1, 1)}, "start needs a time zone"),
+            ({"start": 0}, "start must be after the beginning of 1970 and before 2262-04-12, UTC"),
+            ({"start": datetime(1969, 1, 1, tzinfo=UTC)}, "start must be after the beginning of 1970"),
+            ({"end": -1}, "end must be after the beginning of 1970"),
+            ({"end": 2**63}, "end must be after the beginning of 1970"),
+            ({"end": datetime(2263, 1, 1, tzinfo=UTC)}, "end must be after the beginning of 1970"),
         ]
         for arguments, words in wrong:
             with pytest.raises(InvalidInput, match=words):

@@ -69,6 +69,24 @@ def test_pandas_holds_decimals_of_python() -> None:
 def test_nothing_is_a_frame_with_columns(backend: Backend) -> None:
     frame = data_frame({name: Column(column.kind, []) for name, column in COLUMNS.items()}, backend)
     assert (frame.shape, list(frame.columns)) == ((0, 5), list(COLUMNS))
+    kind = polars.Datetime("ns", "UTC") if backend == "polars" else "datetime64[ns, UTC]"
+    assert frame["at"].dtype == kind
+
+
+@pytest.mark.parametrize("values", [["1e37", "0.1"], ["1e38"], ["-1e30", "1e-9"], ["1e-39"]])
+def test_what_polars_has_no_digits_for_is_said_and_pandas_holds_it(values: list[str]) -> None:
+    column = Column("decimal", [Decimal(value) for value in values])
+    with pytest.raises(InvalidInput, match="needs more than the 38 digits of polars; backend='pandas'") as caught:
+        data_frame({"price": column})
+    assert caught.value.field == "backend"
+    assert data_frame({"price": column}, "pandas")["price"].tolist() == column.values
+
+
+def test_polars_holds_all_of_its_38_digits() -> None:
+    values = [Decimal("9" * 37 + ".9"), Decimal("-" + "9" * 37), Decimal(0)]
+    assert data_frame({"price": Column("decimal", values)})["price"].to_list() == values
+    least = [Decimal("0." + "0" * 37 + "1")]
+    assert data_frame({"price": Column("decimal", least)})["price"].to_list() == least
 
 
 def test_pandas_is_taken_where_polars_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

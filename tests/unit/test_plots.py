@@ -17,7 +17,7 @@ from matplotlib.colors import to_rgb
 import tickwire
 from tickwire import plots
 from tickwire.errors import InvalidInput, NotInstalled
-from tickwire.plots import THEMES, Durations, Picture
+from tickwire.plots import THEMES, Picture
 from tickwire.protocol.messages import CandleData
 
 BIDS = [(Decimal("99.75"), Decimal("0.5")), (Decimal("99.50"), Decimal(1))]
@@ -79,6 +79,41 @@ def test_a_side_may_be_empty_and_both() -> None:
     assert "no orders" in words(depth(bids=[], asks=[]))
 
 
+@pytest.mark.parametrize(
+    ("bid", "ask", "said"),
+    [
+        ("-5.50", "-5.00", "best bid -5.50, best ask -5.00, spread 0.50"),
+        ("-1", "1", "best bid -1, best ask 1, spread 2"),
+        ("0.00000001", "0.00000003", "best bid 0.00000001, best ask 0.00000003, spread 0.00000002 (10000.00 bp)"),
+    ],
+)
+def test_the_spread_is_said_in_plain_numbers_and_where_it_can_be_in_parts_of_the_middle(
+    bid: str, ask: str, said: str
+) -> None:
+    picture = depth([(Decimal(bid), Decimal(1))], [(Decimal(ask), Decimal(1))])
+    assert f"2026-11-21 09:30:00 UTC · {said}" in words(picture)
+
+
+@pytest.mark.parametrize(
+    ("last", "labels"),
+    [
+        ("0.0000000000005", ["0.0000000000001", "0.0000000000002", "0.0000000000004"]),
+        ("0.00001", ["0.000002", "0.000010"]),
+        ("97000.001", ["97,000.0004"]),
+        ("1000000000000", ["400,000,000,000", "1,000,000,000,000"]),
+    ],
+)
+def test_an_axis_has_as_many_decimals_as_its_ticks_are_apart(last: str, labels: list[str]) -> None:
+    first = "97000" if last.startswith("97000") else "0"
+    picture = depth([], [(Decimal(first), Decimal(1)), (Decimal(last), Decimal(1))])
+    assert words(picture) >= set(labels)
+
+
+def test_a_name_is_not_a_formula() -> None:
+    picture = plots.book_depth("X:$A_B$", BIDS, ASKS, ts=BEGIN, base="$x^2$", quote="$y$")
+    assert words(picture) >= {"X:$A_B$: order book", "price, $y$", "size up to this price, $x^2$"}
+
+
 # ---- candles -------------------------------------------------------------------------------------
 
 
@@ -119,53 +154,14 @@ def test_candles_say_what_they_show_and_in_which_units() -> None:
     assert "no trade yet" in words(plots.candles("SIM:BTC-USDT", "1m", [], **MARKET))
 
 
-# ---- durations -----------------------------------------------------------------------------------
+def test_the_times_of_candles_are_utc_wherever_they_are_drawn() -> None:
+    with rc_context({"timezone": "Asia/Tokyo"}):
+        assert words(plots.candles("SIM:BTC-USDT", "1m", CANDLES, **MARKET)) >= {"09:30", "09:31", "2026-Nov-21"}
 
 
-def test_a_histogram_has_every_duration_in_its_place() -> None:
-    picture = plots.histogram([Durations("Lag", "", [1_050_000] * 3 + [5_150_000, 880_000_000])])
-    bars: Any = picture.axes[0].patches
-    drawn = [bar for bar in bars if bar.get_height()]
-    assert [bar.get_height() for bar in drawn] == pytest.approx([0.6, 0.2, 0.2])
-    for bar, seconds in zip(drawn, (0.00105, 0.00515, 0.88), strict=True):
-        assert bar.get_x() < seconds < bar.get_x() + bar.get_width()
-        assert bar.get_width() / bar.get_x() == pytest.approx(10 ** (1 / 25) - 1)
-
-
-def test_a_histogram_shows_the_percentiles_that_were_measured() -> None:
-    durations = [n * 100_000 for n in range(1, 101)]  # 0.1 to 10 ms
-    picture = plots.histogram([Durations("Round trip", "of a test", durations), Durations("Lag", "none", [])])
-    upper, lower = picture.axes
-    bars: Any = upper.patches
-    lines: Any = upper.get_lines()
-    assert sum(bar.get_height() for bar in bars) == pytest.approx(1)
-    assert [line.get_xdata()[0] for line in lines] == [0.005, 0.009, 0.0099]
-    assert words(picture) >= {"Round trip", "of a test", "p50 5.00 ms", "p90 9.00 ms", "p99 9.90 ms", "share", "1 ms"}
-    assert "nothing was measured" in words(picture)
-    assert not lower.patches
-
-
-def test_percentiles_are_by_nearest_rank() -> None:
-    assert plots.percentiles([7]) == {50: 7, 90: 7, 99: 7}
-    assert plots.percentiles(range(1, 201)) == {50: 100, 90: 180, 99: 198}
-    assert plots.percentiles([3, 1, 2]) == {50: 2, 90: 3, 99: 3}
-
-
-def test_what_two_clocks_make_negative_is_still_drawn() -> None:
-    (axes,) = plots.histogram([Durations("Lag", "", [-5_000, 2_000])]).axes
-    bars: Any = axes.patches
-    assert sum(bar.get_height() for bar in bars) == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-    ("ns", "text"),
-    [
-        (0, "0 µs"), (999_999, "1000 µs"), (1_000_000, "1.00 ms"), (12_345_678, "12.3 ms"), (123_456_789, "123 ms"),
-        (2_500_000_000, "2.50 s"), (-40_000, "-40 µs"),
-    ],
-)  # fmt: skip
-def test_a_duration_in_words(ns: int, text: str) -> None:
-    assert plots.duration_text(ns) == text
+def test_a_small_price_is_said_without_an_exponent() -> None:
+    row = candle(0, "0.00000001", "0.00000001", "0.00000001", "0.00000001", "1")
+    assert "0.00000001" in words(plots.candles("SIM:BTC-USDT", "1m", [row], **MARKET))
 
 
 # ---- files ---------------------------------------------------------------------------------------

@@ -206,8 +206,7 @@ export class LiveAccount implements Consumer {
     if (this.end !== null) return;
     this.end = closing(error);
     for (const channel of CHANNELS) this.wrong.set(channel, this.end.message);
-    this.listeners.tell({ type: "closed", reason: this.end.message });
-    this.listeners.clear();
+    this.listeners.end({ type: "closed", reason: this.end.message });
     this.waiters.fail(this.end);
   }
 

@@ -200,8 +200,7 @@ export abstract class Live<M extends StreamMessage> implements Consumer {
     if (this.end !== null) return;
     this.end = closing(error);
     this.why = this.end.message;
-    this.listeners.tell({ type: "closed", reason: this.why });
-    this.listeners.clear();
+    this.listeners.end({ type: "closed", reason: this.why });
     this.waiters.fail(this.end);
   }
 
@@ -326,7 +325,7 @@ export class LiveOrders extends Live<StreamMessage<"book_l3">> {
     this.book.add({ orderId, side, ticks: this.price.parse(price, "price"), lots });
   }
 
-  private change({ action, order_id: orderId, side, price, size }: OrderChangeData): void {
+  private change({ action, order_id: orderId, side, price, size, filled }: OrderChangeData): void {
     if (action === "add") {
       this.add(side, [orderId, price, size]);
       return;
@@ -335,7 +334,24 @@ export class LiveOrders extends Live<StreamMessage<"book_l3">> {
     if (order?.side !== side || order.ticks !== this.price.parse(price, "price")) {
       throw new TickwireError(`order ${orderId} is not there at ${price}`);
     }
-    this.book.reduce(order, action === "cancel" ? order.lots : order.lots - this.lots(size));
+    const left = action === "cancel" ? 0n : this.lots(size);
+    switch (action) {
+      case "cancel":
+        break;
+      case "modify":
+        if (left === 0n || left > order.lots) throw new TickwireError(`order ${orderId} can't be modified to ${size}`);
+        break;
+      case "fill": {
+        const taken = this.lots(filled ?? "0");
+        if (taken === 0n || taken + left !== order.lots) {
+          throw new TickwireError(`order ${orderId} can't be filled to ${size}`);
+        }
+        break;
+      }
+      default:
+        throw new TickwireError(`there is no action ${String(action)}`);
+    }
+    this.book.reduce(order, order.lots - left);
   }
 }
 

@@ -14,6 +14,8 @@ export interface StreamOptions {
   readonly interval?: string | undefined;
 }
 
+const OPTIONS: Record<keyof StreamOptions, true> = { depth: true, intervalMs: true, interval: true };
+
 /** Names one stream. `symbol` is the account for a private channel; 0 and "" are options that are not set. */
 export interface StreamKey {
   /** The same for equal keys, and for these only. */
@@ -51,6 +53,7 @@ export function keyOf(named: Named): StreamKey {
  * @throws InvalidInput no such channel, or an option that it does not take.
  */
 export function streamKey(channel: string, symbol: string, options: StreamOptions = {}): StreamKey {
+  checkOptions(options, OPTIONS);
   const { depth, intervalMs } = options;
   let { interval } = options;
   if (!isChannel(channel)) {
@@ -75,6 +78,14 @@ export function streamKey(channel: string, symbol: string, options: StreamOption
     throw new InvalidInput(`interval belongs to the channel candles, not to ${channel}`, "interval");
   }
   return keyOf({ channel, symbol, depth, interval_ms: intervalMs, interval });
+}
+
+/** @throws InvalidInput an option is none of those that are known. */
+export function checkOptions(options: object, known: object): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    throw new InvalidInput(`no option "${name}"; there are ${Object.keys(known).join(", ")}`, name);
+  }
 }
 
 /** Whether this version knows the channel. */

@@ -1,10 +1,10 @@
 /** The client: everything a tickwire server offers, over a connection that mends itself. */
 
 import { LiveBook, LiveOrders, openBook, openOrders } from "./books.ts";
-import { isPrivate, optionsOf, streamKey, type StreamKey, type StreamOptions } from "./channel.ts";
+import { checkOptions, isPrivate, optionsOf, streamKey, type StreamKey, type StreamOptions } from "./channel.ts";
 import type { Encoding } from "./codec.ts";
 import type { SocketConstructor } from "./connection.ts";
-import { ConnectionLost, InvalidInput } from "./errors.ts";
+import { ConnectionLost, InvalidInput, RequestRefused } from "./errors.ts";
 import type { ClientEvent, State } from "./events.ts";
 import { SUBPROTOCOLS } from "./generated.ts";
 import type {
@@ -14,6 +14,7 @@ import type {
   InstrumentInfo,
   InstrumentsParams,
   LoginResult,
+  Lost,
   Method,
   Params,
   Results,
@@ -23,11 +24,16 @@ import type {
 import { Keeper } from "./keeper.ts";
 import type { Login } from "./login.ts";
 import type { Stats } from "./outcomes.ts";
-import { Queue, Subscription, type Item } from "./subscription.ts";
-import { Trading } from "./trading.ts";
+import { Queue, Subscription, type Item, type Listener } from "./subscription.ts";
+import { checkTimeout, Trading } from "./trading.ts";
 
 /** How long a reply may take: twice the default heartbeat, so that a dead connection is noticed first or nearly. */
 export const REQUEST_TIMEOUT_MS = 10_000;
+
+const OPTIONS: Record<keyof ClientOptions, true> = {
+  encoding: true, reconnect: true, keepTrying: true, requestTimeoutMs: true, login: true, signal: true, WebSocket: true,
+  random: true, newId: true, now: true, after: true,
+}; // prettier-ignore
 
 /** How a client connects. The last five are for tests, and for programs without a global `WebSocket`. */
 export interface ClientOptions {
@@ -41,6 +47,8 @@ export interface ClientOptions {
   readonly requestTimeoutMs?: number | undefined;
   /** What to log in with on every connection; nothing for public data only. */
   readonly login?: Login | undefined;
+  /** Gives the connecting up, which then rejects with the signal's reason; later it has no effect: see `Client.close`. */
+  readonly signal?: AbortSignal | undefined;
   readonly WebSocket?: SocketConstructor | undefined;
   /** The jitter of reconnections: 0 up to 1. */
   readonly random?: (() => number) | undefined;
@@ -64,41 +72,40 @@ export interface ClientOptions {
  */
 export class Client extends Trading {
   readonly url: string;
-  private readonly keeper: Keeper;
+  declare protected readonly desk: Keeper;
 
   /** Use `connect`. */
   constructor(url: string, keeper: Keeper) {
     super(keeper);
     this.url = url;
-    this.keeper = keeper;
   }
 
   // ---- the connection ------------------------------------------------------------------------------
 
   /** How it is connected: `waiting` is between two attempts, `closed` for good. */
   get state(): State {
-    return this.keeper.state;
+    return this.desk.state;
   }
 
   /** What the server said first on the newest connection. @throws ConnectionLost there was none yet. */
   get hello(): Hello {
-    if (this.keeper.hello === null) throw new ConnectionLost("not connected yet");
-    return this.keeper.hello;
+    if (this.desk.hello === null) throw new ConnectionLost("not connected yet");
+    return this.desk.hello;
   }
 
   /** Counters over all connections. */
   get stats(): Readonly<Stats> {
-    return this.keeper.stats;
+    return this.desk.stats;
   }
 
   /** The account that it is logged in as, null when it is not. */
   get accountName(): string | null {
-    return this.keeper.identity?.account ?? null;
+    return this.desk.identity?.account ?? null;
   }
 
   /** What the login may do: some of read, trade and admin. */
   get scopes(): readonly string[] {
-    return this.keeper.identity?.scopes ?? [];
+    return this.desk.identity?.scopes ?? [];
   }
 
   /**
@@ -106,17 +113,17 @@ export class Client extends Trading {
    * `hello.heartbeat_ms` or more often: after twice that, what is shown may be old.
    */
   get silenceMs(): number {
-    return this.keeper.silenceMs;
+    return this.desk.silenceMs;
   }
 
   /** When the server, which stops or restarts, closes the newest connection: ns on its clock. null: it has not said so. */
   get draining(): bigint | null {
-    return this.keeper.drain?.deadline ?? null;
+    return this.desk.drain?.deadline ?? null;
   }
 
   /** When the next attempt to connect is, on the clock of `performance.now`; null unless the state is `waiting`. */
   get retryAt(): number | null {
-    return this.keeper.retryAt;
+    return this.desk.retryAt;
   }
 
   /**
@@ -126,32 +133,32 @@ export class Client extends Trading {
    * @throws ConnectionLost there was no connection yet.
    */
   serverTime(): bigint {
-    return this.keeper.serverTime();
+    return this.desk.serverTime();
   }
 
   /** Hear what happens to the connection, until the function that is returned is called. */
   listen(listener: (event: ClientEvent) => void): () => void {
-    return this.keeper.events.add(listener);
+    return this.desk.events.add(listener);
   }
 
   /** Connect at once where it waits for the next attempt. */
   wake(): void {
-    this.keeper.wake();
+    this.desk.wake();
   }
 
   /** Close the connection; subscriptions end, and what waits rejects with `ConnectionLost`. Closing twice is no error. */
   close(): Promise<void> {
-    return this.keeper.stop();
+    return this.desk.stop();
   }
 
   /** Log in, now and on every later connection. Errors as of `request`; on these, all stays as it was. */
   login(login: Login): Promise<LoginResult> {
-    return this.keeper.logInAs(login);
+    return this.desk.logInAs(login);
   }
 
   /** Log out for good: no later connection logs in, the private streams end, and no guard fires. */
   logout(): Promise<void> {
-    return this.keeper.logOut();
+    return this.desk.logOut();
   }
 
   // ---- requests ------------------------------------------------------------------------------------
@@ -164,24 +171,24 @@ export class Client extends Trading {
    * @throws TickwireError no reply in time; the message says whether the request was sent.
    */
   async request<M extends Method>(method: M, params?: Params[M]): Promise<Results[M]> {
-    return this.keeper.connection().request(method, params);
+    return this.desk.connection().request(method, params);
   }
 
   /** Round trip to the server, ms. Errors as of `request`. */
   async ping(): Promise<number> {
-    const begin = this.keeper.now();
+    const begin = this.desk.now();
     await this.request("ping");
-    return this.keeper.now() - begin;
+    return this.desk.now() - begin;
   }
 
   /** The instruments, all or those of a venue or an asset class. Errors as of `request`. */
   instruments(filter: InstrumentsParams = {}): Promise<InstrumentInfo[]> {
-    return this.keeper.listInstruments(filter);
+    return this.desk.listInstruments(filter);
   }
 
   /** One instrument, from the list that is asked for once a connection. @throws InvalidInput there is none. */
   instrument(symbol: string): Promise<InstrumentInfo> {
-    return this.keeper.instrument(symbol);
+    return this.desk.instrument(symbol);
   }
 
   /** Closed candles or the newest trades, oldest first: the messages that the stream has sent. Errors as of `request`. */
@@ -206,7 +213,8 @@ export class Client extends Trading {
   /**
    * Subscribe to a channel of one symbol or several. The channels of the account take none ("" or []).
    *
-   * @param listener called with each message and notice as it arrives.
+   * @param listener called with each message and notice as it arrives, and with the subscription, to close it; the first
+   *   can come before this resolves.
    * @throws InvalidInput no such channel or option.
    * @throws RequestRefused, ConnectionLost, TickwireError as `request`.
    */
@@ -214,48 +222,87 @@ export class Client extends Trading {
     channel: C,
     symbols: string | readonly string[],
     options: StreamOptions,
-    listener: (item: Item<C>) => void,
+    listener: Listener<C>,
   ): Promise<Subscription> {
     const keys = this.keys(channel, symbols, options);
-    const subscription = new Subscription(this.keeper, keys, listener as (item: Item) => void);
-    await this.keeper.join(subscription);
+    if (typeof listener !== "function") throw new InvalidInput("listener must be a function", "listener");
+    const subscription = new Subscription(this.desk, keys, listener as Listener);
+    await this.desk.join(subscription);
     return subscription;
   }
 
   /**
    * The messages and notices of a channel: `for await (const message of client.messages("trades", "SIM:BTC-USDT"))`. It
-   * subscribes when the iteration begins, and ends with it. Read steadily: of more than 10,000 that wait, the rest is left
-   * out, which a `lost` says, and a snapshot follows.
+   * subscribes when the iteration begins, and ends with it. Read steadily: of more than 10,000 that wait, or 16 MiB, the
+   * rest is left out, which a `lost` says, and a snapshot follows. Nobody else who takes these streams misses anything.
    *
-   * Throws while iterating as `subscribe`, and `ConnectionLost` when there is no other connection.
+   * Throws at once `InvalidInput`, and while iterating what `subscribe` does, and `ConnectionLost` when there is no other
+   * connection.
    */
-  async *messages<C extends Channel>(
+  messages<C extends Channel>(
     channel: C,
     symbols: string | readonly string[] = [],
     options: StreamOptions = {},
   ): AsyncGenerator<Item<C>, void, void> {
-    const queue = new Queue(this.keeper, this.keys(channel, symbols, options));
-    await this.keeper.join(queue);
+    const queue = new Queue(this.keys(channel, symbols, options));
+    const items = this.read(queue) as AsyncGenerator<Item<C>, void, void>;
+    const end = items.return.bind(items);
+    items.return = (value) => {
+      queue.fail(null);
+      this.desk.leave(queue);
+      void end(value); // which comes after whatever a `next` waits for
+      return Promise.resolve({ done: true, value: undefined });
+    };
+    return items;
+  }
+
+  private async *read(queue: Queue): AsyncGenerator<Item, void, void> {
+    await this.desk.join(queue);
     try {
-      for (let item = await queue.next(); item !== undefined; item = await queue.next()) yield item as Item<C>;
+      for (;;) {
+        for (let item = await queue.next(); item !== undefined; item = await queue.next()) yield item;
+        if (queue.ended) return;
+        yield* await this.joinAnew(queue);
+      }
     } finally {
-      this.keeper.leave(queue);
+      this.desk.leave(queue);
+    }
+  }
+
+  /** Subscribe again for a queue that was full; others who take its streams hear nothing of it but a snapshot. */
+  private async joinAnew(queue: Queue): Promise<Lost[]> {
+    for (;;) {
+      try {
+        await this.desk.again({ open: false });
+        this.desk.leave(queue);
+        const lost = queue.begin();
+        if (!queue.ended) await this.desk.join(queue);
+        return lost;
+      } catch (error) {
+        if (queue.ended) return [];
+        const later = error instanceof RequestRefused ? error.retry : error instanceof ConnectionLost;
+        if (!later || this.desk.ended !== null) throw error;
+      }
+      await this.desk.pause();
     }
   }
 
   /** A live book by level, valid when this resolves. Errors as of `subscribe`. */
   book(symbol: string, options: Omit<StreamOptions, "interval"> = {}): Promise<LiveBook> {
-    return openBook(this.keeper, symbol, options);
+    return openBook(this.desk, symbol, options);
   }
 
   /** A live book by order, valid when this resolves. Errors as of `subscribe`. */
   bookL3(symbol: string): Promise<LiveOrders> {
-    return openOrders(this.keeper, symbol);
+    return openOrders(this.desk, symbol);
   }
 
   private keys(channel: Channel, symbols: string | readonly string[], options: StreamOptions): StreamKey[] {
-    let names = [...new Set(typeof symbols === "string" ? [symbols] : symbols)];
-    if (isPrivate(channel)) names = [this.keeper.account()];
+    const given: unknown = typeof symbols === "string" ? [symbols] : symbols;
+    if (!Array.isArray(given) || !given.every((symbol) => typeof symbol === "string")) {
+      throw new InvalidInput("symbols must be a symbol or a list of symbols", "symbols");
+    }
+    const names = isPrivate(channel) ? [this.desk.account()] : [...new Set(given)];
     if (names.length === 0) throw new InvalidInput("symbols is empty; name at least one", "symbols");
     return names.map((name) => streamKey(channel, name, options));
   }
@@ -265,15 +312,17 @@ export class Client extends Trading {
  * A client of the server at `url`, such as `ws://127.0.0.1:8000/ws`. Resolves when it is connected, and logged in where
  * `options.login` says so.
  *
- * @throws InvalidInput the URL is none of a WebSocket, or there is no WebSocket to use.
+ * @throws InvalidInput the URL is none of a WebSocket, there is no WebSocket to use, or an option is wrong.
  * @throws ConnectionLost the first attempt failed (unless `keepTrying`); the message says what to check.
  */
 export async function connect(url: string, options: ClientOptions = {}): Promise<Client> {
-  const { encoding = "json", requestTimeoutMs = REQUEST_TIMEOUT_MS } = options;
+  const { encoding = "json", requestTimeoutMs = REQUEST_TIMEOUT_MS, signal } = options;
   const WebSocket = options.WebSocket ?? ("WebSocket" in globalThis ? globalThis.WebSocket : undefined);
-  if (!URL.canParse(url) || !/^wss?:$/.test(new URL(url).protocol)) {
+  if (!URL.canParse(url) || !/^wss?:$/.test(new URL(url).protocol) || url.includes("#")) {
     throw new InvalidInput(`${url} is no address of a WebSocket: it should read like ws://host:8000/ws`, "url");
   }
+  checkOptions(options, OPTIONS);
+  checkTimeout(requestTimeoutMs, "requestTimeoutMs");
   if (!Object.hasOwn(SUBPROTOCOLS, encoding)) throw new InvalidInput("encoding must be json or msgpack", "encoding");
   if (WebSocket === undefined) {
     const text = "there is no WebSocket here: Node has one from 22 on, and 20 with --experimental-websocket";
@@ -302,7 +351,15 @@ export async function connect(url: string, options: ClientOptions = {}): Promise
       if (type === "closed") globalThis.removeEventListener("online", wake);
     });
   }
-  await keeper.start();
+  const abort = (): void => void keeper.stop();
+  signal?.throwIfAborted();
+  signal?.addEventListener("abort", abort);
+  try {
+    await keeper.start();
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    signal?.throwIfAborted();
+  }
   return new Client(url, keeper);
 }
 

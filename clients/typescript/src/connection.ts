@@ -25,19 +25,20 @@ const GRACE_MS = 250;
 const OPEN = 1;
 
 /** What is used of a WebSocket. */
-export type Socket = Pick<
-  WebSocket,
-  | "binaryType"
-  | "bufferedAmount"
-  | "close"
-  | "onclose"
-  | "onerror"
-  | "onmessage"
-  | "onopen"
-  | "protocol"
-  | "readyState"
-  | "send"
->;
+export interface Socket {
+  binaryType: string;
+  readonly bufferedAmount: number;
+  readonly protocol: string;
+  readonly readyState: number;
+  onopen: ((event: never) => void) | null;
+  /** `data` of its event: text or an ArrayBuffer. */
+  onmessage: ((event: never) => void) | null;
+  /** `code` and `reason` of its event: why. */
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: Wire): void;
+  close(code?: number, reason?: string): void;
+}
 
 /** A constructor like the browser's `WebSocket`. */
 export type SocketConstructor = new (url: string, protocols: string[]) => Socket;
@@ -47,6 +48,21 @@ export interface Clock {
   now(): number;
   /** Call `run` in `ms`, unless the function that is returned is called before. */
   after(ms: number, run: () => void): () => void;
+}
+
+/**
+ * Call `run` in `ms`, unless the function that is returned is called before. After a pause of the process timers come before
+ * what was received meanwhile: a late one waits for that.
+ */
+export function deadline(clock: Clock, ms: number, run: () => void): () => void {
+  const due = clock.now() + ms;
+  let cancel = clock.after(ms, () => {
+    if (clock.now() - due < GRACE_MS) run();
+    else cancel = clock.after(GRACE_MS, run);
+  });
+  return () => {
+    cancel();
+  };
 }
 
 /** How to connect. */
@@ -112,10 +128,10 @@ export class Connection implements Requester {
     this.socket.onopen = () => {
       this.socketOpened();
     };
-    this.socket.onmessage = (event: MessageEvent<unknown>) => {
+    this.socket.onmessage = (event: { readonly data: unknown }) => {
       this.received(event.data);
     };
-    this.socket.onclose = (event) => {
+    this.socket.onclose = (event: { readonly code: number; readonly reason: string }) => {
       this.socketClosed(event.code, event.reason);
     };
     this.socket.onerror = () => {
@@ -156,8 +172,12 @@ export class Connection implements Requester {
   // ---- requests ----------------------------------------------------------------------------------
 
   /** Ask the server something; see `Requester`. */
-  request<M extends Method>(method: M, params: Params[M] | undefined): Promise<Results[M]> {
-    return this.wait(method, () => this.session.request(method, params)) as Promise<Results[M]>;
+  request<M extends Method>(
+    method: M,
+    params: Params[M] | undefined,
+    timeoutMs = this.dial.requestTimeoutMs,
+  ): Promise<Results[M]> {
+    return this.wait(method, () => this.session.request(method, params), timeoutMs) as Promise<Results[M]>;
   }
 
   /** Subscribe to streams that differ in the symbol only. Errors as of `request`. */
@@ -171,7 +191,7 @@ export class Connection implements Requester {
     this.sendOwn();
   }
 
-  private wait(method: string, make: () => Made): Promise<unknown> {
+  private wait(method: string, make: () => Made, timeoutMs = this.dial.requestTimeoutMs): Promise<unknown> {
     return new Promise((resolve, reject: (error: unknown) => void) => {
       if (!this.open) {
         reject(new ConnectionLost(`not connected; ${method} was not sent`));
@@ -187,8 +207,8 @@ export class Connection implements Requester {
         return;
       }
       if (pending.id !== 0 || this.parked.has(pending)) {
-        pending.cancel = this.dial.clock.after(this.dial.requestTimeoutMs, () => {
-          this.timedOut(pending);
+        pending.cancel = deadline(this.dial.clock, timeoutMs, () => {
+          this.timedOut(pending, timeoutMs);
         });
       }
     });
@@ -206,13 +226,12 @@ export class Connection implements Requester {
     }
   }
 
-  private timedOut(pending: Pending): void {
-    const outcome = pending.id === 0 ? "it was not sent" : "it was sent, so whether it was carried out is unknown";
+  private timedOut(pending: Pending, timeoutMs: number): void {
+    const sent = pending.id !== 0;
+    const outcome = sent ? "it was sent, so whether it was carried out is unknown" : "it was not sent";
     this.session.forget(pending.id);
     this.leave(pending);
-    pending.reject(
-      new TickwireError(`no reply to ${pending.method} within ${this.dial.requestTimeoutMs} ms: ${outcome}`),
-    );
+    pending.reject(new TickwireError(`no reply to ${pending.method} within ${timeoutMs} ms: ${outcome}`, { sent }));
   }
 
   private leave(pending: Pending): void {
@@ -288,7 +307,9 @@ export class Connection implements Requester {
     this.stopWatch();
     const error = new ConnectionLost(`the connection is lost (${code}${reason === "" ? "" : ": "}${reason})`, code);
     this.loss = error;
-    const unknown = new ConnectionLost(`${error.message}; whether the request was carried out is unknown`, code);
+    const unknown = new ConnectionLost(`${error.message}; whether the request was carried out is unknown`, code, {
+      sent: true,
+    });
     const unsent = new ConnectionLost(`${error.message}; the request was not sent`, code);
     for (const pending of [...this.flying.values(), ...this.parked]) {
       pending.cancel();

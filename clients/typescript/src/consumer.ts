@@ -38,10 +38,10 @@ export interface Requester {
    * Ask the server something.
    *
    * @throws RequestRefused the server says no, and why.
-   * @throws ConnectionLost the connection is gone; whether the request was carried out is unknown.
-   * @throws TickwireError no answer in time; the message says whether the request was sent.
+   * @throws ConnectionLost the connection is gone; `sent` says whether the request was sent.
+   * @throws TickwireError no answer in time, for which `timeoutMs` replaces the client's; `sent` as well.
    */
-  request<M extends Method>(method: M, params: Params[M] | undefined): Promise<Results[M]>;
+  request<M extends Method>(method: M, params: Params[M] | undefined, timeoutMs?: number): Promise<Results[M]>;
 }
 
 /** What trading and the live account need of their client, besides being a consumer's owner. */
@@ -49,7 +49,7 @@ export interface Desk extends Owner {
   /** The connection. @throws ConnectionLost there is none now. */
   connection(): Requester;
   /** The connection that was used before if it is still open, or else the next one. @throws ConnectionLost there will be none. */
-  again(before: Requester): Promise<Requester>;
+  again(before: Pick<Requester, "open">): Promise<Requester>;
   /** Wait a second, as `retry` in an error asks for. */
   pause(): Promise<void>;
   /** Subscribe to a consumer's streams, which begin with a snapshot. Errors as of `Requester.request`. */

@@ -10,9 +10,18 @@
  *     └── BookInvalid        the local book can't be trusted now; a snapshot is on its way
  */
 
+import type { ErrorCode } from "./generated.ts";
+
 /** Root of every error that the client throws on purpose. */
 export class TickwireError extends Error {
   override readonly name: string = "TickwireError";
+  /** Of a request without a reply: whether it was sent, so that it may have been carried out. */
+  readonly sent: boolean;
+
+  constructor(message: string, { sent = false, ...options }: ErrorOptions & { readonly sent?: boolean } = {}) {
+    super(message, options);
+    this.sent = sent;
+  }
 }
 
 /** A value that was given is wrong; nothing was sent. `field` names it. */
@@ -31,20 +40,23 @@ export class ConnectionLost extends TickwireError {
   override readonly name = "ConnectionLost";
   readonly code: number;
 
-  constructor(message: string, code = 1006, options?: ErrorOptions) {
+  constructor(message: string, code = 1006, options?: ErrorOptions & { readonly sent?: boolean }) {
     super(message, options);
     this.code = code;
   }
 }
 
-/** The server answered a request with an error from `ERROR_CODES`. `retry`: the same request may work later. */
+/**
+ * The server answered a request with an error from `ERROR_CODES` (a newer one may know others). `retry`: the same request
+ * may work later.
+ */
 export class RequestRefused extends TickwireError {
   override readonly name = "RequestRefused";
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly field: string | null;
   readonly retry: boolean;
 
-  constructor(code: string, message: string, field: string | null = null, retry = false) {
+  constructor(code: ErrorCode, message: string, field: string | null = null, retry = false) {
     super(`${code}: ${message}`);
     this.code = code;
     this.field = field;

@@ -14,5 +14,5 @@ export { BACKOFF_BASE_MS, BACKOFF_CAP_MS } from "./keeper.ts";
 export { BookSide, Ladder, type Level } from "./ladder.ts";
 export { keyFile, type Login } from "./login.ts";
 export type { Stats } from "./outcomes.ts";
-export { QUEUE_MAX, Subscription, type Item } from "./subscription.ts";
+export { QUEUE_BYTES_MAX, QUEUE_MAX, Subscription, type Item, type Listener } from "./subscription.ts";
 export type { StateChange } from "./waiting.ts";

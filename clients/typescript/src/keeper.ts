@@ -1,7 +1,7 @@
 /** Keeps a client connected and logged in, and what it is subscribed to going, over one connection after the other. */
 
 import { byRequest, isPrivate, type StreamKey } from "./channel.ts";
-import { Connection, type Dial, type Handler } from "./connection.ts";
+import { Connection, deadline, type Dial, type Handler } from "./connection.ts";
 import type { Consumer } from "./consumer.ts";
 import { ConnectionLost, InvalidInput, RequestRefused, TickwireError } from "./errors.ts";
 import type { ClientEvent, State } from "./events.ts";
@@ -28,6 +28,8 @@ export const BACKOFF_BASE_MS = 100;
 export const BACKOFF_CAP_MS = 10_000;
 /** How long `retry` in an error asks to wait. */
 const PAUSE_MS = 1_000;
+/** At the end of a close reason: the seconds to stay away, at most 11 days. */
+const RETRY_AFTER = /retry_after=(\d{1,6})\)?$/;
 
 /** What a client was told; see `ClientOptions`. */
 export interface Settings extends Dial {
@@ -48,6 +50,11 @@ export interface Settings extends Dial {
  */
 export function backoffMs(attempt: number, random: () => number): number {
   return random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(attempt, 16));
+}
+
+/** How long the server asks to stay away, ms; 0 unless it does. */
+function retryAfterMs(lost: ConnectionLost): number {
+  return Number(RETRY_AFTER.exec(lost.message)?.[1] ?? 0) * 1_000;
 }
 
 /** The connection of a client and its consumers. */
@@ -71,6 +78,7 @@ export class Keeper implements TradingDesk, Handler {
   private newest: Connection | null = null;
   private dialling: Connection | null = null;
   private instruments = new Map<string, InstrumentInfo>();
+  private listing: Promise<unknown> | null = null;
   private readonly members = new Members();
   private readonly waiters = new Set<() => void>();
   private wakeUp: () => void = () => undefined;
@@ -166,7 +174,7 @@ export class Keeper implements TradingDesk, Handler {
 
   within<T>(ms: number, run: Promise<T>, late: () => Error): Promise<T> {
     return new Promise((resolve, reject: (error: unknown) => void) => {
-      const cancel = this.settings.clock.after(ms, () => reject(late()));
+      const cancel = deadline(this.settings.clock, ms, () => reject(late()));
       run.then(resolve, reject).finally(cancel);
     });
   }
@@ -175,13 +183,13 @@ export class Keeper implements TradingDesk, Handler {
   private async keepConnected(first: () => boolean, up: () => void): Promise<ConnectionLost> {
     const { clock, keepTrying, random, reconnect } = this.settings;
     for (;;) {
-      this.enter("connecting", { type: "connecting" });
+      this.enter({ type: "connecting" });
+      if (this.ended !== null) return this.ended; // a listener has closed it
       const error = await this.connect(up);
       if (this.isEnded()) return error;
       const { code, message } = error;
       if (!(first() ? keepTrying : reconnect) || (code >= 4400 && code <= 4499)) return error;
-      const wait = backoffMs(this.attempt, random);
-      this.retryAt = clock.now() + wait;
+      const wait = Math.max(backoffMs(this.attempt, random), retryAfterMs(error));
       const woken = new Promise<void>((resolve) => {
         const cancel = clock.after(wait, resolve);
         this.wakeUp = () => {
@@ -189,9 +197,8 @@ export class Keeper implements TradingDesk, Handler {
           resolve();
         };
       });
-      this.enter("waiting", { type: "waiting", reason: message, retryAt: this.retryAt });
+      this.enter({ type: "waiting", reason: message, retryAt: clock.now() + wait });
       await woken;
-      this.retryAt = null;
       this.attempt += 1;
       if (this.isEnded()) return error;
     }
@@ -221,7 +228,7 @@ export class Keeper implements TradingDesk, Handler {
       connection.fail(1000, `the subscriptions could not be resumed: ${error.message}`);
     }
     this.release();
-    if (connection.open) this.enter("open", { type: "open" });
+    if (connection.open) this.enter({ type: "open" });
     up();
     const lost = await connection.lost;
     if (!this.isEnded()) this.events.tell({ type: "lost", code: lost.code, reason: lost.message });
@@ -234,9 +241,14 @@ export class Keeper implements TradingDesk, Handler {
     try {
       // what the last connection has sent must not arrive after the server was asked what became of it
       const before = this.newest?.session.hello?.session ?? null;
-      const params = await loginParams(this.login, hello.challenge, before);
+      const params = await this.signed(connection, this.login, hello.challenge, before);
       this.known(await connection.request("auth.login", params));
     } catch (error) {
+      // what is refused for now the server may close with a reason that says for how long
+      if (error instanceof RequestRefused && error.retry) {
+        await this.within(PAUSE_MS, connection.lost, () => error).catch(() => undefined);
+      }
+      if (connection.loss !== null) throw connection.loss;
       connection.fail(1000, "the login failed");
       if (error instanceof RequestRefused && !error.retry) {
         throw new ConnectionLost(`the server refused the login: ${error.message}`, 4401, { cause: error });
@@ -246,6 +258,13 @@ export class Keeper implements TradingDesk, Handler {
       }
       throw new ConnectionLost(`the login failed: ${said(error)}`, 1006, { cause: error });
     }
+  }
+
+  /** @throws ConnectionLost it was lost before that was signed, which may take as long as it likes. */
+  private async signed(connection: Connection, login: Login, challenge: string, takeover: string | null) {
+    const params = await Promise.race([loginParams(login, challenge, takeover), connection.lost]);
+    if (params instanceof ConnectionLost) throw params;
+    return params;
   }
 
   private known(identity: LoginResult): void {
@@ -276,11 +295,7 @@ export class Keeper implements TradingDesk, Handler {
 
   /** It is over: tell everyone. */
   private finish(error: ConnectionLost, told: Error | null): void {
-    if (this.ended === null) {
-      this.ended = error;
-      this.retryAt = null;
-      this.enter("closed", { type: "closed", code: error.code, reason: error.message });
-    }
+    this.enter({ type: "closed", code: error.code, reason: error.message }, error);
     this.release();
     this.dismiss(this.members.all, told);
   }
@@ -289,8 +304,12 @@ export class Keeper implements TradingDesk, Handler {
     return this.ended !== null;
   }
 
-  private enter(state: State, event: ClientEvent): void {
-    this.state = state;
+  /** Nothing comes after the end. */
+  private enter(event: Extract<ClientEvent, { readonly type: State }>, ended: ConnectionLost | null = null): void {
+    if (this.ended !== null) return;
+    this.ended = ended;
+    this.state = event.type;
+    this.retryAt = event.type === "waiting" ? event.retryAt : null;
     this.events.tell(event);
   }
 
@@ -309,7 +328,7 @@ export class Keeper implements TradingDesk, Handler {
   /** Log in, now and on every later connection. Errors as of `Requester.request`; what was before then stays. */
   async logInAs(login: Login): Promise<LoginResult> {
     const connection = this.connection();
-    const params = await loginParams(login, connection.session.hello?.challenge ?? "", null);
+    const params = await this.signed(connection, login, connection.session.hello?.challenge ?? "", null);
     const identity = await connection.request("auth.login", params);
     if (this.identity !== null && this.identity.account !== identity.account) this.endPrivate();
     this.login = login;
@@ -342,7 +361,9 @@ export class Keeper implements TradingDesk, Handler {
   }
 
   async instrument(symbol: string): Promise<InstrumentInfo> {
-    if (!this.instruments.has(symbol)) await this.listInstruments();
+    if (!this.instruments.has(symbol)) {
+      await (this.listing ??= this.listInstruments().finally(() => (this.listing = null)));
+    }
     const info = this.instruments.get(symbol);
     if (info === undefined) {
       throw new InvalidInput(`no instrument "${symbol}"; \`instruments\` lists those there are`, "symbol");
@@ -358,19 +379,13 @@ export class Keeper implements TradingDesk, Handler {
     try {
       for (const keys of byRequest(consumer.keys)) await connection.subscribe(keys);
     } catch (error) {
-      if (error instanceof RequestRefused) connection.session.untrack(this.members.remove(consumer));
-      else this.leave(consumer);
+      this.leave(consumer);
       throw error;
     }
   }
 
   leave(consumer: Consumer): void {
     for (const keys of byRequest(this.members.remove(consumer))) this.newest?.unsubscribe(keys);
-  }
-
-  /** Have a stream begin anew, for a reason found outside. */
-  lose(key: StreamKey, reason: string): void {
-    this.newest?.lose(key, reason);
   }
 
   /** Tell consumers that nothing more comes. */
@@ -384,12 +399,9 @@ export class Keeper implements TradingDesk, Handler {
   delivered(key: StreamKey, message: StreamMessage, bytes: number): void {
     const wrong = this.members.deliver(key, message, bytes);
     if (wrong === null) return;
-    if (message.type === "snapshot") {
-      // not even a fresh one fits: perhaps the instrument's steps are others now, so begin anew
-      this.newest?.fail(1002, `${key.channel} of ${key.symbol}: ${wrong}`);
-    } else {
-      this.newest?.lose(key, wrong);
-    }
+    this.newest?.lose(key, wrong);
+    // not even a fresh one fits: perhaps the instrument's steps are others now, so begin anew
+    if (message.type === "snapshot") this.newest?.fail(1002, `${key.channel} of ${key.symbol}: ${wrong}`);
   }
 
   noticed(key: StreamKey, notice: Notice): void {

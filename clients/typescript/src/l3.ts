@@ -57,11 +57,6 @@ export class L3Book {
     if (queue?.size === 0) this.queues[side].delete(ticks);
   }
 
-  /** Take an order off the book. */
-  remove(order: RestingOrder): void {
-    this.reduce(order, order.lots);
-  }
-
   /** Every order of a side in priority order: best price first, then by place in the queue. */
   *listed(side: Side): Generator<RestingOrder, void> {
     for (const [ticks] of this.ladder.side(side)) yield* this.queue(side, ticks).values();

@@ -40,11 +40,6 @@ export class BookSide {
     return this.prices.at(-1) ?? null;
   }
 
-  /** The price farthest from the top, null when the side is empty. */
-  get worst(): bigint | null {
-    return this.prices[0] ?? null;
-  }
-
   /** The best `depth` levels, best first; all of them without it. */
   top(depth = Infinity): Level[] {
     const levels: Level[] = [];

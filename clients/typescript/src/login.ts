@@ -60,8 +60,8 @@ export function keyFile(text: string): Login {
  * @throws InvalidInput the challenge is none of a tickwire server, or it can't be signed.
  */
 export async function loginParams(login: Login, challenge: string, takeover: string | null): Promise<LoginParams> {
-  if ("demo" in login) return { demo: true };
   const rest = takeover === null ? {} : { takeover };
+  if ("demo" in login) return { demo: true, ...rest };
   if ("token" in login) return { token: login.token, ...rest };
   return { key: login.key, signature: await login.sign(challenge), ...rest };
 }

@@ -13,6 +13,7 @@ import { decode, encode, type Encoding } from "./codec.ts";
 import { InvalidInput, RequestRefused, TickwireError } from "./errors.ts";
 import type {
   Drain,
+  ErrorCode,
   Gap,
   Heartbeat,
   Hello,
@@ -33,6 +34,9 @@ export const HELLO_TIMEOUT_MS = 10_000;
 export const HEARTBEAT_MS_MAX = 600_000;
 /** Heartbeats after which a mute server counts as dead. */
 const HEARTBEATS_MUTE = 2.5;
+
+/** Those that the session makes by itself: the other half is for its user. */
+const OWN_REQUESTS_MAX = REQUESTS_MAX / 2;
 
 const SYMBOL_FIELD = /^symbols\[(\d{1,4})\]$/;
 
@@ -61,9 +65,10 @@ export class Session {
   private heardMs: number;
   private serverAhead = 0n;
   private nextId = 1;
-  /** id -> the streams that it asks for again */
-  private readonly requests = new Map<number, StreamKey[] | null>();
-  private out: Wire[] = [];
+  /** the user's: id -> the streams that it subscribes to */
+  private readonly requests = new Map<number, readonly StreamKey[]>();
+  /** the session's own: id -> the streams that it asks for again */
+  private readonly own = new Map<number, readonly StreamKey[]>();
 
   /**
    * @param encoding what the connection negotiated.
@@ -99,7 +104,11 @@ export class Session {
    * @throws InvalidInput the request is larger than the server takes, or can't be encoded.
    */
   request(method: Method, params: object | undefined): Made {
-    if (this.requests.size >= REQUESTS_MAX) {
+    return this.made(method, params, []);
+  }
+
+  private made(method: Method, params: object | undefined, keys: readonly StreamKey[]): Made {
+    if (this.requests.size + this.own.size >= REQUESTS_MAX) {
       throw new TickwireError(`${REQUESTS_MAX} requests are in flight; wait for an answer first (nothing was sent)`);
     }
     const data = this.encoded(method, params);
@@ -108,7 +117,9 @@ export class Session {
     if (bytes > max) {
       throw new InvalidInput(`the request is ${bytes} bytes, the server takes ${max}; split it`, "params");
     }
-    return { id: this.enter(null), data };
+    const id = this.nextId++;
+    this.requests.set(id, keys);
+    return { id, data };
   }
 
   /** Stop waiting for a reply; should it come, it is counted as unexpected. */
@@ -116,27 +127,16 @@ export class Session {
     this.requests.delete(id);
   }
 
-  /**
-   * A request for streams that differ in the symbol only. They are tracked from now on; when the request is refused,
-   * `untrack` those that nobody else wants.
-   */
-  subscribe(keys: StreamKey[]): Made {
-    const request = this.request("subscribe", streamParams(keys));
+  /** A request for streams that differ in the symbol only. They are tracked from now on, unless it is refused. */
+  subscribe(keys: readonly StreamKey[]): Made {
+    const request = this.made("subscribe", streamParams(keys), keys);
     this.streams.track(keys);
     return request;
   }
 
-  /**
-   * End streams that differ in the symbol only, with a request in `toSend`. Its reply is of no interest: what still comes
-   * of them is ignored from now on.
-   */
-  unsubscribe(keys: StreamKey[]): void {
-    const known = keys.filter((key) => this.streams.find(key.id) !== undefined);
-    this.untrack(known);
-    if (known.length > 0) {
-      this.out.push(this.encoded("unsubscribe", streamParams(known)));
-      this.enter([]);
-    }
+  /** End streams, with requests in `toSend`: what still comes of them is ignored from now on. */
+  unsubscribe(keys: readonly StreamKey[]): void {
+    this.streams.drop(keys);
   }
 
   /** Expect nothing more of these streams. */
@@ -156,18 +156,17 @@ export class Session {
 
   /** Ask for what was taken up, unless somebody has subscribed to it since. */
   resume(): void {
-    this.streams.resume();
+    this.streams.resume(this.asked());
   }
 
   /** Messages that the session wants sent by itself, in order. */
   toSend(): Wire[] {
-    const out = this.out;
-    this.out = [];
-    for (const { keys, position } of this.streams.requests(REQUESTS_MAX - this.requests.size)) {
-      out.push(this.encoded("subscribe", streamParams(keys, position)));
-      this.enter(keys);
-    }
-    return out;
+    return this.streams.requests(OWN_REQUESTS_MAX - this.own.size).map(({ method, keys, position }) => {
+      const data = this.encoded(method, streamParams(keys, position));
+      // to unsubscribe is asked for again when a heartbeat says that it was refused
+      this.own.set(this.nextId++, method === "subscribe" ? keys : []);
+      return data;
+    });
   }
 
   // ---- in ----------------------------------------------------------------------------------------
@@ -209,10 +208,9 @@ export class Session {
     return encode(request, this.encoding);
   }
 
-  private enter(keys: StreamKey[] | null): number {
-    const id = this.nextId++;
-    this.requests.set(id, keys);
-    return id;
+  /** The ids of the streams that the user subscribes to just now. */
+  private asked(): Set<string> {
+    return new Set([...this.requests.values()].flat().map((key) => key.id));
   }
 
   private read(message: Fields, bytes: number, nowMs: number): Outcome[] {
@@ -241,6 +239,7 @@ export class Session {
       this.stats.unknown += 1;
       return [];
     }
+    naming(fields);
     const named = fields as unknown as StreamMessage;
     const key = this.streams.find(keyId(named));
     if (key === undefined) {
@@ -275,8 +274,7 @@ export class Session {
         return [{ kind: "lagging", lagging: message }];
       case "gap":
       case "skipped":
-        text(fields, "channel");
-        text(fields, "symbol");
+        naming(fields);
         count(fields, "from");
         count(fields, "to");
         return this.streams.noticed(message);
@@ -299,27 +297,35 @@ export class Session {
   }
 
   private reply(message: Fields): Outcome[] {
-    const id = message.id;
-    const keys = typeof id === "number" ? this.requests.get(id) : undefined;
-    if (typeof id !== "number" || keys === undefined) {
+    const error = message.error ?? null;
+    const id = typeof message.id === "number" ? message.id : 0;
+    const keys = this.requests.get(id);
+    const own = this.own.get(id);
+    if (keys !== undefined) {
+      this.requests.delete(id);
+      if (error === null) {
+        this.streams.granted(keys);
+        return [{ kind: "answered", id, result: message.result }];
+      }
+      const asked = this.asked();
+      this.untrack(keys.filter((key) => this.streams.find(key.id) === undefined && !asked.has(key.id)));
+      return [{ kind: "refused", id, error: refusalOf(error) }];
+    }
+    if (own === undefined) {
       this.stats.unexpected += 1;
       return [];
     }
-    this.requests.delete(id);
-    const error = message.error ?? null;
+    this.own.delete(id);
     if (error === null) {
-      const result = message.result;
-      if (keys === null) return [{ kind: "answered", id, result }];
-      return this.streams.asksToGoOn(keys) ? this.streams.answered(states(fieldsOf(result, "`result`"))) : [];
+      return this.streams.asksToGoOn(own) ? this.streams.answered(states(fieldsOf(message.result, "`result`"))) : [];
     }
     const refusal = refusalOf(error);
-    if (keys === null) return [{ kind: "refused", id, error: refusal }];
     if (refusal.retry) {
-      this.streams.refusedForNow(keys);
+      this.streams.refusedForNow(own);
       return [];
     }
-    const index = Number(SYMBOL_FIELD.exec(refusal.field ?? "")?.[1] ?? keys.length);
-    const ended = this.streams.refused(keys, index < keys.length ? index : null);
+    const index = Number(SYMBOL_FIELD.exec(refusal.field ?? "")?.[1] ?? own.length);
+    const ended = this.streams.refused(own, index < own.length ? index : null);
     return ended.map((key) => ({ kind: "ended", key, error: refusal }));
   }
 
@@ -340,7 +346,7 @@ export function refusalOf(error: unknown): RequestRefused {
   const fields = fieldsOf(error, "`error`");
   const field = fields.field ?? null;
   return new RequestRefused(
-    text(fields, "code"),
+    text(fields, "code") as ErrorCode,
     text(fields, "message"),
     typeof field === "string" ? field : null,
     fields.retry === true,
@@ -379,14 +385,21 @@ function time(fields: Fields, name: string): bigint {
   return value;
 }
 
+/** Check what names a stream. */
+function naming(fields: Fields): void {
+  for (const name of ["channel", "symbol"]) text(fields, name);
+  for (const name of ["depth", "interval_ms"]) if (fields[name] !== undefined) count(fields, name);
+  if (fields.interval !== undefined) text(fields, "interval");
+}
+
 function states(fields: Fields): StreamState[] {
   const list = fields.streams;
   if (!Array.isArray(list)) throw new WrongShape("`streams` is no list");
   for (const state of list) {
     const named = fieldsOf(state, "one of `streams`");
-    text(named, "channel");
-    text(named, "symbol");
+    naming(named);
     count(named, "seq");
+    if (named.reason !== undefined) text(named, "reason");
   }
   return list as StreamState[];
 }

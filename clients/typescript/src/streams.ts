@@ -7,7 +7,7 @@
  * - Lossless: an update's `seq` is the last one plus 1, and so is that of a venue's book that was sent anew. Any other
  *   snapshot stands where the stream stands; one that does not skips messages. Latest: `seq` only rises.
  * - A heartbeat names the last `seq` of every stream of the session. The transport is ordered, so whatever was published
- *   before the heartbeat has arrived before it, or is lost.
+ *   before the heartbeat has arrived before it, or is lost. What it names and nobody wants is unsubscribed from.
  *
  * A stream that broke a rule is `lost`: its updates are held back and it is subscribed to again, which makes the server
  * send a snapshot. A lossless stream that was whole when its connection was lost is `interrupted`, and asked for from its
@@ -15,7 +15,7 @@
  * snapshot follows.
  */
 
-import { byRequest, isLossless, keyId, optionsOf, type StreamKey } from "./channel.ts";
+import { byRequest, isLossless, keyId, keyOf, optionsOf, type StreamKey } from "./channel.ts";
 import type { Gap, Heartbeat, Position, Skipped, StreamState } from "./generated.ts";
 import type { Outcome, Stats } from "./outcomes.ts";
 
@@ -34,8 +34,9 @@ export interface Places {
   readonly seqs: ReadonlyMap<string, number>;
 }
 
-/** Streams to subscribe to again, which differ in the symbol only; from a position, or anew. */
-export interface Resubscription {
+/** What is asked for of streams that differ in the symbol only: nothing more, or to go on, from a position or anew. */
+export interface StreamRequest {
+  readonly method: "subscribe" | "unsubscribe";
   readonly keys: StreamKey[];
   readonly position: Position | undefined;
 }
@@ -47,7 +48,9 @@ interface Stream {
   seq: number | null;
   /** its last message on an earlier connection, until it goes on from there or begins anew */
   place: number | null;
-  /** somebody has subscribed who waits for a snapshot */
+  /** the server has agreed to it: what comes before is of a subscription that has ended */
+  granted: boolean;
+  /** somebody's subscription was agreed to, and its snapshot is to follow */
   fresh: boolean;
   /** heartbeats since it waits */
   waited: number;
@@ -63,23 +66,42 @@ export class Streams {
   private readonly streams = new Map<string, Stream>();
   /** to be subscribed to again, by id */
   private readonly ask = new Map<string, StreamKey>();
+  /** to be unsubscribed from, by id: none of them is tracked */
+  private readonly unwanted = new Map<string, StreamKey>();
 
   /** @param stats counters to add to. */
   constructor(stats: Stats) {
     this.stats = stats;
   }
 
-  /** The key of a stream that is tracked, undefined for any other. */
+  /** The key of a stream of which messages are expected, undefined for any other. */
   find(id: string): StreamKey | undefined {
-    return this.streams.get(id)?.key;
+    const stream = this.streams.get(id);
+    return stream?.granted === true ? stream.key : undefined;
   }
 
-  /** Somebody subscribes to these, and waits for a snapshot. */
+  /** Somebody subscribes to these. */
   track(keys: Iterable<StreamKey>): void {
     for (const key of keys) {
-      const stream = this.streams.get(key.id) ?? waiting(key, null);
-      stream.fresh = true;
-      this.streams.set(key.id, stream);
+      if (!this.streams.has(key.id)) this.streams.set(key.id, newStream(key, null, false));
+      this.unwanted.delete(key.id);
+    }
+  }
+
+  /** The server has agreed to that: snapshots follow. */
+  granted(keys: Iterable<StreamKey>): void {
+    for (const key of keys) {
+      const stream = this.streams.get(key.id);
+      if (stream !== undefined) stream.granted = stream.fresh = true;
+    }
+  }
+
+  /** Nobody wants these any more: `requests` ends them. */
+  drop(keys: Iterable<StreamKey>): void {
+    for (const key of keys) {
+      if (!this.streams.has(key.id)) continue;
+      this.untrack([key]);
+      this.unwanted.set(key.id, key);
     }
   }
 
@@ -122,7 +144,7 @@ export class Streams {
   /** The server left something out. */
   noticed(notice: Gap | Skipped): Outcome[] {
     const stream = this.streams.get(keyId(notice));
-    if (stream === undefined) {
+    if (stream?.granted !== true) {
       this.stats.unexpected += 1;
       return [];
     }
@@ -138,6 +160,11 @@ export class Streams {
   /** Compare with what has arrived. */
   heartbeat(heartbeat: Heartbeat): Outcome[] {
     const published = new Map(heartbeat.streams.map((state) => [keyId(state), state.seq]));
+    // this tells, too, which request to unsubscribe was refused; what it does not name has ended
+    this.unwanted.clear();
+    for (const state of heartbeat.streams) {
+      if (!this.streams.has(keyId(state))) this.unwanted.set(keyId(state), keyOf(state));
+    }
     const outcomes: Outcome[] = [];
     for (const [id, stream] of this.streams) {
       const last = stream.seq;
@@ -148,7 +175,7 @@ export class Streams {
         } else if (stream.waited >= WAITED_BROKEN) {
           this.stats.malformed += 1;
           const { channel, symbol } = stream.key;
-          return [{ kind: "broken", code: 1002, reason: `${channel} of ${symbol} does not begin` }];
+          return [...outcomes, { kind: "broken", code: 1002, reason: `${channel} of ${symbol} does not begin` }];
         }
         continue;
       }
@@ -197,7 +224,7 @@ export class Streams {
   takeUp(keys: Iterable<StreamKey>, places: Places): Outcome[] {
     const outcomes: Outcome[] = [];
     for (const key of keys) {
-      const stream = waiting(key, places.seqs.get(key.id) ?? null);
+      const stream = newStream(key, places.seqs.get(key.id) ?? null, true);
       this.streams.set(key.id, stream);
       if (stream.place !== null && places.epoch !== this.epoch) {
         const reason = `the server began anew: its epoch is ${this.epoch} now, not ${places.epoch}`;
@@ -209,25 +236,30 @@ export class Streams {
 
   // ---- subscribing again -------------------------------------------------------------------------
 
-  /** Ask for what was taken up, unless somebody has subscribed to it since. */
-  resume(): void {
+  /** Ask for what was taken up, except for `asked`, the ids of what somebody subscribes to just now. */
+  resume(asked: ReadonlySet<string>): void {
     for (const [id, stream] of this.streams) {
-      if (stream.seq === null && !stream.fresh) this.ask.set(id, stream.key);
+      if (stream.seq === null && !stream.fresh && !asked.has(id)) this.ask.set(id, stream.key);
     }
   }
 
   /** What is to be asked for, at most `max` requests. What was taken counts as sent. */
-  requests(max: number): Resubscription[] {
-    const taken: Resubscription[] = [];
+  requests(max: number): StreamRequest[] {
+    const taken: StreamRequest[] = [];
+    const take = (method: StreamRequest["method"], from: Map<string, StreamKey>, keys: StreamKey[]): void => {
+      for (const group of byRequest(keys)) {
+        for (let start = 0; start < group.length && taken.length < max; start += SYMBOLS_PER_REQUEST_MAX) {
+          const part = group.slice(start, start + SYMBOLS_PER_REQUEST_MAX);
+          for (const key of part) from.delete(key.id);
+          taken.push({ method, keys: part, position: this.position(part) });
+        }
+      }
+    };
     const goesOn = (key: StreamKey): boolean => this.streams.get(key.id)!.place !== null;
     const keys = [...this.ask.values()];
-    for (const group of [...byRequest(keys.filter(goesOn)), ...byRequest(keys.filter((key) => !goesOn(key)))]) {
-      for (let start = 0; start < group.length && taken.length < max; start += SYMBOLS_PER_REQUEST_MAX) {
-        const part = group.slice(start, start + SYMBOLS_PER_REQUEST_MAX);
-        for (const key of part) this.ask.delete(key.id);
-        taken.push({ keys: part, position: this.position(part) });
-      }
-    }
+    take("unsubscribe", this.unwanted, [...this.unwanted.values()]);
+    take("subscribe", this.ask, keys.filter(goesOn));
+    take("subscribe", this.ask, keys.filter((key) => !goesOn(key))); // prettier-ignore
     return taken;
   }
 
@@ -289,7 +321,7 @@ export class Streams {
   private position(keys: readonly StreamKey[]): Position | undefined {
     const seqs: [string, number][] = [];
     for (const key of keys) {
-      const place = this.streams.get(key.id)!.place;
+      const place = this.streams.get(key.id)?.place ?? null;
       if (place !== null) seqs.push([key.symbol, place]);
     }
     const [first] = seqs;
@@ -320,8 +352,8 @@ export class Streams {
   }
 }
 
-function waiting(key: StreamKey, place: number | null): Stream {
-  return { key, lossless: isLossless(key), seq: null, place, fresh: false, waited: 0, asked: false };
+function newStream(key: StreamKey, place: number | null, granted: boolean): Stream {
+  return { key, lossless: isLossless(key), seq: null, place, granted, fresh: false, waited: 0, asked: false };
 }
 
 /** The last message that was delivered, on whichever connection. */

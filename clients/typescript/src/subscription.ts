@@ -1,15 +1,20 @@
 /** Subscriptions: the messages of one channel, for a listener or for an iteration. */
 
-import type { StreamKey } from "./channel.ts";
+import { keyId, optionsOf, type StreamKey } from "./channel.ts";
 import type { Consumer, Owner } from "./consumer.ts";
 import type { Channel, Lost, Notice, StreamMessage } from "./generated.ts";
-import { report } from "./waiting.ts";
+import { called } from "./waiting.ts";
 
 /** Messages that wait for one iteration: a few seconds' pause on a busy stream, in a few MB. */
 export const QUEUE_MAX = 10_000;
+/** The same in bytes on the wire, since the snapshot of a deep book can be as large as thousands of trades. */
+export const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** What a subscription brings: messages and, where something is missing or goes on, notices. */
 export type Item<C extends Channel = Channel> = StreamMessage<C> | Notice;
+
+/** What a subscription calls with each item. It can come before `subscribe` has resolved: hence the subscription beside. */
+export type Listener<C extends Channel = Channel> = (item: Item<C>, subscription: Subscription) => void;
 
 /**
  * The messages of a channel for one or more symbols, in order, each told to a listener as it arrives.
@@ -24,11 +29,11 @@ export class Subscription implements Consumer {
   /** Resolves when nothing more comes: with null once it or its client is closed, or with the error that ended it. */
   readonly ended: Promise<Error | null>;
   private readonly owner: Owner;
-  private readonly listener: (item: Item) => void;
+  private readonly listener: Listener;
   private resolveEnded: (error: Error | null) => void = () => undefined;
   private over = false;
 
-  constructor(owner: Owner, keys: readonly StreamKey[], listener: (item: Item) => void) {
+  constructor(owner: Owner, keys: readonly StreamKey[], listener: Listener) {
     this.owner = owner;
     this.keys = keys;
     this.listener = listener;
@@ -66,75 +71,68 @@ export class Subscription implements Consumer {
   }
 
   private tell(item: Item): void {
-    if (this.over) return;
-    try {
-      this.listener(item);
-    } catch (error) {
-      report(error); // a listener that throws hurts nobody else
-    }
+    if (!this.over) called(this.listener, item, this);
   }
-}
-
-/** What a queue needs of its client besides being a consumer's owner. */
-export interface QueueOwner extends Owner {
-  /** Have a stream begin anew, for a reason found outside. */
-  lose(key: StreamKey, reason: string): void;
 }
 
 /**
- * Items for one reader. A browser can't stop reading its socket, so that a queue that is full leaves out what comes then;
- * when half of it was read, it says so with a `lost` for each stream that this befell, and has it begin anew.
+ * Items for one reader. A browser can't stop reading its socket, so that a queue which is full leaves out all that comes
+ * then; once the reader has come to that place, it is to `begin` anew.
  */
 export class Queue implements Consumer {
   readonly keys: readonly StreamKey[];
-  private readonly owner: QueueOwner;
-  private readonly max: number;
-  private items: Item[] = [];
+  private items: (readonly [item: Item, bytes: number])[] = [];
   private read = 0;
+  private bytes = 0;
   /** the last message in the queue, by the id of its stream */
   private readonly last = new Map<string, number>();
-  private readonly dropping = new Set<StreamKey>();
+  private full = false;
   private end: { readonly error: Error | null } | null = null;
   private wake: () => void = () => undefined;
 
-  constructor(owner: QueueOwner, keys: readonly StreamKey[], max = QUEUE_MAX) {
-    this.owner = owner;
+  constructor(keys: readonly StreamKey[]) {
     this.keys = keys;
-    this.max = max;
   }
 
-  /** The next item; undefined after the end. @throws what ended it. */
+  /** The next item; undefined at the end, and where the queue was full. @throws what ended it. */
   async next(): Promise<Item | undefined> {
     while (this.read === this.items.length) {
       if (this.end?.error != null) throw this.end.error;
-      if (this.end !== null) return undefined;
+      if (this.end !== null || this.full) return undefined;
       await new Promise<void>((resolve) => (this.wake = resolve));
     }
-    const item = this.items[this.read]!;
+    const [item, bytes] = this.items[this.read]!;
     this.read += 1;
+    this.bytes -= bytes;
     if (this.read * 2 >= this.items.length) {
       this.items = this.items.slice(this.read);
       this.read = 0;
     }
-    if (this.dropping.size > 0 && this.waiting <= this.max / 2) this.beginAnew();
     return item;
   }
 
-  take(message: StreamMessage): null {
-    const key = this.keys.find(({ symbol }) => symbol === message.symbol)!;
-    if (this.dropping.has(key)) return null;
-    if (this.waiting >= this.max) {
-      this.dropping.add(key);
-    } else {
-      this.last.set(key.id, message.seq);
-      this.put(message);
-    }
+  /** Whether it has ended: nothing more comes. */
+  get ended(): boolean {
+    return this.end !== null;
+  }
+
+  /** Take items again; what was left out of each stream until now. */
+  begin(): Lost[] {
+    this.full = false;
+    const reason = "too many messages waited to be read; what came then was left out";
+    return this.keys.map((key) => {
+      const { channel, symbol } = key;
+      return { type: "lost", channel, symbol, after: this.last.get(key.id) ?? 0, reason, ...optionsOf(key) };
+    });
+  }
+
+  take(message: StreamMessage, bytes: number): null {
+    if (this.put(message, bytes)) this.last.set(keyId(message), message.seq);
     return null;
   }
 
-  notice(key: StreamKey, notice: Notice): void {
-    // at most two a stream and connection come on top; where something is left out, a `lost` of our own follows
-    if (!this.dropping.has(key)) this.put(notice);
+  notice(_key: StreamKey, notice: Notice): void {
+    this.put(notice, 0);
   }
 
   interrupt(): void {
@@ -146,34 +144,12 @@ export class Queue implements Consumer {
     this.wake();
   }
 
-  private get waiting(): number {
-    return this.items.length - this.read;
-  }
-
-  private put(item: Item): void {
-    this.items.push(item);
+  private put(item: Item, bytes: number): boolean {
+    this.full ||= this.items.length - this.read >= QUEUE_MAX || this.bytes >= QUEUE_BYTES_MAX;
+    if (this.full) return false;
+    this.items.push([item, bytes]);
+    this.bytes += bytes;
     this.wake();
+    return true;
   }
-
-  private beginAnew(): void {
-    const reason = `${this.max} messages waited to be read; what came then was left out`;
-    for (const key of this.dropping) {
-      this.owner.lose(key, reason); // what it says of that to this queue is dropped, too
-      this.put(lost(key, this.last.get(key.id) ?? 0, reason));
-    }
-    this.dropping.clear();
-  }
-}
-
-function lost({ channel, symbol, depth, intervalMs, interval }: StreamKey, after: number, reason: string): Lost {
-  return {
-    type: "lost",
-    channel,
-    symbol,
-    after,
-    reason,
-    ...(depth === 0 ? {} : { depth }),
-    ...(intervalMs === 0 ? {} : { interval_ms: intervalMs }),
-    ...(interval === "" ? {} : { interval }),
-  };
 }

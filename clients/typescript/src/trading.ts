@@ -13,6 +13,7 @@ import {
 import type {
   AmendParams,
   DeadManParams,
+  ErrorCode,
   GuardParams,
   GuardScope,
   Operation,
@@ -59,15 +60,17 @@ export class Trading {
    *
    * @param params `expires_at` and `deadline` are ns since the Unix epoch by the server's clock: `serverTime() + ...`.
    * @param timeoutMs How long all of it may take, a reconnection included.
-   * @throws InvalidInput a number is none; nothing was sent.
+   * @throws InvalidInput a number is none, or the timeout; nothing was sent.
    * @throws RequestRefused the server says no, and why.
    * @throws OrderNotPlaced the reply was lost, and the server does not know the order.
    * @throws OutcomeUnknown the reply was lost, and in time nothing more could be found out, or the server has begun a new
    *   epoch.
    * @throws ConnectionLost there was no connection; nothing was sent.
+   * @throws TickwireError too many requests waited to be sent; nothing was sent.
    */
   async place(params: PlaceParams, timeoutMs = this.desk.requestTimeoutMs): Promise<OrderResult> {
     this.desk.account();
+    checkTimeout(timeoutMs, "timeoutMs");
     checkDecimals(params, ["size", "price", "stop_price", "display_size"]);
     const id = params.client_order_id;
     const order = {
@@ -76,10 +79,11 @@ export class Trading {
       client_order_id: id === undefined || id === "" ? this.desk.newId() : id,
     };
     const asking = { late: false };
-    return this.desk.within(timeoutMs, this.placed(this.desk.connection(), order, asking), () => {
+    return this.desk.within(timeoutMs, this.placed(this.desk.connection(), order, timeoutMs, asking), () => {
       asking.late = true;
       return new OutcomeUnknown(
         `no reply to order.place in time; whether ${order.client_order_id} was placed is unknown`,
+        { sent: true },
       );
     });
   }
@@ -109,7 +113,7 @@ export class Trading {
     for (const { params } of operations) checkDecimals(params, ["size", "price", "stop_price", "display_size"]);
     const { results } = await this.desk.connection().request("order.batch", { operations: [...operations] });
     return results.map(({ result, error }) => {
-      if (error != null) return new RequestRefused(error.code, error.message, error.field, error.retry);
+      if (error != null) return new RequestRefused(error.code as ErrorCode, error.message, error.field, error.retry);
       if (result === undefined) throw new TickwireError("the server's result is not what the protocol says");
       return result;
     });
@@ -164,33 +168,43 @@ export class Trading {
   private async placed(
     connection: Requester,
     params: PlaceParams & { client_order_id: string },
+    timeoutMs: number,
     asking: { readonly late: boolean },
   ): Promise<OrderResult> {
     const { desk } = this;
-    const epoch = desk.epoch;
+    const { epoch } = desk;
+    const account = desk.account();
     const id = params.client_order_id;
     let cause: TickwireError;
     try {
-      return await connection.request("order.place", params);
+      return await connection.request("order.place", params, Math.min(timeoutMs, desk.requestTimeoutMs));
     } catch (error) {
-      if (!(error instanceof TickwireError) || error instanceof InvalidInput) throw error;
-      if (error instanceof RequestRefused && error.code !== "outcome_unknown") throw error;
+      if (!(error instanceof TickwireError)) throw error;
+      if (!error.sent && !(error instanceof RequestRefused && error.code === "outcome_unknown")) throw error;
       cause = error;
     }
     const unknown = (error: Error): OutcomeUnknown =>
       new OutcomeUnknown(`whether order ${id} was placed is unknown: ${cause.message}; then ${error.message}`, {
         cause: error,
+        sent: true,
       });
+    /** Why nothing can be learned of the order now, null where it can. */
+    const other = (): string | null => {
+      if (desk.epoch !== epoch) return "the server has begun a new epoch";
+      return desk.account() === account ? null : "the client has logged in as another account";
+    };
     for (;;) {
       let now: Requester | null = null;
       try {
         now = await desk.again(connection);
         if (asking.late) throw cause;
-        if (desk.epoch !== epoch) throw new TickwireError("the server has begun a new epoch");
+        const why = other();
+        if (why !== null) throw new TickwireError(why);
         return await now.request("order.get", { client_order_id: id });
       } catch (error) {
         if (error instanceof RequestRefused) {
-          if (error.code === "unknown_order" && now !== connection) {
+          // a login of another account may have reached the server before the question did
+          if (error.code === "unknown_order" && now !== connection && other() === null) {
             throw new OrderNotPlaced(`order ${id} was not placed: ${cause.message}`, { cause: error });
           }
           if (!error.retry) throw unknown(error); // on the same connection, the order may still be under way
@@ -202,6 +216,16 @@ export class Trading {
         }
       }
     }
+  }
+}
+
+/** A timer of more ms than this fires at once. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+/** @throws InvalidInput it is no time that a timer can wait for; the message names `field`. */
+export function checkTimeout(ms: number, field: string): void {
+  if (!(ms > 0 && ms <= TIMEOUT_MS_MAX)) {
+    throw new InvalidInput(`${field} must be more than 0 and at most ${TIMEOUT_MS_MAX} ms`, field);
   }
 }
 

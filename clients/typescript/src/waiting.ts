@@ -14,14 +14,25 @@ export function closing(error: Error | null): Error {
 }
 
 /** Report what a listener threw, as a browser reports an error that nobody caught. */
-export function report(error: unknown): void {
+function report(error: unknown): void {
   if (typeof globalThis.reportError === "function") globalThis.reportError(error);
   else console.error(error);
+}
+
+/** Call a listener. What it throws is reported, and hurts nobody else. */
+export function called<A extends unknown[]>(listener: (...items: A) => void, ...items: A): void {
+  try {
+    listener(...items);
+  } catch (error) {
+    report(error);
+  }
 }
 
 /** Who is told of every item. One that throws is reported, and hurts nobody else. */
 export class Listeners<T> {
   private readonly listeners = new Set<{ readonly call: (item: T) => void }>();
+  private readonly items: T[] = []; // what is being told, and what is to be told after it
+  private over = false;
 
   /** Call `listener` with each item, until the returned function is called. */
   add(listener: (item: T) => void): () => void {
@@ -32,20 +43,21 @@ export class Listeners<T> {
     };
   }
 
-  /** Tell everyone. */
+  /** Tell everyone who listens now. What a listener leads to is told after it, so that everyone hears all in one order. */
   tell(item: T): void {
-    for (const listener of this.listeners) {
-      try {
-        listener.call(item);
-      } catch (error) {
-        report(error);
-      }
+    this.items.push(item);
+    if (this.items.length > 1) return;
+    for (const next of this.items) {
+      for (const listener of [...this.listeners]) if (this.listeners.has(listener)) called(listener.call, next);
     }
+    this.items.length = 0;
+    if (this.over) this.listeners.clear();
   }
 
-  /** Tell nobody any more. */
-  clear(): void {
-    this.listeners.clear();
+  /** Tell everyone the last that there is. */
+  end(item: T): void {
+    this.over = true;
+    this.tell(item);
   }
 }
 
@@ -69,7 +81,7 @@ export class Waiters<S> {
 
   /** There is a new state. */
   changed(state: S): void {
-    for (const waiter of this.waiting) {
+    for (const waiter of [...this.waiting]) {
       try {
         if (!waiter.predicate(state)) continue;
         waiter.resolve();

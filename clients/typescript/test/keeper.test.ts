@@ -360,8 +360,10 @@ describe("logging in", () => {
     const connecting = failure(connect("ws://x/ws", world.options({ login: { token: "t" }, keepTrying: true })));
     await world.socket.accept();
     expect(world.socket.sent[0]?.params).toEqual({ token: "t" });
-    await world.socket.refuse("too_many_connections", true);
-    await world.pass(50);
+    await world.socket.refuse("rate_limited", true);
+    await world.pass(1_049);
+    expect(world.sockets).toHaveLength(1);
+    await world.pass(1);
     expect(world.sockets).toHaveLength(2);
     await world.socket.accept();
     await world.socket.refuse("login_failed");
@@ -403,7 +405,7 @@ describe("logging in", () => {
     await world.socket.answer(ALICE);
     await world.socket.answer(); // the guard
     expect(world.socket.sent.map(({ method, params }) => [method, params])).toEqual([
-      ["auth.login", { demo: true }],
+      ["auth.login", { demo: true, takeover: "s1" }],
       ["session.cancel_on_disconnect", { scope: "connection" }],
       ["subscribe", { channel: "fills" }],
     ]);

@@ -18,14 +18,14 @@ export async function settle(): Promise<void> {
 
 /** One socket, at whose other end the test is. */
 export class FakeSocket implements Socket {
-  binaryType: BinaryType = "blob";
+  binaryType = "blob";
   bufferedAmount = 0;
-  readyState: Socket["readyState"] = 1;
+  readyState = 1;
   protocol = "";
-  onopen: Socket["onopen"] = null;
-  onmessage: Socket["onmessage"] = null;
-  onclose: Socket["onclose"] = null;
-  onerror: Socket["onerror"] = null;
+  onopen: ((event: Event) => void) | null = null;
+  onmessage: ((event: MessageEvent) => void) | null = null;
+  onclose: ((event: CloseEvent) => void) | null = null;
+  onerror: ((event: Event) => void) | null = null;
   readonly url: string;
   readonly protocols: string[];
   readonly sent: Sent[] = [];

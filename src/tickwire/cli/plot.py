@@ -20,7 +20,7 @@ from tickwire.limits import CANDLES_KEPT_MAX
 from tickwire.model.channel import CANDLE_INTERVALS_NS, stream_key
 
 PING_SECONDS = 0.05
-"""Between two pings: well below the server's limit of requests a second."""
+"""Between two pings, where the server's limit of requests a second does not want more."""
 BOOKS_MAX = 20
 """Instruments whose books are read for the lag."""
 DURATIONS_MAX = 1_000_000
@@ -133,7 +133,7 @@ async def _candles(url: str, symbol: str, look: _Look, interval: str, limit: int
 
 
 async def _latency(url: str, look: _Look, seconds: float) -> None:
-    from tickwire import plots
+    from tickwire.cli.durations import Durations, duration_text, histogram, percentiles
 
     round_trips: deque[int] = deque(maxlen=DURATIONS_MAX)
     lags: deque[int] = deque(maxlen=DURATIONS_MAX)
@@ -141,30 +141,34 @@ async def _latency(url: str, look: _Look, seconds: float) -> None:
         work = [_ping(client, round_trips)]
         if same_machine(url):
             symbols = [info.symbol for info in await client.instruments() if "book" in info.channels]
+            await _pause(client)
             if symbols:
                 work.append(_lag(await client.subscribe("book", symbols[:BOOKS_MAX]), lags))
         await first_of(asyncio.sleep(seconds), *work)
-    panels = [
-        plots.Durations("Round trip of a ping", f"{url}   ·   {len(round_trips):,} in {seconds:g} s", round_trips)
-    ]
+    panels = [Durations("Round trip of a ping", f"{url}   ·   {len(round_trips):,} in {seconds:g} s", round_trips)]
     if same_machine(url):
         below = f"from the change to its arrival   ·   {len(lags):,} in {seconds:g} s"
-        panels.append(plots.Durations("Lag of a book message", below, lags))
+        panels.append(Durations("Lag of a book message", below, lags))
     else:
         typer.echo(
             f"{url} is not this machine: the lag, which two clocks would have to agree on, is left out", err=True
         )
-    plots.histogram(panels, theme=look.theme, size=look.size).save(look.path)
+    histogram(panels, theme=look.theme, size=look.size).save(look.path)
     for panel in panels:
         values = panel.values
-        said = [f"p{n} {plots.duration_text(ns)}" for n, ns in plots.percentiles(values).items()] if values else []
+        said = [f"p{n} {duration_text(ns)}" for n, ns in percentiles(values).items()] if values else []
         typer.echo(f"{panel.title}: {', '.join([f'{len(values):,} measured', *said])}")
 
 
 async def _ping(client: Client, round_trips: deque[int]) -> None:
     while True:
+        await _pause(client)
         round_trips.append(await client.ping())
-        await asyncio.sleep(PING_SECONDS)
+
+
+async def _pause(client: Client) -> None:
+    """Before the next request, so that they come at half the rate that the server allows, or slower."""
+    await asyncio.sleep(max(PING_SECONDS, 2 / client.hello.limits.requests_per_second))
 
 
 async def _lag(messages: Subscription, lags: deque[int]) -> None:

@@ -13,7 +13,7 @@ from tickwire.book.ladder import BookSide, Ladder
 from tickwire.client.queue import Queue
 from tickwire.client.subscription import Consumer, Owner
 from tickwire.client.waiting import Waiters, final
-from tickwire.errors import BookInvalid, InvalidNumber
+from tickwire.errors import BookInvalid, InvalidInput, InvalidNumber
 from tickwire.frames import Backend, Column, data_frame, html_table
 from tickwire.model.channel import StreamKey
 from tickwire.model.units import Scale, scale
@@ -134,10 +134,10 @@ class Live(Consumer):
             backend: `polars` or `pandas`; None takes polars where it is installed, else pandas.
 
         Raises:
-            NotInstalled: neither is, or not the one that was named.
+            NotInstalled: neither is, or not the one that was named. InvalidInput: a sum has more digits than polars.
         """
         ladder = self._read()
-        sides = {"bid": ladder.bids.top(depth), "ask": ladder.asks.top(depth)}
+        sides = {"bid": _top(ladder.bids, depth), "ask": _top(ladder.asks, depth)}
         levels = [level for rows in sides.values() for level in rows]
         sums = [total for rows in sides.values() for total in accumulate(lots for _, lots in rows)]
         price, size = self._price.format, self._size.format
@@ -269,13 +269,20 @@ class Live(Consumer):
 
     def _levels(self, side: BookSide, depth: int | None) -> list[Level]:
         price, size = self._price.format, self._size.format
-        return [(Decimal(price(p)), Decimal(size(s))) for p, s in side.top(depth)]
+        return [(Decimal(price(p)), Decimal(size(s))) for p, s in _top(side, depth)]
 
     def _lots(self, text: str) -> int:
         lots = self._size.parse(text, "size")
         if lots < 0:
             raise _Wrong(f"size {text} is negative")
         return lots
+
+
+def _top(side: BookSide, depth: int | None) -> list[tuple[int, int]]:
+    """The best levels of a side, in ticks and lots."""
+    if depth is not None and depth < 0:
+        raise InvalidInput(f"depth must be a number of levels, not {depth}", field="depth")
+    return side.top(depth)
 
 
 class LiveBook(Live):

@@ -15,6 +15,7 @@ from tickwire.frames import Backend, Column, data_frame, html_table
 from tickwire.limits import CANDLES_KEPT_MAX, HISTORY_ROWS_MAX
 from tickwire.model.channel import stream_key
 from tickwire.protocol.messages import CandleData, HistoryParams, InstrumentInfo, SnapshotParams
+from tickwire.protocol.params import TIME_MAX
 
 if TYPE_CHECKING:
     from tickwire.plots import Picture, Size, ThemeName
@@ -177,9 +178,11 @@ def _within(at: int, first: int | None, before: int | None) -> bool:
 
 
 def _ns(when: int | datetime | None, field: str) -> int | None:
-    """A time in ns since the epoch."""
-    if not isinstance(when, datetime):
-        return when
-    if when.tzinfo is None:
-        raise InvalidInput(f"{field} needs a time zone: datetime(..., tzinfo=UTC)", field=field)
-    return (when - EPOCH) // timedelta(microseconds=1) * 1_000
+    """A time in ns since the epoch, as the server takes it."""
+    if isinstance(when, datetime):
+        if when.tzinfo is None:
+            raise InvalidInput(f"{field} needs a time zone: datetime(..., tzinfo=UTC)", field=field)
+        when = (when - EPOCH) // timedelta(microseconds=1) * 1_000
+    if when is not None and not 1 <= when <= TIME_MAX:
+        raise InvalidInput(f"{field} must be after the beginning of 1970 and before 2262-04-12, UTC", field=field)
+    return when

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -31,6 +32,9 @@ from tickwire.protocol.messages import (
     LoginResult,
     StreamMessage,
 )
+
+_RETRY_AFTER = re.compile(r"retry_after=(\d{1,6})\)?$")
+"""At the end of a close reason: the seconds to stay away, at most 11 days."""
 
 log = logging.getLogger(__name__)
 
@@ -181,7 +185,9 @@ class Keeper:
             again = settings.reconnect if first.done() else settings.keep_trying
             if not again or 4400 <= error.code <= 4499:
                 return error
-            await settings.sleep(backoff_seconds(self._attempt, settings.random))
+            asked = _RETRY_AFTER.search(str(error))
+            wait = backoff_seconds(self._attempt, settings.random)
+            await settings.sleep(max(wait, float(asked[1])) if asked else wait)
             self._attempt += 1
 
     async def _connect(self, first: asyncio.Future[None]) -> ConnectionLost:
@@ -318,9 +324,6 @@ class Keeper:
         try:
             for keys in by_request(consumer.keys):
                 await connection.subscribe(keys)
-        except RequestRefused:
-            connection.session.untrack(self._remove(consumer))
-            raise
         except BaseException:
             self.leave(consumer)
             raise
@@ -372,11 +375,10 @@ class Keeper:
         for consumer in self._consumers.get(key, ()):
             problem = consumer._take(message, size)
             if problem is not None and self._connection is not None:
+                self._connection.lose(key, problem)
                 if message.type == "snapshot":
                     # not even a fresh one fits: perhaps the instrument's steps are others now, so begin anew
                     self._connection.fail(1002, f"{key.channel} of {key.symbol}: {problem}")
-                else:
-                    self._connection.lose(key, problem)
 
     def noticed(self, key: StreamKey, notice: Notice) -> None:
         """Something of a stream was left out, or it goes on."""

@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 REQUESTS_MAX = 64
 """Requests in flight: more than a person or a script has use for, fewer than a server must keep for one client."""
+OWN_REQUESTS_MAX = REQUESTS_MAX // 2
+"""Those that the session makes by itself: the other half is for its user."""
 HELLO_TIMEOUT_NS = 10_000_000_000
 """How long the server may take to say hello: it has nothing to do first but accept."""
 HEARTBEAT_MS_MAX = 600_000
@@ -68,8 +70,8 @@ class ClientSession:
         self._codec = ClientCodec(encoding)
         self._streams = ClientStreams(self.stats)
         self._next_id = 1
-        self._requests: dict[int, list[StreamKey] | None] = {}  # id -> the streams that it asks for again
-        self._out: list[bytes] = []
+        self._requests: dict[int, list[StreamKey]] = {}  # the user's: id -> the streams that it subscribes to
+        self._own: dict[int, list[StreamKey]] = {}  # the session's own: id -> the streams that it asks for again
 
     # ---- time ------------------------------------------------------------------------------------
 
@@ -101,7 +103,10 @@ class ClientSession:
             ClientError: too many requests are in flight; nothing was sent.
             InvalidInput: the request is larger than the server takes.
         """
-        if len(self._requests) >= REQUESTS_MAX:
+        return self._made(method, params, [])
+
+    def _made(self, method: str, params: object, keys: list[StreamKey]) -> tuple[int, bytes]:
+        if len(self._requests) + len(self._own) >= REQUESTS_MAX:
             raise ClientError(f"{REQUESTS_MAX} requests are in flight; wait for an answer first (nothing was sent)")
         data = self._encoded(method, params)
         if self.hello is not None and len(data) > self.hello.limits.message_bytes:
@@ -109,27 +114,21 @@ class ClientSession:
                 f"the request is {len(data)} bytes, the server takes {self.hello.limits.message_bytes}; split it",
                 field="params",
             )
-        return self._enter(None), data
+        return self._enter(self._requests, keys), data
 
     def forget(self, request_id: int) -> None:
         """Stop waiting for a reply; should it come, it is counted as unexpected."""
         self._requests.pop(request_id, None)
 
     def subscribe(self, keys: list[StreamKey]) -> tuple[int, bytes]:
-        """A request for streams that differ in the symbol only. They are tracked from now on; when the request
-        is refused, `untrack` those that nobody else wants."""
-        request = self.request("subscribe", stream_params(keys))
+        """A request for streams that differ in the symbol only. They are tracked from now on, unless it is refused."""
+        request = self._made("subscribe", stream_params(keys), keys)
         self._streams.track(keys)
         return request
 
     def unsubscribe(self, keys: Iterable[StreamKey]) -> None:
-        """End streams that differ in the symbol only, with a request in `to_send`. Its reply is of no interest:
-        what still comes of them is ignored from now on."""
-        keys = [key for key in keys if key in self._streams]
-        self.untrack(keys)
-        if keys:
-            self._out.append(self._encoded("unsubscribe", stream_params(keys)))
-            self._enter([])
+        """End streams, with requests in `to_send`: what still comes of them is ignored from now on."""
+        self._streams.drop(keys)
 
     def untrack(self, keys: Iterable[StreamKey]) -> None:
         """Expect nothing more of these streams."""
@@ -150,15 +149,17 @@ class ClientSession:
 
     def resume(self) -> None:
         """Ask for what was taken up, unless somebody has subscribed to it since."""
-        self._streams.resume()
+        self._streams.resume(self._asked())
 
     def to_send(self) -> list[bytes]:
         """Messages that the session wants sent by itself, in order."""
-        out, self._out = self._out, []
+        out = []
         requests = self._streams.requests()
-        while len(self._requests) < REQUESTS_MAX and (request := next(requests, None)) is not None:
-            out.append(self._encoded("subscribe", stream_params(request.keys, request.position)))
-            self._enter(request.keys)
+        while len(self._own) < OWN_REQUESTS_MAX and (request := next(requests, None)) is not None:
+            method, keys, position = request
+            out.append(self._encoded(method, stream_params(keys, position)))
+            # to unsubscribe is asked for again when a heartbeat says that it was refused
+            self._enter(self._own, keys if method == "subscribe" else [])
         return out
 
     # ---- in --------------------------------------------------------------------------------------
@@ -225,11 +226,15 @@ class ClientSession:
             body["params"] = params
         return self._codec.encode(body)
 
-    def _enter(self, keys: list[StreamKey] | None) -> int:
+    def _enter(self, requests: dict[int, list[StreamKey]], keys: list[StreamKey]) -> int:
         request_id = self._next_id
         self._next_id += 1
-        self._requests[request_id] = keys
+        requests[request_id] = keys
         return request_id
+
+    def _asked(self) -> set[StreamKey]:
+        """The streams that the user subscribes to just now."""
+        return {key for keys in self._requests.values() for key in keys}
 
     def _stream_message(self, incoming: Incoming, size: int) -> list[Outcome]:
         key = StreamKey(incoming.channel, incoming.symbol, incoming.depth, incoming.interval_ms, incoming.interval)
@@ -276,24 +281,28 @@ class ClientSession:
         return self._streams.noticed(StreamKey(gap.channel, gap.symbol), gap)
 
     def _reply(self, request_id: RequestId, incoming: Incoming) -> list[Outcome]:
-        if not isinstance(request_id, int) or request_id not in self._requests:
+        error = incoming.error
+        refusal = None if error is None else RequestRefused(error.code, error.message, error.field, error.retry)
+        if isinstance(request_id, int) and request_id in self._requests:
+            keys = self._requests.pop(request_id)
+            if refusal is None:
+                self._streams.granted(keys)
+                return [Answered(request_id, incoming.result)]
+            asked = self._asked()
+            self.untrack(key for key in keys if key not in self._streams and key not in asked)
+            return [Refused(request_id, refusal)]
+        if not isinstance(request_id, int) or request_id not in self._own:
             self.stats.unexpected += 1
             return []
-        keys = self._requests.pop(request_id)
-        error = incoming.error
-        if error is None:
-            if keys is None:
-                return [Answered(request_id, incoming.result)]
+        keys = self._own.pop(request_id)
+        if refusal is None:
             if not self._streams.asks_to_go_on(keys):
                 return []
             return self._streams.answered(self._codec.decode(incoming.result, _Subscribed).streams)
-        refusal = RequestRefused(error.code, error.message, field=error.field, retry=error.retry)
-        if keys is None:
-            return [Refused(request_id, refusal)]
-        if error.retry:
+        if refusal.retry:
             self._streams.refused_for_now(keys)
             return []
-        named = _SYMBOL_FIELD.fullmatch(error.field or "")
+        named = _SYMBOL_FIELD.fullmatch(refusal.field or "")
         index = int(named[1]) if named and int(named[1]) < len(keys) else None
         return [Ended(key, refusal) for key in self._streams.refused(keys, index)]
 

@@ -6,7 +6,7 @@ Rules of a stream, which this module holds the server to:
 - Lossless: an update's `seq` is the last one plus 1, and so is that of a venue's book that was sent anew. Any other
   snapshot stands where the stream stands; one that does not skips messages. Latest: `seq` only rises.
 - A heartbeat names the last `seq` of every stream of the session. The transport is ordered, so whatever was
-  published before the heartbeat has arrived before it, or is lost.
+  published before the heartbeat has arrived before it, or is lost. What it names and nobody wants is unsubscribed from.
 
 A stream that broke a rule is `Lost`: its updates are held back and it is subscribed to again, which makes the
 server send a snapshot. A lossless stream that was whole when its connection was lost is `Interrupted`, and asked for
@@ -16,8 +16,8 @@ and a snapshot follows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Container, Iterable, Iterator
+from typing import Literal, NamedTuple
 
 from tickwire.model.channel import StreamKey
 from tickwire.protocol.client_codec import by_request
@@ -41,21 +41,23 @@ class Places(NamedTuple):
 
 
 class Request(NamedTuple):
-    """Streams to subscribe to again, which differ in the symbol only; from a position, or anew."""
+    """What is asked for of streams that differ in the symbol only: nothing more, or to go on, from a position or anew."""
 
+    method: Literal["subscribe", "unsubscribe"]
     keys: list[StreamKey]
-    position: Position | None
+    position: Position | None = None
 
 
 class _Stream:
-    __slots__ = ("asked", "fresh", "key", "lossless", "place", "seq", "waited")
+    __slots__ = ("asked", "fresh", "granted", "key", "lossless", "place", "seq", "waited")
 
-    def __init__(self, key: StreamKey, place: int | None = None) -> None:
+    def __init__(self, key: StreamKey, *, place: int | None = None, granted: bool = False) -> None:
         self.key = key
         self.lossless = key.lossless
         self.seq: int | None = None  # None: waits, for its snapshot or to be resumed
         self.place = place  # its last message on an earlier connection, until it goes on from there or begins anew
-        self.fresh = False  # somebody has subscribed who waits for a snapshot
+        self.granted = granted  # the server has agreed to it: what comes before is of a subscription that has ended
+        self.fresh = False  # somebody's subscription was agreed to, and its snapshot is to follow
         self.waited = 0  # heartbeats since it waits
         self.asked = False  # subscribed to again since the last heartbeat that found it whole
 
@@ -77,14 +79,30 @@ class ClientStreams:
         self._stats = stats
         self._streams: dict[StreamKey, _Stream] = {}
         self._ask: dict[StreamKey, None] = {}  # to be subscribed to again
+        self._unwanted: dict[StreamKey, None] = {}  # to be unsubscribed from; none of them is tracked
 
     def __contains__(self, key: StreamKey) -> bool:
-        return key in self._streams
+        """Whether messages of a stream are expected."""
+        stream = self._streams.get(key)
+        return stream is not None and stream.granted
 
     def track(self, keys: Iterable[StreamKey]) -> None:
-        """Somebody subscribes to these, and waits for a snapshot."""
+        """Somebody subscribes to these."""
         for key in keys:
-            self._streams.setdefault(key, _Stream(key)).fresh = True
+            self._streams.setdefault(key, _Stream(key))
+            self._unwanted.pop(key, None)
+
+    def granted(self, keys: Iterable[StreamKey]) -> None:
+        """The server has agreed to that: snapshots follow."""
+        for key in keys:
+            if (stream := self._streams.get(key)) is not None:
+                stream.granted = stream.fresh = True
+
+    def drop(self, keys: Iterable[StreamKey]) -> None:
+        """Nobody wants these any more: `requests` ends them."""
+        known = [key for key in keys if key in self._streams]
+        self.untrack(known)
+        self._unwanted.update(dict.fromkeys(known))
 
     def untrack(self, keys: Iterable[StreamKey]) -> None:
         """Expect nothing more of these streams."""
@@ -119,7 +137,7 @@ class ClientStreams:
     def noticed(self, key: StreamKey, notice: Gap | Skipped) -> list[Outcome]:
         """The server left something out."""
         stream = self._streams.get(key)
-        if stream is None:
+        if stream is None or not stream.granted:
             self._stats.unexpected += 1
             return []
         if isinstance(notice, Gap):
@@ -135,6 +153,8 @@ class ClientStreams:
             StreamKey(state.channel, state.symbol, state.depth, state.interval_ms, state.interval): state.seq
             for state in heartbeat.streams
         }
+        # this tells, too, which request to unsubscribe was refused; what it does not name has ended
+        self._unwanted = {key: None for key in published if key not in self._streams}
         outcomes: list[Outcome] = []
         for key, stream in self._streams.items():
             last = stream.seq
@@ -144,7 +164,7 @@ class ClientStreams:
                     self._ask[key] = None
                 elif stream.waited >= WAITED_BROKEN:
                     self._stats.malformed += 1
-                    return [Broken(1002, f"{key.channel} of {key.symbol} does not begin")]
+                    return [*outcomes, Broken(1002, f"{key.channel} of {key.symbol} does not begin")]
                 continue
             stream.asked = False
             seq = published.get(key)
@@ -181,7 +201,7 @@ class ClientStreams:
         """Track what an earlier connection was subscribed to, before anything else is."""
         outcomes: list[Outcome] = []
         for key in keys:
-            stream = self._streams[key] = _Stream(key, places.seqs.get(key))
+            stream = self._streams[key] = _Stream(key, place=places.seqs.get(key), granted=True)
             if stream.place is not None and places.epoch != self.epoch:
                 reason = f"the server began anew: its epoch is {self.epoch} now, not {places.epoch}"
                 outcomes.append(self._missing(stream, stream.place, reason))
@@ -189,20 +209,23 @@ class ClientStreams:
 
     # ---- subscribing again -----------------------------------------------------------------------
 
-    def resume(self) -> None:
-        """Ask for what was taken up, unless somebody has subscribed to it since."""
-        self._ask.update((key, None) for key, s in self._streams.items() if s.seq is None and not s.fresh)
+    def resume(self, asked: Container[StreamKey]) -> None:
+        """Ask for what was taken up, except for `asked`, what somebody subscribes to just now."""
+        waiting = (key for key, s in self._streams.items() if s.seq is None and not s.fresh and key not in asked)
+        self._ask.update(dict.fromkeys(waiting))
 
     def requests(self) -> Iterator[Request]:
         """What is to be asked for. A request that was taken counts as sent."""
+        for keys in _parts(list(self._unwanted)):
+            for key in keys:
+                del self._unwanted[key]
+            yield Request("unsubscribe", keys)
         going_on = [key for key in self._ask if self._streams[key].place is not None]
         anew = [key for key in self._ask if self._streams[key].place is None]
-        for group in (*by_request(going_on), *by_request(anew)):
-            for start in range(0, len(group), SYMBOLS_PER_REQUEST_MAX):
-                keys = group[start : start + SYMBOLS_PER_REQUEST_MAX]
-                for key in keys:
-                    del self._ask[key]
-                yield Request(keys, self._position(keys))
+        for keys in (*_parts(going_on), *_parts(anew)):
+            for key in keys:
+                del self._ask[key]
+            yield Request("subscribe", keys, self._position(keys))
 
     def _position(self, keys: list[StreamKey]) -> Position | None:
         seqs = {key.symbol: place for key in keys if (place := self._streams[key].place) is not None}
@@ -267,3 +290,10 @@ class ClientStreams:
             stream.asked = True
             self._ask[stream.key] = None
         return self._missing(stream, after, reason)
+
+
+def _parts(keys: list[StreamKey]) -> Iterator[list[StreamKey]]:
+    """Streams as requests name them."""
+    for group in by_request(keys):
+        for start in range(0, len(group), SYMBOLS_PER_REQUEST_MAX):
+            yield group[start : start + SYMBOLS_PER_REQUEST_MAX]
