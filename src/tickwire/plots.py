@@ -322,7 +322,7 @@ class _Numbers(Formatter):
     def format_ticks(self, values: Sequence[float]) -> list[str]:
         step = min((after - before for before, after in pairwise(values)), default=0)
         decimals = -int(Decimal(f"{step:.2g}").normalize().as_tuple().exponent)  # two digits, of 0.25 for example
-        return [f"{value:z,.{max(0, decimals)}f}" for value in values]
+        return [f"{value:,.{max(0, decimals)}f}" for value in values]
 
 
 def _day(ns: int) -> float:

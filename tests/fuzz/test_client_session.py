@@ -24,10 +24,11 @@ from tickwire.model.channel import StreamKey
 from tickwire.protocol.client_outcomes import Answered, Broken, ClientStats, Delivered
 from tickwire.protocol.client_session import ClientSession, Encoding
 from tickwire.protocol.codec import JSON, MSGPACK
-from tickwire.protocol.messages import InstrumentInfo, LoginResult, StatusData, StreamMessage
+from tickwire.protocol.messages import InstrumentInfo, LoginResult, Reply, StatusData, StreamMessage
 
 S = "SIM:BTC-USDT"
 BOOK, ORDERS, TRADES = StreamKey("book", S), StreamKey("book_l3", S), StreamKey("trades", S)
+QUOTES, TICKER = StreamKey("quotes", S), StreamKey("ticker", S)
 INFO = InstrumentInfo(
     S, "SIM", "BTC", "USDT", "crypto", "matched", "0.01", "0.1", ["book"], StatusData("open", "live", "")
 )
@@ -70,12 +71,14 @@ def test_the_messages_are_good() -> None:
 
 
 def opened(encoding: Encoding) -> ClientSession:
-    """A session that was greeted and has subscribed; not yet answered."""
+    """A session that was greeted and has subscribed; the first two requests are not answered yet."""
     session = ClientSession(encoding=encoding)
     codec = JSON if encoding == "json" else MSGPACK
     session.received(codec.encode(hello()), 1)
-    for key in (BOOK, ORDERS, TRADES):
-        session.subscribe([key])
+    for key in (QUOTES, TICKER, BOOK, ORDERS, TRADES):
+        request_id, _ = session.subscribe([key])
+        if request_id > 2:
+            session.received(codec.encode(Reply(request_id, 1, 2, {"streams": []})), 1)
     return session
 
 

@@ -266,7 +266,9 @@ def orders() -> LiveOrders:
 
 
 def change(orders: LiveOrders, action: Any, order_id: str, side: Any, price: str, size: str) -> str | None:
-    data = OrderChangeData(action, order_id, side, price, size, "0.001" if action == "fill" else None)
+    before = sum(order.size for order in orders.orders(side) if order.order_id == order_id)
+    filled = str(before - Decimal(size)) if action == "fill" else None
+    data = OrderChangeData(action, order_id, side, price, size, filled)
     return orders._take(message(L3, "update", orders.seq + 1, data), 100)
 
 

@@ -121,7 +121,7 @@ def test_the_picture_of_a_book_is_of_its_best_levels() -> None:
 def test_a_negative_depth_is_said() -> None:
     book = by_level()
     for read in (book.bids, book.asks, book.to_dataframe, book.plot):
-        with pytest.raises(InvalidInput, match="^depth must be a number of levels, not -1$") as caught:
+        with pytest.raises(InvalidInput, match=r"^depth must be a number of levels, not -1$") as caught:
             read(-1)
         assert caught.value.field == "depth"
     assert book.bids(0) == []

@@ -356,7 +356,7 @@ def test_a_loss_found_outside_is_told_once(trades: Wire) -> None:
 
 def test_a_heartbeat_that_agrees_changes_nothing(trades: Wire) -> None:
     assert trades.heartbeat((TRADES, 41)) == []
-    assert trades.heartbeat((TRADES, 40), (QUOTES, 3)) == []
+    assert trades.heartbeat((TRADES, 40)) == []
     assert trades.sent() == []
 
 

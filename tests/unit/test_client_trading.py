@@ -222,6 +222,20 @@ async def test_logout_ends_private_streams_and_no_later_connection_logs_in(
     assert await time == 4
 
 
+async def test_a_logout_holds_also_without_a_connection(server: FakeServer, client: Client, peer: Peer) -> None:
+    account = await traded(client, peer)
+    peer.ws.transport.abort()
+    while client.connected:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    await client.logout()
+    with pytest.raises(ClientError, match="closed"):
+        account.balances  # noqa: B018
+    peer = await server.peer()
+    time = start(again(client))
+    await peer.answer("time", {"time": 4})
+    assert await time == 4
+
+
 async def again(client: Client) -> int:
     await client._keeper._up.wait()
     while not client.connected:  # noqa: ASYNC110

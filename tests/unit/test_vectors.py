@@ -358,10 +358,9 @@ def test_fills_come_once(vector: dict[str, Any]) -> None:
 
 
 class _Server:
-    """Accepts, says hello, and closes the first connection with a code; there is no other."""
+    """Accepts a connection and says hello; there is no other."""
 
-    def __init__(self, code: int) -> None:
-        self.code = code
+    def __init__(self) -> None:
         self.dialled = 0
 
     async def dial(self, url: str, encoding: str, receiver: Receiver) -> Link:
@@ -387,15 +386,25 @@ class _Server:
 
 @vectors("reconnecting", "close_codes")
 async def test_what_a_close_code_has_a_client_do(vector: dict[str, Any]) -> None:
+    assert await dropped(vector["code"], "said so") == ((2, [0.05]) if vector["reconnect"] else (1, []))
+
+
+@vectors("reconnecting", "retry_after")
+async def test_a_close_reason_can_say_how_long_to_stay_away(vector: dict[str, Any]) -> None:
+    assert await dropped(vector["code"], vector["reason"]) == (2, [vector["wait_ms"] / 1000])
+
+
+async def dropped(code: int, reason: str) -> tuple[int, list[float]]:
+    """How often a client dials when its first connection is closed, and how long it waits in between."""
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    server = _Server(vector["code"])
+    server = _Server()
     keeper = Keeper(Settings("ws://x", "json", True, False, 1.0, server.dial, sleep, lambda: 0.5))
     await keeper.start()
-    server.close(vector["code"], "said so")
+    server.close(code, reason)
     assert keeper._task is not None
     await keeper._task
-    assert (server.dialled, waits) == ((2, [0.05]) if vector["reconnect"] else (1, []))
+    return server.dialled, waits

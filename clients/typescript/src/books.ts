@@ -325,7 +325,8 @@ export class LiveOrders extends Live<StreamMessage<"book_l3">> {
     this.book.add({ orderId, side, ticks: this.price.parse(price, "price"), lots });
   }
 
-  private change({ action, order_id: orderId, side, price, size, filled }: OrderChangeData): void {
+  private change(change: OrderChangeData): void {
+    const { action, order_id: orderId, side, price, size } = change;
     if (action === "add") {
       this.add(side, [orderId, price, size]);
       return;
@@ -335,21 +336,15 @@ export class LiveOrders extends Live<StreamMessage<"book_l3">> {
       throw new TickwireError(`order ${orderId} is not there at ${price}`);
     }
     const left = action === "cancel" ? 0n : this.lots(size);
-    switch (action) {
-      case "cancel":
-        break;
-      case "modify":
-        if (left === 0n || left > order.lots) throw new TickwireError(`order ${orderId} can't be modified to ${size}`);
-        break;
-      case "fill": {
-        const taken = this.lots(filled ?? "0");
-        if (taken === 0n || taken + left !== order.lots) {
-          throw new TickwireError(`order ${orderId} can't be filled to ${size}`);
-        }
-        break;
-      }
-      default:
-        throw new TickwireError(`there is no action ${String(action)}`);
+    const filled = action === "fill" ? this.lots(change.filled ?? "0") : 0n;
+    const fits = {
+      cancel: true,
+      modify: left > 0n && left <= order.lots,
+      fill: filled > 0n && filled + left === order.lots,
+    };
+    if (!Object.hasOwn(fits, action)) throw new TickwireError(`there is no action "${String(action)}"`);
+    if (!fits[action]) {
+      throw new TickwireError(`${action} of order ${orderId} to ${size} is not what the order comes to`);
     }
     this.book.reduce(order, order.lots - left);
   }

@@ -72,6 +72,10 @@ export class OrderNotPlaced extends TickwireError {
 /** Whether, or how far, an order was carried out can't be told: ask `order` before anything else is traded. */
 export class OutcomeUnknown extends TickwireError {
   override readonly name = "OutcomeUnknown";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, { ...options, sent: true });
+  }
 }
 
 /** The local book missed something and waits for a snapshot; it must not be read now. */

@@ -242,7 +242,9 @@ export class Keeper implements TradingDesk, Handler {
       // what the last connection has sent must not arrive after the server was asked what became of it
       const before = this.newest?.session.hello?.session ?? null;
       const params = await this.signed(connection, this.login, hello.challenge, before);
-      this.known(await connection.request("auth.login", params));
+      const identity = await connection.request("auth.login", params);
+      if (this.isLoggedOut()) throw new ConnectionLost("logged out meanwhile", 1000);
+      this.known(identity);
     } catch (error) {
       // what is refused for now the server may close with a reason that says for how long
       if (error instanceof RequestRefused && error.retry) {
@@ -336,12 +338,25 @@ export class Keeper implements TradingDesk, Handler {
     return identity;
   }
 
-  /** Log out for good: private streams end, and no later connection logs in. Errors as of `Requester.request`. */
+  /**
+   * Log out for good: private streams end, and no later connection logs in. Without a connection that is all there is to
+   * do. Errors as of `Requester.request`.
+   */
   async logOut(): Promise<void> {
-    await this.connection().request("auth.logout", undefined);
     this.login = this.identity = null;
-    this.endPrivate();
-    this.events.tell({ type: "logout" });
+    this.guards = {};
+    try {
+      if (this.newest?.open === true) await this.newest.request("auth.logout", undefined);
+    } catch (error) {
+      if (!(error instanceof ConnectionLost)) throw error; // with the connection its login is gone, too
+    } finally {
+      this.endPrivate();
+      this.events.tell({ type: "logout" });
+    }
+  }
+
+  private isLoggedOut(): boolean {
+    return this.login === null;
   }
 
   private endPrivate(): void {

@@ -161,7 +161,8 @@ export class Session {
 
   /** Messages that the session wants sent by itself, in order. */
   toSend(): Wire[] {
-    return this.streams.requests(OWN_REQUESTS_MAX - this.own.size).map(({ method, keys, position }) => {
+    const room = Math.min(OWN_REQUESTS_MAX, REQUESTS_MAX - this.requests.size) - this.own.size;
+    return this.streams.requests(room).map(({ method, keys, position }) => {
       const data = this.encoded(method, streamParams(keys, position));
       // to unsubscribe is asked for again when a heartbeat says that it was refused
       this.own.set(this.nextId++, method === "subscribe" ? keys : []);

@@ -34,7 +34,7 @@ export interface Places {
   readonly seqs: ReadonlyMap<string, number>;
 }
 
-/** What is asked for of streams that differ in the symbol only: nothing more, or to go on, from a position or anew. */
+/** Streams that differ in the symbol only, to unsubscribe from or to subscribe to again, from a position or anew. */
 export interface StreamRequest {
   readonly method: "subscribe" | "unsubscribe";
   readonly keys: StreamKey[];

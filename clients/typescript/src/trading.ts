@@ -83,7 +83,6 @@ export class Trading {
       asking.late = true;
       return new OutcomeUnknown(
         `no reply to order.place in time; whether ${order.client_order_id} was placed is unknown`,
-        { sent: true },
       );
     });
   }
@@ -186,7 +185,6 @@ export class Trading {
     const unknown = (error: Error): OutcomeUnknown =>
       new OutcomeUnknown(`whether order ${id} was placed is unknown: ${cause.message}; then ${error.message}`, {
         cause: error,
-        sent: true,
       });
     /** Why nothing can be learned of the order now, null where it can. */
     const other = (): string | null => {
@@ -224,7 +222,7 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /** @throws InvalidInput it is no time that a timer can wait for; the message names `field`. */
 export function checkTimeout(ms: number, field: string): void {
-  if (!(ms > 0 && ms <= TIMEOUT_MS_MAX)) {
+  if (!Number.isFinite(ms) || ms <= 0 || ms > TIMEOUT_MS_MAX) {
     throw new InvalidInput(`${field} must be more than 0 and at most ${TIMEOUT_MS_MAX} ms`, field);
   }
 }

@@ -363,6 +363,10 @@ describe("a live book by order", () => {
       "order 8 is there already, or has no size",
       { action: "add", order_id: "8", side: "buy", price: "97000.00", size: "0" },
     ],
+    [
+      'there is no action "replace"',
+      { action: "replace" as "add", order_id: "7", side: "buy", price: "97000.00", size: "0.1" },
+    ],
     ["size -1 is negative", { action: "modify", order_id: "7", side: "buy", price: "97000.00", size: "-1" }],
   ])("is lost when %s", (problem, data) => {
     const live = orders();

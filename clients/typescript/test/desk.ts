@@ -25,7 +25,7 @@ export function connection(answer: Answer): Requester & { lose(): void; asked: [
     asked: [] as [Method, unknown][],
     lose(): void {
       one.open = false;
-      for (const reject of waiting) reject(new ConnectionLost("the connection is gone"));
+      for (const reject of waiting) reject(new ConnectionLost("the connection is gone", 1006, { sent: true }));
     },
     async request<M extends Method>(method: M, params: Params[M] | undefined): Promise<never> {
       one.asked.push([method, params]);

@@ -422,6 +422,40 @@ describe("logging in", () => {
     expect(world.socket.sent).toEqual([]);
     expect(client.state).toBe("open");
   });
+
+  test("a logout holds also without a connection, and while the next one logs in", async () => {
+    const world = new World();
+    const client = await world.connected();
+    const login = async (): Promise<void> => {
+      const loggingIn = client.login({ demo: true });
+      await settle();
+      await world.socket.answer(ALICE);
+      await loggingIn;
+    };
+    await login();
+    await world.socket.end();
+    await client.logout();
+    expect(client.accountName).toBeNull();
+    expect(world.events.at(-1)).toEqual({ type: "logout" });
+    await world.pass(50);
+    await world.socket.accept();
+    expect(world.socket.sent).toEqual([]);
+
+    await login();
+    await world.socket.end();
+    await world.pass(100);
+    await world.socket.accept();
+    expect(world.socket.sent).toMatchObject([{ method: "auth.login" }]);
+    await client.logout();
+    await world.socket.answer(ALICE);
+    expect(client.accountName).toBeNull();
+    await world.socket.end();
+    await world.pass(5_000);
+    await world.socket.accept();
+    expect(world.socket.sent).toEqual([]);
+    expect(client.state).toBe("open");
+    expect(client.accountName).toBeNull();
+  });
 });
 
 describe("subscriptions", () => {

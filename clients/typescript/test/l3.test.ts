@@ -74,7 +74,7 @@ describe("a book by order", () => {
     const [first, second] = [order("a", "buy", 100n, 5n), order("b", "buy", 100n, 3n)];
     book.add(first);
     book.add(second);
-    book.remove(first);
+    book.reduce(first, 5n);
     expect([book.get("a"), book.get("b"), book.ladder.bids.get(100n)]).toEqual([undefined, second, 3n]);
     book.reduce(second, 3n);
     expect([book.queue("buy", 100n).size, book.ladder.bids.length]).toEqual([0, 0]);

@@ -19,7 +19,8 @@ test.each([
 
 test("a token and the demonstration account need no signature", async () => {
   expect(await loginParams({ token: "t" }, "c", "s1")).toEqual({ token: "t", takeover: "s1" });
-  expect(await loginParams({ demo: true }, "c", "s1")).toEqual({ demo: true });
+  expect(await loginParams({ demo: true }, "c", null)).toEqual({ demo: true });
+  expect(await loginParams({ demo: true }, "c", "s1")).toEqual({ demo: true, takeover: "s1" });
 });
 
 test.each(["a.b", "a=1"])("%j is no challenge, so it is not signed", async (challenge) => {

@@ -75,6 +75,38 @@ describe("placing an order", () => {
     await expect(trader.place(BUY)).rejects.toThrow(new ConnectionLost("not connected now; nothing was sent"));
   });
 
+  it.each([
+    new ConnectionLost("the connection is lost; the request was not sent"),
+    new TickwireError("no reply in time: it was not sent"),
+  ])("says that nothing was sent when it waited in vain to be, and asks nothing", async (error) => {
+    const { trader, first } = trading({ "order.place": [error] });
+    await expect(trader.place(BUY)).rejects.toBe(error);
+    expect(first.asked).toHaveLength(1);
+  });
+
+  it.each([0, -1, NaN, Infinity, 2 ** 31])("takes no timeout of %d ms", async (timeoutMs) => {
+    const { trader, first } = trading({});
+    await expect(trader.place(BUY, timeoutMs)).rejects.toMatchObject({ name: "InvalidInput", field: "timeoutMs" });
+    expect(first.asked).toEqual([]);
+  });
+
+  it.each([
+    ["before it asks", true],
+    ["while it asks", false],
+  ])("can't know what another account says of it, that was logged in to %s", async (_, before) => {
+    const { desk, trader, first } = trading({});
+    const placing = trader.place(BUY);
+    first.lose();
+    if (before) desk.login = "bob";
+    const second = connection(() => {
+      desk.login = "bob";
+      throw UNKNOWN;
+    });
+    desk.next(second);
+    await expect(placing).rejects.toBeInstanceOf(OutcomeUnknown);
+    expect(second.asked).toHaveLength(before ? 0 : 1);
+  });
+
   it("asks on the next connection what became of it: it was placed", async () => {
     const { desk, trader, first } = trading({});
     const placing = trader.place(BUY);
@@ -138,7 +170,7 @@ describe("placing an order", () => {
     desk.next(null);
     await expect(placing).rejects.toThrow(OutcomeUnknown);
     const silent = trading({
-      "order.place": [new TickwireError("no reply")],
+      "order.place": [new TickwireError("no reply", { sent: true })],
       "order.get": [new TickwireError("none")],
     });
     await expect(silent.trader.place(BUY)).rejects.toThrow(/no reply; then none$/);

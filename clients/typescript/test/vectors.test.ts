@@ -7,7 +7,7 @@ import { LiveBook, LiveOrders } from "../src/books.ts";
 import { keyOf, optionsOf } from "../src/channel.ts";
 import type { Named, StreamKey } from "../src/channel.ts";
 import { crc32 } from "../src/checksum.ts";
-import { connect } from "../src/client.ts";
+import { connect, type Client } from "../src/client.ts";
 import { decode, encode } from "../src/codec.ts";
 import type { Encoding } from "../src/codec.ts";
 import type { Socket } from "../src/connection.ts";
@@ -121,16 +121,30 @@ describe("logins", () => {
 interface Reconnecting {
   waits: { shows: string; attempt: number; random: number; wait_ms: number }[];
   close_codes: { shows: string; code: number; reconnect: boolean }[];
+  retry_after: { shows: string; code: number; reason: string; wait_ms: number }[];
 }
 
 describe("reconnecting", () => {
-  const { waits, close_codes } = vectors("reconnecting") as Reconnecting;
+  const { waits, close_codes, retry_after } = vectors("reconnecting") as Reconnecting;
 
   test.each(waits)("$shows", ({ attempt, random, wait_ms }) => {
     expect(backoffMs(attempt, () => random)).toBeCloseTo(wait_ms, 6);
   });
 
   test.each(close_codes)("$shows", async ({ code, reconnect }) => {
+    const { client, waited } = await dropped(code, "said so");
+    expect(waited).toEqual(reconnect ? [50] : []);
+    expect(client.state).toBe(reconnect ? "waiting" : "closed");
+    if (!reconnect) await expect(client.ping()).rejects.toMatchObject({ code });
+    await expect(client.ping()).rejects.toBeInstanceOf(ConnectionLost);
+  });
+
+  test.each(retry_after)("$shows", async ({ code, reason, wait_ms }) => {
+    expect((await dropped(code, reason)).waited).toEqual([wait_ms]);
+  });
+
+  /** A client whose first connection was closed, and the waits that it announced. */
+  async function dropped(code: number, reason: string): Promise<{ client: Client; waited: (number | null)[] }> {
     const sockets: Greeter[] = [];
     class WebSocket extends Greeter {
       constructor() {
@@ -151,13 +165,10 @@ describe("reconnecting", () => {
         if (event.type === "waiting" || event.type === "closed") resolve();
       });
     });
-    sockets[0]!.drop(code);
+    sockets[0]!.drop(code, reason);
     await next;
-    expect(waited).toEqual(reconnect ? [50] : []);
-    expect(client.state).toBe(reconnect ? "waiting" : "closed");
-    if (!reconnect) await expect(client.ping()).rejects.toMatchObject({ code });
-    await expect(client.ping()).rejects.toBeInstanceOf(ConnectionLost);
-  });
+    return { client, waited };
+  }
 });
 
 /** A socket whose server says hello. */
@@ -185,11 +196,11 @@ class Greeter implements Socket {
   }
 
   close(): void {
-    this.drop(1005);
+    this.drop(1005, "");
   }
 
-  drop(code: number): void {
-    this.call("onclose", { code, reason: "said so" });
+  drop(code: number, reason: string): void {
+    this.call("onclose", { code, reason });
   }
 
   private call(name: "onopen" | "onclose" | "onmessage", event: object): void {

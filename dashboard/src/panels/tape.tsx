@@ -2,13 +2,16 @@
 import { useEffect, useRef } from "preact/hooks";
 import { useDesk, type Desk } from "../desk.ts";
 import { atFrame, forget, useSources } from "../frame.ts";
-import { cell, make, writer, type Cell } from "../hot.ts";
+import { cell, make, paced, writer, type Cell } from "../hot.ts";
 import { formatCount, formatDecimal, formatTime } from "../logic/format.ts";
 import type { Trade } from "../logic/trades.ts";
 import { useHold } from "../shared.ts";
 
 /** Trades that are shown at most; one scrolls to those that have no room. */
 export const ROWS_MAX = 40;
+
+/** Least time between two drawings, ms: where trades come fast every row changes with each, and nobody reads faster. */
+const PACE_MS = 100;
 
 const ARROWS: Readonly<Record<string, readonly [arrow: string, word: string]>> = {
   buy: ["▲", " bought"],
@@ -88,7 +91,8 @@ function tapeRows(list: HTMLElement, desk: Desk, waiting: (text: string) => void
     for (const [at, row] of rows.entries()) fill(row, trades.rows[last - at] ?? null);
   }
 
-  const end = desk.trades.source.watch(draw);
+  const pace = paced(PACE_MS, draw);
+  const end = desk.trades.source.watch(pace.ask);
   atFrame(draw);
   return {
     renew: () => atFrame(draw),
@@ -98,6 +102,7 @@ function tapeRows(list: HTMLElement, desk: Desk, waiting: (text: string) => void
     },
     close() {
       end();
+      pace.end();
       forget(draw);
       list.replaceChildren();
     },

@@ -134,7 +134,8 @@ class Live(Consumer):
             backend: `polars` or `pandas`; None takes polars where it is installed, else pandas.
 
         Raises:
-            NotInstalled: neither is, or not the one that was named. InvalidInput: a sum has more digits than polars.
+            NotInstalled: neither is, or not the one that was named. InvalidInput: a negative depth, or a sum with more
+                digits than polars has.
         """
         ladder = self._read()
         sides = {"bid": _top(ladder.bids, depth), "ask": _top(ladder.asks, depth)}
@@ -366,5 +367,13 @@ class LiveOrders(Live):
             raise _Wrong(f"order {data.order_id} is not there at {data.price}")
         if data.action == "cancel":
             self._book.remove(order)
+            return
+        left = self._lots(data.size)
+        if data.action == "modify":
+            fits = 0 < left <= order.size
         else:
-            self._book.reduce(order, order.size - self._lots(data.size))
+            filled = self._lots(data.filled or "0")
+            fits = filled > 0 and filled + left == order.size
+        if not fits:
+            raise _Wrong(f"{data.action} of order {data.order_id} to {data.size} is not what the order comes to")
+        self._book.reduce(order, order.size - left)

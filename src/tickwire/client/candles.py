@@ -85,7 +85,7 @@ class Candles(Sequence[CandleData]):
             backend: `polars` or `pandas`; None takes polars where it is installed, else pandas.
 
         Raises:
-            NotInstalled: neither is, or not the one that was named.
+            NotInstalled: neither is, or not the one that was named. InvalidInput: a number has more digits than polars.
         """
         columns = {"start": Column("time", [row.start for row in self])}
         for name in _DECIMALS:

@@ -225,8 +225,8 @@ class Client(Trading):
                 with a time zone.
 
         Raises:
-            InvalidInput: no such interval, a limit out of bounds, a time without a zone. UnknownSymbol. Others as
-                `request`.
+            InvalidInput: no such interval, a limit or a time out of bounds, a time without a zone. UnknownSymbol.
+                Others as `request`.
         """
         return await read_candles(self._keeper, await self._keeper.instrument(symbol), interval, limit, start, end)
 

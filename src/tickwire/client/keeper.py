@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -230,12 +231,22 @@ class Keeper:
             takeover = before.session if before is not None else False
             params = LoginParams(self._key.key, self._key.sign(hello.challenge), takeover=takeover)
             result = await connection.request("auth.login", params)
+            if self._key is None:
+                raise ConnectionLost("logged out meanwhile", code=1000)
             self.login = connection.session.decode(result, LoginResult)
         except BaseException as error:
+            if isinstance(error, RequestRefused) and error.retry:
+                # the server may close it with a reason that says for how long
+                pause = asyncio.create_task(self.pause())
+                await asyncio.wait((connection.lost, pause), return_when=asyncio.FIRST_COMPLETED)
+                pause.cancel()
+            lost = connection.lost.result() if connection.lost.done() else None
             connection.fail(1000, "the login failed")
             await connection.close()
             if isinstance(error, RequestRefused) and not error.retry:
                 raise ConnectionLost(f"the server refused the login: {error}", code=4401) from error
+            if isinstance(error, ClientError) and lost is not None:
+                raise lost from error
             if isinstance(error, InvalidInput):
                 raise ConnectionLost(f"the client does not log in there: {error}", code=4401) from error
             if isinstance(error, ClientError):
@@ -275,12 +286,23 @@ class Keeper:
         return self.login.account
 
     async def log_out(self) -> None:
-        """Log out for good: private streams end, and no later connection logs in. Errors as of `Client.request`."""
-        await self.request("auth.logout", None, object)
+        """Log out for good: private streams end, and no later connection logs in.
+
+        Without a connection that is all there is to do. Errors as of `Client.request`.
+        """
         self._key = self.login = None
         self.guards.clear()
+        try:
+            if self.connected:
+                with suppress(ConnectionLost):  # with the connection its login is gone, too
+                    await self.request("auth.logout", None, object)
+        finally:
+            self._end_private()
+
+    def _end_private(self) -> None:
         private = [key for key in self._consumers if key.channel in PRIVATE_CHANNELS]
-        self.connection().session.untrack(private)
+        if self._connection is not None:
+            self._connection.session.untrack(private)
         for consumer in {consumer: None for key in private for consumer in self._consumers[key]}:
             consumer._fail(StopAsyncIteration())
         for key in private:

@@ -153,9 +153,10 @@ class ClientSession:
 
     def to_send(self) -> list[bytes]:
         """Messages that the session wants sent by itself, in order."""
-        out = []
+        out: list[bytes] = []
+        room = min(OWN_REQUESTS_MAX, REQUESTS_MAX - len(self._requests)) - len(self._own)
         requests = self._streams.requests()
-        while len(self._own) < OWN_REQUESTS_MAX and (request := next(requests, None)) is not None:
+        while len(out) < room and (request := next(requests, None)) is not None:
             method, keys, position = request
             out.append(self._encoded(method, stream_params(keys, position)))
             # to unsubscribe is asked for again when a heartbeat says that it was refused
@@ -282,7 +283,9 @@ class ClientSession:
 
     def _reply(self, request_id: RequestId, incoming: Incoming) -> list[Outcome]:
         error = incoming.error
-        refusal = None if error is None else RequestRefused(error.code, error.message, error.field, error.retry)
+        refusal = None
+        if error is not None:
+            refusal = RequestRefused(error.code, error.message, field=error.field, retry=error.retry)
         if isinstance(request_id, int) and request_id in self._requests:
             keys = self._requests.pop(request_id)
             if refusal is None:

@@ -41,7 +41,7 @@ class Places(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What is asked for of streams that differ in the symbol only: nothing more, or to go on, from a position or anew."""
+    """Streams that differ in the symbol only, to unsubscribe from or to subscribe to again, from a position or anew."""
 
     method: Literal["subscribe", "unsubscribe"]
     keys: list[StreamKey]
