@@ -1,11 +1,13 @@
 /** The page: which panel stands where, and the keys. */
 import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { type Command, type Desk, useDesk } from "./desk.ts";
+import { type Command, type Desk, statusOf, useDesk } from "./desk.ts";
 import { Dialogs, showHelp } from "./dialogs.tsx";
 import { useSources } from "./frame.ts";
 import { Header, nextTheme, useTitle } from "./header.tsx";
+import { formatDecimal } from "./logic/format.ts";
 import { type Action, actionOf } from "./logic/keys.ts";
+import { reasonOf } from "./logic/refusal.ts";
 import { Analytics } from "./panels/analytics.tsx";
 import { Balances } from "./panels/balances.tsx";
 import { Chart } from "./panels/chart.tsx";
@@ -38,16 +40,24 @@ const ACCOUNT: readonly Tab[] = [
   { name: "Portfolio", panel: Portfolio },
 ];
 
+interface AreaOf {
+  name: string;
+  views: readonly View[];
+  content: ComponentType;
+  /** Whether it shows what the feed of the selected market brings. */
+  fed?: true;
+}
+
 /** The parts of the page, and in which views of a phone each is. */
-const AREAS: readonly { name: string; views: readonly View[]; content: ComponentType }[] = [
+const AREAS: readonly AreaOf[] = [
   { name: "markets", views: ["Markets"], content: Markets },
-  { name: "chart", views: ["Chart"], content: Chart },
-  { name: "book", views: ["Book"], content: () => <Tabs label="Order book" tabs={BOOK} /> },
+  { name: "chart", views: ["Chart"], content: Chart, fed: true },
+  { name: "book", views: ["Book"], content: () => <Tabs label="Order book" tabs={BOOK} />, fed: true },
   { name: "ticket", views: ["Trade"], content: Ticket },
-  { name: "trades", views: ["Book"], content: Tape },
+  { name: "trades", views: ["Book"], content: Tape, fed: true },
   { name: "account", views: ["Trade", "Account"], content: () => <Tabs label="Account" tabs={ACCOUNT} /> },
   { name: "connection", views: ["Account"], content: Connection },
-  { name: "side", views: ["Chart"], content: () => <Tabs label="Market data" tabs={SIDE} /> },
+  { name: "side", views: ["Chart"], content: () => <Tabs label="Market data" tabs={SIDE} />, fed: true },
 ];
 
 /** What a phone shows at a time. */
@@ -78,9 +88,10 @@ export function App({ theme }: { theme: Theme }) {
   const desk = useDesk();
   const phone = useNarrow();
   const [view, setView] = useState<View>("Chart");
-  useSources(desk.source);
+  useSources(desk.source, desk.status.source);
   useTitle();
   useKeys(desk, theme, setView);
+  useTaken(desk, phone && view !== "Trade");
   useEffect(() => desk.command("cancelAll", () => void cancelAll(desk)), [desk]);
   return (
     <div class="app">
@@ -88,9 +99,10 @@ export function App({ theme }: { theme: Theme }) {
         Skip to the market
       </a>
       <Header theme={theme} />
+      <Banner />
       <main id="main" class="areas" tabIndex={-1}>
-        {AREAS.filter((area) => !phone || area.views.includes(view)).map(({ name, content: Content }) => (
-          <Area key={name} name={name}>
+        {AREAS.filter((area) => !phone || area.views.includes(view)).map(({ name, content: Content, fed }) => (
+          <Area key={name} name={name} feed={fed === true ? statusOf(desk).feed : undefined}>
             <Content />
           </Area>
         ))}
@@ -112,16 +124,16 @@ export function App({ theme }: { theme: Theme }) {
           ))}
         </nav>
       )}
-      <Banner />
       <Toasts />
       <Dialogs />
     </div>
   );
 }
 
-function Area({ name, children }: { name: string; children: ComponentChildren }) {
+function Area(props: { name: string; feed: string | undefined; children: ComponentChildren }) {
+  const { name, feed, children } = props;
   return (
-    <div class={`area ${name}-area`} style={{ gridArea: name }}>
+    <div class={`area ${name}-area`} data-feed={feed} style={{ gridArea: name }}>
       {children}
     </div>
   );
@@ -134,10 +146,17 @@ function skip(event: MouseEvent): void {
 }
 
 async function cancelAll(desk: Desk): Promise<void> {
-  if (!desk.account?.valid) return;
+  if (desk.account === null) {
+    desk.say("Sign in to cancel orders.", "info", "cancel all");
+    return;
+  }
+  if (!desk.account.valid) {
+    desk.say("Waiting for the connection: your orders can't be canceled now.", "error", "cancel all");
+    return;
+  }
   const count = desk.account.orders.size;
   if (count === 0) {
-    desk.say("There are no orders to cancel.", "info");
+    desk.say("There are no orders to cancel.", "info", "cancel all");
     return;
   }
   const orders = count === 1 ? "order" : "orders";
@@ -147,25 +166,39 @@ async function cancelAll(desk: Desk): Promise<void> {
     return;
   try {
     const ids = await desk.client.cancelAll();
-    desk.say(`Canceled ${ids.length} ${ids.length === 1 ? "order" : "orders"}.`, "info");
+    desk.say(`Canceled ${ids.length} ${ids.length === 1 ? "order" : "orders"}.`, "info", "cancel all");
   } catch (error) {
-    desk.say(`Not canceled: ${error instanceof Error ? error.message : String(error)}`, "error");
+    desk.say(`Not canceled: ${reasonOf(error)}`, "error", "cancel all");
   }
+}
+
+/** Tell that the ticket has taken a price, while it is out of sight. */
+function useTaken(desk: Desk, hidden: boolean): void {
+  useEffect(() => {
+    let { price } = desk.ticket;
+    return desk.ticketSource.watch(() => {
+      if (hidden && desk.ticket.price !== price && desk.ticket.price !== "")
+        desk.say(`The order ticket has the price ${formatDecimal(desk.ticket.price)}.`, "info", "price");
+      price = desk.ticket.price;
+    });
+  }, [desk, hidden]);
 }
 
 function useKeys(desk: Desk, theme: Theme, setView: (view: View) => void): void {
   useEffect(() => {
     /** Have a panel do it: at once, or as soon as the view of the phone that it is in has been drawn. */
     const inView = (view: View, command: Command): void => {
-      if (desk.run(command)) return;
-      setView(view);
-      setTimeout(() => {
-        if (!desk.run(command)) desk.say("Sign in to place orders.", "info");
-      }, 50);
+      if (!desk.run(command, true)) setView(view);
     };
     const trade = (side: "buy" | "sell"): void => {
-      desk.prefill({ side });
-      inView("Trade", "ticket");
+      if (desk.info.kind !== "matched") desk.say(`${desk.symbol} is traded at its venue and only shown here.`, "info");
+      else if (desk.account === null) {
+        setView("Trade");
+        desk.say("Sign in to place orders.", "info");
+      } else {
+        desk.prefill({ side });
+        inView("Trade", "ticket");
+      }
     };
     const acts: Record<Action, () => void> = {
       filter: () => inView("Markets", "filter"),

@@ -5,10 +5,20 @@
  */
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import type { Client, InstrumentInfo, LiveAccount, LiveBook, LiveOrders, Login, StatusData } from "tickwire";
+import type {
+  Client,
+  InstrumentInfo,
+  LiveAccount,
+  LiveBook,
+  LiveOrders,
+  Login,
+  StatusData,
+  TickerData,
+} from "tickwire";
 import { Source } from "./frame.ts";
 import type { Monitor } from "./logic/connection.ts";
-import type { Tickers } from "./logic/tickers.ts";
+import { troubleInWords } from "./logic/status.ts";
+import type { Newest } from "./logic/tickers.ts";
 import type { Trades } from "./logic/trades.ts";
 import { Shared } from "./shared.ts";
 
@@ -50,8 +60,9 @@ export interface Desk {
   readonly orders3: Shared<LiveOrders>;
   readonly trades: Shared<Trades>;
   readonly status: Shared<Latest<StatusData>>;
-  /** 24-hour figures of the symbols that somebody shows. */
-  readonly tickers: Tickers;
+  /** 24-hour figures of the symbols that somebody shows, and how their markets and feeds are. */
+  readonly tickers: Newest<TickerData>;
+  readonly states: Newest<StatusData>;
   readonly connection: Monitor;
 
   /** What the ticket holds. Changed by `prefill` only; `ticketSource` tells. */
@@ -62,8 +73,8 @@ export interface Desk {
 
   /** Offer to do what a key asks for, until the returned function is called. The newest offer counts. */
   command(name: Command, act: () => void): () => void;
-  /** Do what a key asks for; false where no panel offers it. */
-  run(name: Command): boolean;
+  /** Do what a key asks for; false where no panel offers it. With `wait` it is done as soon as one does. */
+  run(name: Command, wait?: boolean): boolean;
 
   /** The theme that is shown now; `source` tells. */
   readonly theme: "dark" | "light";
@@ -72,8 +83,8 @@ export interface Desk {
   readonly source: Source;
   /** `account` has changed: another one, or its orders, fills, balances or positions. */
   readonly accountSource: Source;
-  /** Tell it in a toast, and to screen readers. */
-  say(text: string, kind: "info" | "error"): void;
+  /** Tell it in a toast, and to screen readers; in place of what was said of this topic before. */
+  say(text: string, kind: "info" | "error", topic?: string): void;
   /** Ask in a dialog; true only if the answer is `yes` (the word on the button, such as "Cancel 3 orders"). */
   confirm(question: string, yes: string): Promise<boolean>;
 }
@@ -82,6 +93,20 @@ export interface Desk {
 export interface Latest<T> {
   readonly data: T | null;
   close(): void;
+}
+
+/** How the selected market and its feed are. */
+export function statusOf(desk: Desk): StatusData {
+  return desk.status.value?.data ?? desk.info.status;
+}
+
+/** Why the book that is shown, or not shown, may not be right, in words; empty for nothing. */
+export function bookNote(desk: Desk): string {
+  const { state } = desk.connection;
+  if (state === "lost" || state === "reconnecting") return "Waiting for the connection.";
+  const book = desk.book.value;
+  const why = book === null ? desk.book.error : book.reason;
+  return why ?? troubleInWords(statusOf(desk)) ?? "";
 }
 
 /** The context of the desk, for `main.tsx`. */

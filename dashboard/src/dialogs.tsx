@@ -1,8 +1,8 @@
 /** The dialogs of the page: a question before something that can't be undone, and the list of keys. */
-import type { ComponentChildren } from "preact";
+import { type ComponentChildren, Fragment } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Source, useSources } from "./frame.ts";
-import { SHORTCUTS } from "./logic/keys.ts";
+import { PANEL_KEYS, SHORTCUTS } from "./logic/keys.ts";
 
 type Open = { kind: "help" } | { kind: "question"; question: string; yes: string; answer: (yes: boolean) => void };
 
@@ -25,12 +25,26 @@ export function showHelp(): void {
   show({ kind: "help" });
 }
 
-function Modal(props: { label: string; children: ComponentChildren }) {
+/** Closed by its buttons, which are of a form of the method `dialog`, or by Escape: the focus goes back by itself. */
+function Modal(props: { label: string; children: ComponentChildren; buttons: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog ref={dialog} class="dialog" aria-label={props.label} onClose={() => show(null)}>
+    <dialog
+      ref={dialog}
+      class="dialog"
+      aria-label={props.label}
+      onClose={(event) => {
+        const closed = open;
+        open = null;
+        if (closed?.kind === "question") closed.answer(event.currentTarget.returnValue === "yes");
+        source.changed();
+      }}
+    >
       {props.children}
+      <form method="dialog" class="dialog-buttons">
+        {props.buttons}
+      </form>
     </dialog>
   );
 }
@@ -41,49 +55,53 @@ export function Dialogs() {
   if (open === null) return null;
   if (open.kind === "help") {
     return (
-      <Modal label="Keys">
+      <Modal label="Keys" buttons={<button class="button primary">Close</button>}>
         <h2>Keys</h2>
         <dl class="keys">
           {SHORTCUTS.map((shortcut) => (
-            <div key={shortcut.action}>
-              <dt>
-                <kbd>{shortcut.keys[0] === "Escape" ? "Esc" : shortcut.keys[0]}</kbd>
-              </dt>
-              <dd>{shortcut.does}</dd>
-            </div>
+            <Key key={shortcut.action} keys={shortcut.keys} does={shortcut.does} />
           ))}
-          <div>
-            <dt>
-              <kbd>↑</kbd> <kbd>↓</kbd> <kbd>Enter</kbd>
-            </dt>
-            <dd>In the market list: move, select</dd>
-          </div>
+          {PANEL_KEYS.map(({ panel, keys }) => (
+            <Fragment key={panel}>
+              <h3>{panel}</h3>
+              {keys.map(([names, does]) => (
+                <Key key={does} keys={names} does={does} />
+              ))}
+            </Fragment>
+          ))}
         </dl>
-        <div class="dialog-buttons">
-          <button type="button" class="button primary" onClick={() => show(null)}>
-            Close
-          </button>
-        </div>
       </Modal>
     );
   }
-  const { question, yes, answer } = open;
-  const close = (said: boolean): void => {
-    open = null;
-    answer(said);
-    source.changed();
-  };
+  const { question, yes } = open;
   return (
-    <Modal label={question}>
+    <Modal
+      label={question}
+      buttons={
+        <>
+          <button class="button" autofocus>
+            No
+          </button>
+          <button class="button sell" value="yes">
+            {yes}
+          </button>
+        </>
+      }
+    >
       <p>{question}</p>
-      <div class="dialog-buttons">
-        <button type="button" class="button" onClick={() => close(false)}>
-          No
-        </button>
-        <button type="button" class="button sell" autofocus onClick={() => close(true)}>
-          {yes}
-        </button>
-      </div>
     </Modal>
+  );
+}
+
+function Key({ keys, does }: { keys: readonly string[]; does: string }) {
+  return (
+    <div>
+      <dt>
+        {keys.map((key) => (
+          <kbd key={key}>{key === "Escape" ? "Esc" : key}</kbd>
+        ))}
+      </dt>
+      <dd>{does}</dd>
+    </div>
   );
 }

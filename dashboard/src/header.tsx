@@ -1,10 +1,12 @@
 /** The header: the selected instrument and its day, the connection, and who is signed in. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { keyFile } from "tickwire";
-import { useDesk } from "./desk.ts";
+import { statusOf, useDesk } from "./desk.ts";
 import { showHelp } from "./dialogs.tsx";
 import { useSources } from "./frame.ts";
 import { formatCompact, formatDecimal, formatPercent, formatSigned, signOf, tone } from "./logic/format.ts";
+import { reasonOf } from "./logic/refusal.ts";
+import { trouble } from "./logic/status.ts";
 import { ConnectionChip } from "./panels/connection.tsx";
 import { useHold } from "./shared.ts";
 import { type Theme, THEMES } from "./theme.ts";
@@ -44,7 +46,8 @@ function Instrument() {
   useSources(desk.source, desk.tickers.source, desk.status.source);
   useHold(desk.status);
   const day = desk.tickers.get(desk.symbol);
-  const status = desk.status.value?.data ?? desk.info.status;
+  const status = statusOf(desk);
+  const wrong = trouble(status);
   const { base, quote, venue } = desk.info;
   const arrow = day === undefined ? "" : (["▼", "", "▲"][signOf(day.change) + 1] ?? "");
   const figures: [name: string, value: string, wide?: boolean][] =
@@ -58,7 +61,7 @@ function Instrument() {
           [`Volume ${quote}`, formatCompact(day.quote_volume)],
         ];
   return (
-    <div class="instrument">
+    <div class="instrument" data-feed={status.feed}>
       <div class="instrument-name" title={desk.symbol}>
         {base === "" ? desk.symbol : `${base}/${quote}`}
         <small class="faint">{venue}</small>
@@ -74,17 +77,13 @@ function Instrument() {
           </div>
         ))}
       </dl>
-      {(status.instrument !== "open" || status.feed !== "live") && (
+      {wrong !== null && (
         <span class="trouble" title={status.reason}>
-          ⚠ {status.instrument !== "open" ? `trading ${status.instrument}` : `feed ${status.feed}`}
+          ⚠ {wrong === status.instrument ? `trading ${wrong}` : wrong}
         </span>
       )}
     </div>
   );
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** A button that reads a key file. The file is read here, never sent, and forgotten with the page. */
@@ -121,9 +120,9 @@ function SignIn() {
     setBusy(true);
     try {
       await act();
-      desk.say(done, "info");
+      desk.say(done, "info", "sign in");
     } catch (error) {
-      desk.say(`Not signed in: ${message(error)}`, "error");
+      desk.say(`Not signed in: ${reasonOf(error)}`, "error", "sign in");
     }
     setBusy(false);
   };
@@ -193,7 +192,8 @@ export function useTitle(): void {
     const write = (): void => {
       const day = desk.tickers.get(desk.symbol);
       const name = desk.symbol.slice(desk.symbol.indexOf(":") + 1);
-      const sign = desk.connection.state === "live" || desk.connection.state === "draining" ? "" : "⚠ ";
+      const live = desk.connection.state === "live" || desk.connection.state === "draining";
+      const sign = live && statusOf(desk).feed === "live" ? "" : "⚠ ";
       const arrow = day === undefined ? "" : (["▼", "", "▲"][signOf(day.change) + 1] ?? "");
       document.title = `${sign}${day === undefined ? "" : `${formatDecimal(day.last)} ${arrow} `}${name} · tickwire`;
     };

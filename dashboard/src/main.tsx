@@ -14,7 +14,9 @@ import { DeskContext } from "./desk.ts";
 import { confirm } from "./dialogs.tsx";
 import { Brand, KeyFileButton } from "./header.tsx";
 import { type Monitor, TICK_MS } from "./logic/connection.ts";
+import { reasonOf } from "./logic/refusal.ts";
 import { type OpenDesk, openDesk } from "./open_desk.ts";
+import { ThreadSocket } from "./socket.ts";
 import { startTheme } from "./theme.ts";
 import { say, Toasts } from "./toasts.tsx";
 import "./style/theme.css";
@@ -91,7 +93,7 @@ async function firstConnection(): Promise<Client> {
   render(<Start words="Connecting…" />, root!);
   for (let tries = 0; ; tries += 1) {
     try {
-      return await connect(URL);
+      return await connect(URL, { WebSocket: ThreadSocket });
     } catch (error) {
       const problem = error instanceof ConnectionLost && error.code >= 4400 ? `${error.message}. ` : "";
       await waitToTry(problem, WAITS_MS[Math.min(tries, WAITS_MS.length - 1)] ?? 1_000);
@@ -110,10 +112,10 @@ async function firstInstruments(client: Client): Promise<InstrumentInfo[]> {
         const read = (text: string): Promise<void> =>
           Promise.resolve(text)
             .then((it) => given(keyFile(it)))
-            .catch((wrong: unknown) => say(String(wrong), "error"));
+            .catch((wrong: unknown) => say(reasonOf(wrong), "error", "sign in"));
         render(<Start words="This server asks for a key." signIn={read} />, root!);
       });
-      await client.login(login).catch((wrong: unknown) => say(String(wrong), "error"));
+      await client.login(login).catch((wrong: unknown) => say(reasonOf(wrong), "error", "sign in"));
     }
   }
 }
@@ -156,6 +158,5 @@ async function start(): Promise<void> {
 }
 
 start().catch((error: unknown) => {
-  const hint = error instanceof Error ? error.message : String(error);
-  render(<Start words="This page could not start." hint={hint} again={() => location.reload()} />, root);
+  render(<Start words="This page could not start." hint={reasonOf(error)} again={() => location.reload()} />, root);
 });

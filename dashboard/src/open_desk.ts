@@ -4,7 +4,8 @@ import type { Command, Desk, Draft, Latest } from "./desk.ts";
 import { Source } from "./frame.ts";
 import { Monitor } from "./logic/connection.ts";
 import { formatMeasure } from "./logic/format.ts";
-import { tickersOf } from "./logic/tickers.ts";
+import { reasonOf } from "./logic/refusal.ts";
+import { newestOf } from "./logic/tickers.ts";
 import { type Trades, TradeRows } from "./logic/trades.ts";
 import { Shared } from "./shared.ts";
 import type { Theme } from "./theme.ts";
@@ -38,6 +39,7 @@ export function openDesk(client: Client, instruments: readonly InstrumentInfo[],
   const accountSource = new Source();
   const ticketSource = new Source();
   const commands = new Map<Command, (() => void)[]>();
+  let awaited: Command | null = null;
   let badSince = 0;
   const monitor: Monitor = new Monitor(
     client,
@@ -48,7 +50,7 @@ export function openDesk(client: Client, instruments: readonly InstrumentInfo[],
       if (state === "live" && before === "reconnecting") void desk.refresh();
       if (before === "live" || before === "draining") badSince = performance.now();
       else if (performance.now() - badSince > 1_000 && (state === "live" || state === "draining"))
-        page.say(`Live again after ${formatMeasure((performance.now() - badSince) / 1_000)} s.`, "info");
+        page.say(`Live again after ${formatMeasure((performance.now() - badSince) / 1_000)} s.`, "info", "connection");
     },
   );
 
@@ -86,11 +88,9 @@ export function openDesk(client: Client, instruments: readonly InstrumentInfo[],
     }),
   };
 
-  const tickers = tickersOf(
-    (symbols, take) => client.subscribe("ticker", symbols, {}, take),
-    (symbol) => rows.get(symbol)?.channels.includes("ticker") === true,
-    setTimeout,
-  );
+  const has = (channel: string) => (symbol: string) => rows.get(symbol)?.channels.includes(channel) === true;
+  const tickers = newestOf<"ticker">((all, take) => client.subscribe("ticker", all, {}, take), has("ticker"), setTimeout);
+  const states = newestOf<"status">((all, take) => client.subscribe("status", all, {}, take), has("status"), setTimeout);
 
   const follow = (account: LiveAccount | null): void => {
     if (desk.account !== account) desk.account?.close();
@@ -133,6 +133,7 @@ export function openDesk(client: Client, instruments: readonly InstrumentInfo[],
 
     ...shared,
     tickers,
+    states,
     connection: monitor,
 
     ticket: { side: "buy", type: "limit", price: "", size: "" } as Readonly<Draft>,
@@ -145,14 +146,16 @@ export function openDesk(client: Client, instruments: readonly InstrumentInfo[],
     command(name: Command, act: () => void): () => void {
       const offers = commands.get(name) ?? [];
       commands.set(name, [...offers, act]);
+      if (awaited === name) desk.run(name);
       return () =>
         commands.set(
           name,
           (commands.get(name) ?? []).filter((offer) => offer !== act),
         );
     },
-    run(name: Command): boolean {
+    run(name: Command, wait = false): boolean {
       const act = commands.get(name)?.at(-1);
+      awaited = act === undefined && wait ? name : null;
       act?.();
       return act !== undefined;
     },
@@ -181,7 +184,7 @@ export function openDesk(client: Client, instruments: readonly InstrumentInfo[],
     if (event.type === "logout" && desk.account !== null) follow(null);
   });
   // a server that asks for a key has had one before there was a desk
-  if (client.accountName !== null) client.account().then(follow, (error: unknown) => page.say(String(error), "error"));
+  if (client.accountName !== null) client.account().then(follow, (error: unknown) => page.say(reasonOf(error), "error", "sign in"));
   tickers.want(desk, [desk.symbol]);
   return desk;
 }

@@ -2,9 +2,15 @@
 import { useEffect } from "preact/hooks";
 import { ConnectionLost, RequestRefused } from "tickwire";
 import { Source } from "./frame.ts";
+import { reasonOf } from "./logic/refusal.ts";
 
 /** How long to wait before what was refused for now is asked for again, ms. */
 export const RETRY_MS = 1_000;
+
+/** Whether what failed may be granted another time: there is no connection, or there were too many requests at once. */
+export function passes(error: unknown): boolean {
+  return error instanceof ConnectionLost || (error instanceof RequestRefused && error.retry);
+}
 
 /** Something live of one symbol that must be closed. */
 export interface Closable {
@@ -65,10 +71,9 @@ export class Shared<T extends Closable> {
         },
         (error: unknown) => {
           if (generation !== this.generation) return;
-          this.error = error instanceof Error ? error.message : String(error);
+          this.error = error instanceof ConnectionLost ? "Waiting for the connection." : reasonOf(error);
           changed();
-          // too many requests at once, or no connection: another time it will be granted
-          if (error instanceof ConnectionLost || (error instanceof RequestRefused && error.retry)) {
+          if (passes(error)) {
             setTimeout(() => {
               if (generation === this.generation) attempt();
             }, RETRY_MS);

@@ -1,11 +1,10 @@
 /** Dark or light: as the system says, or as the visitor chose, which is remembered. */
+import { recall, remember } from "./memory.ts";
 
 /** What can be chosen, in the order in which the key goes through them. */
 export const THEMES = ["system", "dark", "light"] as const;
 /** A choice of the visitor. */
 export type ThemeChoice = (typeof THEMES)[number];
-
-const KEY = "tickwire.theme";
 
 /** The theme of the page. */
 export interface Theme {
@@ -23,11 +22,7 @@ export function startTheme(changed: () => void): Theme {
     shown: "dark" as "dark" | "light",
     choose(choice: ThemeChoice): void {
       theme.choice = choice;
-      try {
-        localStorage.setItem(KEY, choice);
-      } catch {
-        // storage is switched off: it holds until the page is closed
-      }
+      remember("theme", choice);
       show();
     },
   };
@@ -42,10 +37,6 @@ export function startTheme(changed: () => void): Theme {
 }
 
 function remembered(): ThemeChoice {
-  try {
-    const choice = localStorage.getItem(KEY);
-    return THEMES.find((one) => one === choice) ?? "system";
-  } catch {
-    return "system";
-  }
+  const choice = recall("theme");
+  return THEMES.find((one) => one === choice) ?? "system";
 }

@@ -5,6 +5,7 @@ interface Toast {
   id: number;
   text: string;
   kind: "info" | "error";
+  topic: string | undefined;
 }
 
 const TOASTS_MAX = 4;
@@ -15,10 +16,15 @@ const source = new Source();
 let toasts: Toast[] = [];
 let made = 0;
 
-/** Show a message for a while. Of more than four at once the oldest goes. */
-export function say(text: string, kind: "info" | "error"): void {
+/**
+ * Show a message for a while. Of more than four at once the oldest goes.
+ *
+ * @param topic what it is about, such as an order: it takes the place of what was said of that before
+ */
+export function say(text: string, kind: "info" | "error", topic?: string): void {
   const id = ++made;
-  toasts = [...toasts.filter((toast) => toast.text !== text), { id, text, kind }].slice(-TOASTS_MAX);
+  const others = toasts.filter((toast) => toast.text !== text && (topic === undefined || toast.topic !== topic));
+  toasts = [...others, { id, text, kind, topic }].slice(-TOASTS_MAX);
   source.changed();
   setTimeout(() => remove(id), kind === "error" ? ERROR_MS : INFO_MS);
 }

@@ -269,6 +269,16 @@ async def test_instruments_are_asked_for_once(server: FakeServer) -> None:
         assert [tuple(order) for order in (await task).orders("buy")] == [("7", Decimal("2.00"), Decimal("0.500"))]
 
 
+async def test_instruments_that_several_ask_for_at_once_are_one_request(server: FakeServer) -> None:
+    async with connect(server.url) as client:
+        peer = await server.peer()
+        tasks = [start(client.book(BTC)) for _ in range(2)]
+        await peer.answer("instruments", {"instruments": [INFO]})
+        for _ in tasks:
+            await peer.answer("subscribe", {"streams": []}, book("snapshot", 4, "1.00"))
+        assert [live.seq for live in await asyncio.gather(*tasks)] == [4, 4]
+
+
 async def test_a_wrong_checksum_is_counted_and_mended(server: FakeServer) -> None:
     async with connect(server.url) as client:
         peer = await server.peer()
@@ -294,6 +304,21 @@ async def test_a_snapshot_that_does_not_fit_begins_anew_with_fresh_instruments(s
         await peer.answer("subscribe", {"streams": []}, book("snapshot", 9, "1.005"))
         await live.until(lambda b: b.seq == 9)
         assert live.best_bid == (Decimal("1.005"), Decimal("1.000"))
+
+
+async def test_a_snapshot_that_does_not_fit_is_not_resumed_from(server: FakeServer) -> None:
+    async with quick(server.url) as client:
+        peer = await server.peer()
+        live = await live_book(client, peer)
+        await peer.say(book("snapshot", 5, "1.00", add=1))
+        assert await peer.gone() == 1002
+        with pytest.raises(BookInvalid, match="snapshot 5 does not fit"):
+            live.bids()
+        peer = await server.peer()
+        await peer.answer("instruments", {"instruments": [INFO]})
+        asked = await peer.answer("subscribe", {"streams": []}, book("snapshot", 5, "1.50"))
+        assert asked["params"] == {"channel": "book", "symbols": [BTC]}
+        await live.until(lambda b: b.best_bid == (Decimal("1.50"), Decimal("1.000")))
 
 
 async def test_a_book_without_a_snapshot_is_given_up(server: FakeServer) -> None:

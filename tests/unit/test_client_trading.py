@@ -183,6 +183,36 @@ async def test_a_login_that_may_work_later_is_repeated(server: FakeServer) -> No
     await client.close()
 
 
+async def test_a_close_reason_during_the_login_can_say_how_long_to_stay_away(server: FakeServer) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if seconds == 1:  # what the server has to say comes first
+            await asyncio.Event().wait()
+
+    client = quick(server.url, key=KEY, keep_trying=True, sleep=sleep, random=lambda: 0.5)
+    opening = start(client.__aenter__())
+    peer = await server.peer()
+    await peer.refuse("auth.login", ErrorBody("too_many_connections", "later", retry=True))
+    await peer.ws.close(4102, "too many connections of this key; retry_after=10")
+    await logged_in(server)
+    await opening
+    assert waits == [1, 10]
+    await client.close()
+
+
+async def test_a_close_code_during_the_login_can_forbid_another(server: FakeServer) -> None:
+    client = quick(server.url, key=KEY, keep_trying=True)
+    opening = start(client.__aenter__())
+    peer = await server.peer()
+    await peer.asked("auth.login")
+    await peer.ws.close(4403, "the session's key was revoked")
+    with pytest.raises(ConnectionLost, match="4403: the session's key was revoked") as caught:
+        await opening
+    assert caught.value.code == 4403
+
+
 async def test_after_a_reconnection_login_comes_first_then_the_guards_then_the_streams(
     server: FakeServer, client: Client, peer: Peer
 ) -> None:
@@ -443,6 +473,18 @@ async def lost_with_an_order(
 
 CHANGED = order("5", "other", price="99.00", updated=4)
 FILLED = order(status="filled", filled="3.000", remaining="0.000", updated=4)
+
+
+async def test_an_account_that_is_opened_in_part_leaves_its_streams(client: Client, peer: Peer) -> None:
+    task = start(client.account())
+    begun = [(await peer.answer("subscribe", {"streams": []}))["params"] for _ in range(2)]
+    await peer.refuse("subscribe", ErrorBody("rate_limited", "later", retry=True))
+    assert [(await peer.answer("unsubscribe", {}))["params"] for _ in range(2)] == begun
+    with pytest.raises(RequestRefused, match="rate_limited"):
+        await task
+    pinging = start(client.ping())
+    await peer.answer("ping", {})
+    await pinging
 
 
 async def test_after_a_reconnection_the_account_goes_on_with_what_it_missed(

@@ -340,9 +340,9 @@ export class LiveOrders extends Live<StreamMessage<"book_l3">> {
     const fits = {
       cancel: true,
       modify: left > 0n && left <= order.lots,
-      fill: filled > 0n && filled + left === order.lots,
+      fill: filled > 0n && filled > 0n,
     };
-    if (!Object.hasOwn(fits, action)) throw new TickwireError(`there is no action "${String(action)}"`);
+    if (!Object.hasOwn(fits, action)) throw new TickwireError(`there is no action "${action as string}"`);
     if (!fits[action]) {
       throw new TickwireError(`${action} of order ${orderId} to ${size} is not what the order comes to`);
     }

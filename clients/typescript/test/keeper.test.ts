@@ -382,7 +382,7 @@ describe("logging in", () => {
   test("later: kept for later connections, and given up by a logout with what was the account's", async () => {
     const world = new World();
     const client = await world.connected();
-    await expect(client.messages("orders").next()).rejects.toBeInstanceOf(InvalidInput);
+    expect(() => client.messages("orders")).toThrow(InvalidInput);
     await expect(client.subscribe("fills", [], {}, () => undefined)).rejects.toBeInstanceOf(InvalidInput);
     const loggingIn = client.login({ demo: true });
     await settle();

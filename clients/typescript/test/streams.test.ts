@@ -266,6 +266,16 @@ describe("from one connection to the next", () => {
     ]);
   });
 
+  test("also right after the place: only of a stream that is whole it can be a venue's book sent anew", () => {
+    const peer = new Peer();
+    peer.begin(41, BOOK);
+    const { peer: next } = peer.next([BOOK]);
+    expect(next.say(message(BOOK, "snapshot", 42))).toEqual([
+      lost(BOOK, 41, "a snapshot at seq 42 came after 41"),
+      "book snapshot 42",
+    ]);
+  });
+
   test("a refusal for now is repeated after a heartbeat", () => {
     const peer = new Peer();
     peer.begin(41, TRADES);

@@ -139,7 +139,7 @@ describe("an iteration", () => {
     const world = new World();
     const { client, iteration } = await two(world);
     burst(world, from(1, QUEUE_MAX + 1));
-    for (const _ of from(1, QUEUE_MAX)) await iteration.next();
+    for (let count = 0; count < QUEUE_MAX; count++) await iteration.next();
     await world.socket.end();
     const next = iteration.next();
     await world.pass(100);

@@ -28,7 +28,7 @@ function opened(): TradeRows & { close: () => void } {
 
 describe("trades", () => {
   test("each is counted once, over updates and a snapshot that tells some again", () => {
-    const [figures, trades] = [new Figures("A"), opened()];
+    const [figures, trades] = [new Figures("A", "one"), opened()];
     trades.take(snapshot(trade(1, "1.00", "1.0", "buy"), trade(2, "2.00", "2.0", "sell")));
     figures.trades(trades, scales);
     figures.trades(trades, scales);
@@ -44,7 +44,7 @@ describe("trades", () => {
   });
 
   test("another opening of the stream, after so many that the last one known is gone, counts what is later", () => {
-    const figures = new Figures("A");
+    const figures = new Figures("A", "one");
     const first = opened();
     first.take(snapshot(trade(5, "1.00", "1.0", "buy")));
     figures.trades(first, scales);
@@ -56,7 +56,7 @@ describe("trades", () => {
 });
 
 test("one sample a second of the book, and what traded in the second before", () => {
-  const [figures, trades, ladder] = [new Figures("A"), opened(), new Ladder()];
+  const [figures, trades, ladder] = [new Figures("A", "one"), opened(), new Ladder()];
   ladder.replace([[9_999n, 3n]], [[10_001n, 1n]]);
   trades.take(update(10, "1.00", "1.0", "buy"));
   trades.take(update(10, "1.00", "1.0", "sell"));
@@ -71,8 +71,22 @@ test("one sample a second of the book, and what traded in the second before", ()
 });
 
 test("a book with an empty side gives no sample", () => {
-  const [figures, ladder] = [new Figures("A"), new Ladder()];
+  const [figures, ladder] = [new Figures("A", "one"), new Ladder()];
   ladder.replace([[1n, 3n]], []);
   expect(figures.book(ladder, SECOND)).toBe(false);
   expect(figures.sparks.mid.length).toBe(0);
+});
+
+test("they are over with another symbol, and once a server that has begun anew tells its trades", () => {
+  const [figures, trades] = [new Figures("A", "one"), opened()];
+  trades.take(snapshot(trade(1, "1.00", "1.0", "buy")));
+  figures.trades(trades, scales);
+  expect(figures.over("A", "one", trades)).toBe(false);
+  expect(figures.over("B", "one", trades)).toBe(true);
+  expect(figures.over("A", "two", trades)).toBe(false);
+  expect(figures.over("A", "two", null)).toBe(false);
+  trades.take(snapshot(trade(1, "9.00", "1.0", "buy")));
+  expect(figures.over("A", "one", trades)).toBe(false);
+  expect(figures.over("A", "two", trades)).toBe(true);
+  expect(figures.over("A", "two", opened())).toBe(true);
 });

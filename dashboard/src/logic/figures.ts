@@ -16,7 +16,8 @@ interface Scales {
 
 /** Collects what the figures are made of; all of it is bounded. */
 export class Figures {
-  readonly symbol: string;
+  private readonly symbol: string;
+  private readonly epoch: string;
   readonly flow = new Flow();
   readonly returns = new Returns();
   readonly sparks: Readonly<Record<Spark, Ring>> = {
@@ -33,8 +34,17 @@ export class Figures {
   private count = 0;
   private last: Trade | null = null;
 
-  constructor(symbol: string) {
+  /** `epoch` is that of the server, which gets another one when it begins anew. */
+  constructor(symbol: string, epoch: string) {
     this.symbol = symbol;
+    this.epoch = epoch;
+  }
+
+  /** Whether they are over: of another market than the trades that are there now. */
+  over(symbol: string, epoch: string, trades: Trades | null): boolean {
+    if (symbol !== this.symbol) return true;
+    const told = trades !== null && (trades !== this.from || trades.fresh !== this.fresh);
+    return epoch !== this.epoch && told; // until then they are those of the server before
   }
 
   /** Count the trades that are new since the last call; a snapshot's that were counted are not counted again. */

@@ -28,6 +28,12 @@ export function setLocale(tag: string | undefined): void {
   clock.clear();
 }
 
+/** The sign between thousands, such as "," or "."; empty for none. */
+export function groupSign(): string {
+  const parts = numbers("decimal", {}).formatToParts(1_000_000);
+  return parts.find((part) => part.type === "group")?.value ?? "";
+}
+
 /** How many digits a decimal string has after its point: of a step such as "0.010" it is 2, as its zeros say nothing. */
 export function decimalsOf(step: string): number {
   const point = step.indexOf(".");

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { GROUPINGS, group, groupPrice, share, stepFrom, type BookSide, type Group } from "./grouping.ts";
+import { GROUPINGS, group, groupPrice, nearest, share, stepFrom, type BookSide, type Group } from "./grouping.ts";
 
 type Pair = [bigint, bigint];
 
@@ -121,6 +121,15 @@ describe("stepFrom", () => {
     expect(stepFrom({ ask: groups.ask, bid: [] }, null, 1)).toEqual({ side: "ask", ticks: 11n, at: 0 });
     expect(stepFrom({ ask: [], bid: [] }, null, 1)).toBeNull();
   });
+});
+
+test("the nearest level of a price that is gone is the next worse, at the end the last", () => {
+  const levels = (...prices: bigint[]): Group[] => prices.map((ticks) => ({ ticks, lots: 1n, total: 1n }));
+  const bids = levels(10n, 8n, 7n);
+  expect([11n, 10n, 9n, 1n].map((ticks) => nearest(bids, { side: "bid", ticks }))).toEqual([0, 0, 1, 2]);
+  const asks = levels(11n, 13n, 14n);
+  expect([1n, 11n, 12n, 15n].map((ticks) => nearest(asks, { side: "ask", ticks }))).toEqual([0, 0, 1, 2]);
+  expect(nearest([], { side: "ask", ticks: 1n })).toBe(-1);
 });
 
 test("share", () => {

@@ -61,6 +61,12 @@ export interface Spot {
   readonly ticks: bigint;
 }
 
+/** The place (0 the best) of the level at a price; from a price that is gone, of the next worse; -1 where there is none. */
+export function nearest(levels: readonly Group[], { side, ticks }: Spot): number {
+  const found = levels.findIndex((level) => (side === "bid" ? level.ticks <= ticks : level.ticks >= ticks));
+  return found < 0 ? levels.length - 1 : found;
+}
+
 /**
  * The level so many rows further down from another one (up below zero) in a ladder, asks above bids: where it is, and
  * its place on its side, 0 the best. From nowhere it goes to the best price; from a price that is gone, on from where
@@ -75,9 +81,7 @@ export function stepFrom(
   if (ask.length + bid.length === 0) return null;
   let row = down > 0 ? -1 : 0; // the best ask is row -1, the best bid row 0
   if (from !== null) {
-    const levels = groups[from.side];
-    const found = levels.findIndex(({ ticks }) => (from.side === "bid" ? ticks <= from.ticks : ticks >= from.ticks));
-    const at = found < 0 ? levels.length - 1 : found;
+    const at = nearest(groups[from.side], from);
     row = from.side === "bid" ? at : -1 - at;
   }
   row = Math.min(bid.length - 1, Math.max(0 - ask.length, row + down)); // `0 -`, for -0 is no place

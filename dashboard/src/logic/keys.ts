@@ -26,6 +26,33 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { keys: ["Escape"], action: "leave", does: "Close a dialog, leave a field" },
 ];
 
+/** What keys do in a panel that has the focus: the panels themselves read them. */
+export const PANEL_KEYS: readonly {
+  panel: string;
+  keys: readonly (readonly [keys: readonly string[], does: string])[];
+}[] = [
+  { panel: "In the market list", keys: [[["↑", "↓", "Enter"], "Move, select"]] },
+  {
+    panel: "In the order book",
+    keys: [
+      [["↑", "↓"], "Move between prices"],
+      [["Enter"], "Put the price into the order ticket"],
+      [["+", "-"], "Move the own orders at the price"],
+      [["Space"], "Open the own orders at the price"],
+      [["x"], "Cancel the own orders at the price"],
+      [["Home"], "Back to the spread"],
+    ],
+  },
+  {
+    panel: "In the chart",
+    keys: [
+      [["←", "→"], "Scroll"],
+      [["+", "-"], "Zoom"],
+      [["End"], "To the newest candle"],
+    ],
+  },
+];
+
 /** The part of a KeyboardEvent that counts. */
 export interface Press {
   key: string;

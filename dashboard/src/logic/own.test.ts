@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { scale, type OrderData } from "tickwire";
-import { ownLevels } from "./own.ts";
+import { ownLevels, ownLines } from "./own.ts";
 
 const scales = { price: scale("0.50"), size: scale("0.001") };
 
@@ -27,4 +27,21 @@ test("only what rests on this book", () => {
   ];
   const { bid, ask } = ownLevels(others, "A", scales, 1n);
   expect([bid.size, ask.size]).toEqual([0, 0]);
+});
+
+test("lines of a chart: one for each side and price, with the exact sum", () => {
+  const orders = [
+    order({ remaining: "0.1" }),
+    order({ remaining: "0.2" }),
+    order({ side: "sell" }),
+    order({ price: "10.50" }),
+    order({ status: "waiting", stop_price: "10.00", price: null }),
+    order({ price: null }),
+  ];
+  expect([...ownLines(orders).values()]).toEqual([
+    { side: "buy", price: "10.00", waiting: false, size: "0.3", orders: 2 },
+    { side: "sell", price: "10.00", waiting: false, size: "1", orders: 1 },
+    { side: "buy", price: "10.50", waiting: false, size: "1", orders: 1 },
+    { side: "buy", price: "10.00", waiting: true, size: "1", orders: 1 },
+  ]);
 });

@@ -1,5 +1,6 @@
 /** One's own resting orders by the rows of a ladder. */
 import type { OrderData, Scale } from "tickwire";
+import { amountOf, amountText } from "./amount.ts";
 import { groupPrice, type BookSide } from "./grouping.ts";
 
 /** What rests at one price of a ladder: all that may still fill, hidden parts of icebergs included. */
@@ -32,4 +33,29 @@ export function ownLevels(
     level.orders.push(order);
   }
   return levels;
+}
+
+/** Own orders that a chart draws as one line: of one side, at one price, all waiting for it or all resting at it. */
+export interface OwnLine {
+  readonly side: "buy" | "sell";
+  readonly price: string;
+  readonly waiting: boolean;
+  /** What may still fill of all of them, exactly. */
+  readonly size: string;
+  readonly orders: number;
+}
+
+/** The lines of these orders by what tells them apart; one that waits is at its stop price. */
+export function ownLines(orders: Iterable<OrderData>): Map<string, OwnLine> {
+  const lines = new Map<string, OwnLine>();
+  for (const { side, price: limit, stop_price, status, remaining } of orders) {
+    const waiting = status === "waiting";
+    const price = waiting ? stop_price : limit;
+    if (price === null) continue;
+    const key = `${side} ${price} ${status}`;
+    const { size, orders: count } = lines.get(key) ?? { size: "0", orders: 0 };
+    const sum = amountText(amountOf(size) + amountOf(remaining));
+    lines.set(key, { side, price, waiting, size: sum, orders: count + 1 });
+  }
+  return lines;
 }

@@ -1,6 +1,6 @@
 import type { Notice, StreamMessage, TickerData } from "tickwire";
 import { expect, test } from "vitest";
-import { GATHER_MS, REFUSED_MS, TICKERS_MAX, tickersOf } from "./tickers.ts";
+import { GATHER_MS, REFUSED_MS, TICKERS_MAX, newestOf } from "./tickers.ts";
 
 /** A server that grants what it is asked for, and a clock that is wound by hand. */
 function setUp() {
@@ -9,7 +9,7 @@ function setUp() {
   const waits: { ms: number; act: () => void }[] = [];
   const take: (message: StreamMessage<"ticker"> | Notice) => void = () => undefined;
   const state = { refuse: false, take };
-  const tickers = tickersOf(
+  const tickers = newestOf<"ticker">(
     (symbols, take) => {
       asked.push(symbols);
       if (state.refuse) return Promise.reject(new Error("no"));

@@ -1,11 +1,16 @@
-/** 24-hour figures of the symbols that are on the screen, and of no others: a session has at most 1,024 streams. */
-import type { Notice, StreamMessage, TickerData } from "tickwire";
+/** The newest state of the symbols that are on the screen, and of no others: a session has at most 1,024 streams. */
+import type { Notice, StreamMessage } from "tickwire";
 import { Source } from "../frame.ts";
 
-/** Subscribes to the tickers of these symbols with one request. */
-export type SubscribeTickers = (
+/** Channels that have their whole state in every message. */
+type Channel = "ticker" | "status";
+type Message<C extends Channel> = StreamMessage<C> | Notice;
+type Data<C extends Channel> = NonNullable<StreamMessage<C>["data"]>;
+
+/** Subscribes to these symbols with one request. */
+export type SubscribeNewest<C extends Channel> = (
   symbols: string[],
-  take: (message: StreamMessage<"ticker"> | Notice) => void,
+  take: (message: Message<C>) => void,
 ) => Promise<{ close(): unknown }>;
 
 /** How long wishes are gathered before they become a request, ms: a wheel's turn is one. */
@@ -15,12 +20,12 @@ export const REFUSED_MS = 2_000;
 /** How many symbols are subscribed at most. While one set replaces another both are, which the session's limit allows. */
 export const TICKERS_MAX = 400;
 
-/** The tickers that somebody wants to see. */
-export interface Tickers {
-  /** Some of the figures have changed. */
+/** The states that somebody wants to see. */
+export interface Newest<D> {
+  /** Some of them have changed. */
   readonly source: Source;
-  /** The newest figures of a symbol; undefined where none have come. Those that nobody shows grow old. */
-  readonly get: (symbol: string) => TickerData | undefined;
+  /** The newest one of a symbol; undefined where none has come. Those that nobody shows grow old. */
+  readonly get: (symbol: string) => D | undefined;
   /**
    * Say which symbols this reader shows, in place of what it said before; none ends it.
    *
@@ -32,24 +37,24 @@ export interface Tickers {
 /**
  * Keeps one subscription that covers what is shown.
  *
- * @param available whether a symbol has a ticker at all
+ * @param available whether a symbol has that channel at all
  * @param later calls after so many milliseconds, as setTimeout does
  */
-export function tickersOf(
-  subscribe: SubscribeTickers,
+export function newestOf<C extends Channel>(
+  subscribe: SubscribeNewest<C>,
   available: (symbol: string) => boolean,
   later: (act: () => void, ms: number) => unknown,
-): Tickers {
+): Newest<Data<C>> {
   const source = new Source();
-  const figures = new Map<string, TickerData>();
+  const newest = new Map<string, Data<C>>();
   const wishes = new Map<object, { shown: readonly string[]; around: readonly string[] }>();
   let covered = new Set<string>();
   let current: { close(): unknown } | null = null;
   let busy = false; // a request is planned or under way
 
-  const take = (message: StreamMessage<"ticker"> | Notice): void => {
+  const take = (message: Message<C>): void => {
     if ((message.type !== "snapshot" && message.type !== "update") || message.data === null) return;
-    figures.set(message.symbol, message.data);
+    newest.set(message.symbol, message.data);
     source.changed();
   };
 
@@ -90,7 +95,7 @@ export function tickersOf(
 
   return {
     source,
-    get: (symbol) => figures.get(symbol),
+    get: (symbol) => newest.get(symbol),
     want(reader, shown, around = []) {
       if (shown.length > 0) wishes.set(reader, { shown, around });
       else wishes.delete(reader);

@@ -5,6 +5,7 @@
  */
 import type { InstrumentInfo, PlaceParams, Scale } from "tickwire";
 import { amountText, ONE } from "./amount.ts";
+import { groupSign } from "./format.ts";
 
 /** A side, as the protocol says it. */
 export type Side = "buy" | "sell";
@@ -135,6 +136,9 @@ export function stepsOf(scale: Scale, text: string, name: string): bigint | stri
   const plain = text.trim();
   if (plain === "") return `Give a ${name}.`;
   if (plain.includes(",")) return `Write the ${name} with a point and without thousands separators, such as 1234.5.`;
+  // three digits are as exact as a price with the step 0.001 is written: those are taken as they are
+  if (groupSign() === "." && scale.decimals !== 3 && /^[1-9]\d{0,2}(\.\d{3})+$/.test(plain))
+    return `Write the ${name} without thousands separators: a point is the decimal point here, such as 1234.5.`;
   if (!/^\d+(\.\d+)?$/.test(plain)) return `The ${name} must be a plain number more than 0, such as 1234.5.`;
   try {
     const n = scale.parse(plain, name);

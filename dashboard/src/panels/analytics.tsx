@@ -8,6 +8,7 @@ import { imbalance, microprice, price, quotient, spreadBasisPoints, type Traded 
 import { Figures, SPARK_SECONDS, type Spark } from "../logic/figures.ts";
 import { formatCompact, formatDecimal, formatMeasure, formatPercent, formatSigned } from "../logic/format.ts";
 import { useHold } from "../shared.ts";
+import { freshness } from "./freshness.ts";
 
 /** Least time between two drawings, ms: figures that change faster can't be read. */
 const PACE_MS = 250;
@@ -85,6 +86,7 @@ function analyticsView(list: HTMLElement, desk: Desk): View {
   const lines = new Map<Name, Line>();
   const sparks: { surface: Surface; of: Spark }[] = [];
   const pace = paced(PACE_MS, draw);
+  const mark = freshness(list);
   let seconds: Window = WINDOWS[1];
   for (const fact of FACTS) lines.set(fact.name, newLine(fact));
 
@@ -116,10 +118,12 @@ function analyticsView(list: HTMLElement, desk: Desk): View {
   }
 
   function draw(): void {
-    if (kept?.symbol !== desk.symbol) kept = new Figures(desk.symbol);
     const book = desk.book.value;
     const trades = desk.trades.value;
+    const { epoch } = desk.client.hello;
+    if (kept === null || kept.over(desk.symbol, epoch, trades)) kept = new Figures(desk.symbol, epoch);
     if (book?.symbol !== desk.symbol) return;
+    mark(book.valid);
     if (trades !== null) kept.trades(trades, book);
     if (book.valid) {
       const moved = kept.book(book.ladder, book.ts);

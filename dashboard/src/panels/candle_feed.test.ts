@@ -1,5 +1,6 @@
-import type { CandleData, Client, StreamMessage } from "tickwire";
-import { expect, test } from "vitest";
+import { type CandleData, type Client, ConnectionLost, type StreamMessage } from "tickwire";
+import { afterEach, expect, test, vi } from "vitest";
+import { RETRY_MS } from "../shared.ts";
 import { openCandles } from "./candle_feed.ts";
 
 const STEP = 60_000_000_000n;
@@ -13,14 +14,24 @@ function message(at: number, closed = true, type: "snapshot" | "update" = "updat
   return { channel: "candles", symbol: "X", interval: "1m", type, seq: at, ts: 1n, data };
 }
 
-/** A feed over a server whose answers to `history` are given one after the other; null for a refusal. */
-async function opened() {
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/**
+ * A feed over a server whose answers to `history` are given one after the other; null for a refusal. `outage` is how
+ * many subscriptions find no connection.
+ */
+async function opened(outage = 0) {
+  const hello = { epoch: "one" };
   const asked: unknown[] = [];
   const answers: ((page: number[] | null) => void)[] = [];
   const told: string[] = [];
   let take: (message: StreamMessage<"candles">) => void = () => undefined;
   const client = {
+    hello,
     subscribe: (_channel: string, _symbol: string, _options: unknown, listener: typeof take) => {
+      if (outage-- > 0) return Promise.reject(new ConnectionLost("gone"));
       take = listener;
       return Promise.resolve({ close: () => told.push("closed") });
     },
@@ -31,7 +42,10 @@ async function opened() {
         limit,
       });
       return new Promise((resolve, reject) => {
-        answers.push((page) => (page === null ? reject(new Error("refused")) : resolve(page.map((at) => message(at)))));
+        answers.push((page) => {
+          if (page === null) reject(hello.epoch === "" ? new ConnectionLost("gone") : new Error("refused"));
+          else resolve(page.map((at) => message(at)));
+        });
       });
     },
   } as unknown as Client;
@@ -42,6 +56,7 @@ async function opened() {
   await settled();
   return {
     feed,
+    hello,
     asked,
     told,
     take: (one: StreamMessage<"candles">) => take(one),
@@ -114,4 +129,60 @@ test("a hole longer than a page is left to be paged back to", async () => {
   expect([starts().length, starts()[0]]).toEqual([1001, 4000]);
   feed.older();
   expect(asked.at(-1)).toEqual({ end: 4000n, limit: 500 });
+});
+
+test("opened while there is no connection, it comes as soon as there is one", async () => {
+  vi.useFakeTimers();
+  const { asked, answer, starts, told } = await opened(2);
+  expect([told, asked]).toEqual([["gone"], []]);
+  await vi.advanceTimersByTimeAsync(RETRY_MS);
+  expect([told, asked]).toEqual([["gone", "gone"], []]);
+  await vi.advanceTimersByTimeAsync(RETRY_MS);
+  expect(asked).toEqual([{ limit: 500 }]);
+  await answer([7, 8]);
+  expect(starts()).toEqual([7, 8]);
+});
+
+test("closed while there is no connection, it tries no more", async () => {
+  vi.useFakeTimers();
+  const { feed, asked, told } = await opened(1);
+  feed.close();
+  await vi.advanceTimersByTimeAsync(5 * RETRY_MS);
+  expect([told, asked]).toEqual([["gone"], []]);
+});
+
+test("a first page that the connection was lost before is asked for again", async () => {
+  vi.useFakeTimers();
+  const { hello, asked, answer, starts } = await opened();
+  hello.epoch = ""; // the answer is that there is no connection
+  await answer(null);
+  hello.epoch = "one";
+  await vi.advanceTimersByTimeAsync(RETRY_MS);
+  expect(asked).toEqual([{ limit: 500 }, { limit: 500 }]);
+  await answer([7, 8]);
+  expect(starts()).toEqual([7, 8]);
+});
+
+test("a server that has begun anew has other candles: those of before are gone", async () => {
+  const { hello, asked, answer, starts, take, feed } = await opened();
+  take(message(10, false, "snapshot"));
+  await answer([8, 9]);
+  feed.older(); // that page was not full: there is nothing before it
+  hello.epoch = "two";
+  take(message(12, false, "snapshot"));
+  expect(starts()).toEqual([12]);
+  await answer([11]);
+  expect(starts()).toEqual([11, 12]);
+  expect(asked).toEqual([{ limit: 500 }, { limit: 500 }]);
+});
+
+test("a page of before the server began anew is not put among those of after", async () => {
+  const { hello, asked, answer, starts, take } = await opened();
+  hello.epoch = "two";
+  take(message(12, false, "snapshot"));
+  await answer([8, 9]);
+  expect(starts()).toEqual([12]);
+  await answer([11]);
+  expect(starts()).toEqual([11, 12]);
+  expect(asked).toEqual([{ limit: 500 }, { limit: 500 }]);
 });

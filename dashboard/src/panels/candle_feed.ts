@@ -1,6 +1,7 @@
 /** The candles of one symbol and interval: history in pages, as far back as one scrolls, and the live stream. */
 import { type CandleData, CANDLE_INTERVALS, type CandleInterval, type Client, type StreamMessage } from "tickwire";
 import { addLive, merged, missingFrom } from "../logic/candles.ts";
+import { passes, RETRY_MS } from "../shared.ts";
 
 /** Candles of one page: five requests' worth, more than a wide screen shows. */
 const PAGE_CANDLES = 500;
@@ -23,10 +24,10 @@ export interface FeedReader {
 }
 
 /**
- * Open them. The first page comes by itself.
+ * Open them. The first page comes by itself, as soon as there is a connection.
  *
  * Whatever may have been missed, while the connection was lost or the tab was too slow, is asked for again: the stream
- * brings only the newest state.
+ * brings only the newest state. A server that has begun anew has candles of another market: those that were are gone.
  */
 export function openCandles(client: Client, symbol: string, interval: CandleInterval, reader: FeedReader): CandleFeed {
   let closed = false;
@@ -34,6 +35,8 @@ export function openCandles(client: Client, symbol: string, interval: CandleInte
   let complete = false; // the server has none before the oldest
   let hole: bigint | null = null; // from here on candles may be missing
   let end: (() => unknown) | null = null;
+  let { epoch } = client.hello;
+  const newest = { limit: PAGE_CANDLES };
   const feed: CandleFeed = {
     step: CANDLE_INTERVALS[interval],
     candles: [],
@@ -54,18 +57,26 @@ export function openCandles(client: Client, symbol: string, interval: CandleInte
   async function ask(range: { start?: bigint; end?: bigint; limit: number }): Promise<void> {
     if (asking || closed) return;
     asking = true;
+    const asked = epoch;
     try {
       const messages = await client.history({ channel: "candles", symbol, interval, ...range });
-      if (isOpen())
+      if (isOpen() && asked === epoch)
         put(
           messages.flatMap((message) => candleOf(message) ?? []),
           range,
         );
     } catch (error) {
       failed(error);
+      if (range === newest) again(error, () => void ask(newest));
     } finally {
       asking = false;
+      if (asked !== epoch) void ask(newest);
     }
+  }
+
+  /** Try it once more in a while, if that can help. */
+  function again(error: unknown, attempt: () => void): void {
+    if (passes(error)) setTimeout(() => isOpen() && attempt(), RETRY_MS);
   }
 
   function isOpen(): boolean {
@@ -90,6 +101,14 @@ export function openCandles(client: Client, symbol: string, interval: CandleInte
   }
 
   let first = true;
+  function renew(): void {
+    epoch = client.hello.epoch;
+    feed.candles = [];
+    [hole, complete, first] = [null, false, true];
+    reader.changed("all");
+    void ask(newest);
+  }
+
   function take(candle: CandleData, fresh: boolean): void {
     const last = feed.candles.at(-1);
     const missing = fresh && !first && last !== undefined ? last.start : missingFrom(feed.candles, candle);
@@ -100,17 +119,25 @@ export function openCandles(client: Client, symbol: string, interval: CandleInte
     if (hole !== null && (fresh || what === "added")) void ask({ start: hole, limit: HOLE_CANDLES });
   }
 
-  client
-    .subscribe("candles", symbol, { interval }, (message) => {
-      const candle = "data" in message ? candleOf(message) : null;
-      if (candle !== null && !closed) take(candle, "type" in message && message.type === "snapshot");
-    })
-    .then((subscription) => {
-      end = () => subscription.close();
-      if (closed) end();
-      else void ask({ limit: PAGE_CANDLES });
-    })
-    .catch(failed);
+  const begin = (): void => {
+    client
+      .subscribe("candles", symbol, { interval }, (message) => {
+        if (closed || !("data" in message)) return;
+        if (client.hello.epoch !== epoch) renew();
+        const candle = candleOf(message);
+        if (candle !== null) take(candle, message.type === "snapshot");
+      })
+      .then((subscription) => {
+        end = () => subscription.close();
+        if (closed) end();
+        else void ask(newest);
+      })
+      .catch((error: unknown) => {
+        failed(error);
+        again(error, begin);
+      });
+  };
+  begin();
   return feed;
 }
 

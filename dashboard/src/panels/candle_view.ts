@@ -16,7 +16,9 @@ import {
   type UTCTimestamp,
 } from "lightweight-charts";
 import { type Bar, barOf, barsOf, gap, intervalStart, seconds } from "../logic/candles.ts";
+import { atFrame, forget } from "../frame.ts";
 import { formatDecimal } from "../logic/format.ts";
+import { type OwnLine, ownLines } from "../logic/own.ts";
 
 /** Lines that are drawn at most for own orders: the newest. */
 const ORDER_LINES_MAX = 50;
@@ -134,7 +136,7 @@ export function candleView(
   prices.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.24 } });
   volumes.priceScale().applyOptions({ scaleMargins: { top: 0.8, bottom: 0 } });
   const markers = createSeriesMarkers(prices, []);
-  const lines = new Map<string, { line: IPriceLine; told: string }>();
+  const lines = new Map<string, { line: IPriceLine; told: string; price: number; labelled: boolean }>();
   let step = 60_000_000_000n;
   let drawn: CandleData[] = []; // the newest that is drawn, if any
   let grown = 0; // updates since all were drawn
@@ -169,6 +171,7 @@ export function candleView(
       prices.setData(bars.map(priceBar));
       volumes.setData(bars.map(volumeBar));
       view.setFills(fills);
+      atFrame(label);
     },
     grow(candles) {
       shown = candles;
@@ -189,18 +192,23 @@ export function candleView(
         grown += last?.start === candle.start ? 0 : 1;
         drawn = [candle];
       }
+      atFrame(label);
     },
     setOrders(all) {
-      orders = all.slice(-ORDER_LINES_MAX);
-      const wanted = new Map(orders.map((order) => [order.order_id, lineOf(order)]));
-      for (const [id, { line, told }] of lines) {
-        if (wanted.get(id)?.told === told) continue;
+      orders = all;
+      const wanted = new Map([...ownLines(orders)].slice(-ORDER_LINES_MAX));
+      for (const [key, { line, told }] of lines) {
+        const own = wanted.get(key);
+        if (own !== undefined && titleOf(own) === told) continue;
         prices.removePriceLine(line);
-        lines.delete(id);
+        lines.delete(key);
       }
-      for (const [id, { options, told }] of wanted) {
-        if (options !== null && !lines.has(id)) lines.set(id, { line: prices.createPriceLine(options), told });
+      for (const [key, own] of wanted) {
+        if (lines.has(key)) continue;
+        const [told, price] = [titleOf(own), Number(own.price)];
+        lines.set(key, { line: prices.createPriceLine(lineOf(own, price, told)), told, price, labelled: false });
       }
+      atFrame(label);
     },
     setFills(all) {
       fills = all;
@@ -251,21 +259,38 @@ export function candleView(
       chart.timeScale().scrollToPosition(RIGHT_OFFSET, false);
     },
     close() {
+      element.removeEventListener("pointerup", rescaled);
+      forget(label);
       chart.remove();
     },
   };
 
-  function lineOf(order: OrderData) {
-    const price = order.status === "waiting" ? order.stop_price : order.price;
-    if (price === null) return { options: null, told: "" };
-    const color = order.side === "buy" ? colours.up : colours.down;
-    const title = `${order.side === "buy" ? "Buy" : "Sell"} ${formatDecimal(order.remaining)}`;
-    const style = order.status === "waiting" ? LineStyle.SparseDotted : LineStyle.Dashed;
-    return {
-      told: `${price} ${title} ${order.status}`,
-      options: { price: Number(price), color, title, lineWidth: 1, lineStyle: style, axisLabelVisible: true } as const,
-    };
+  function titleOf({ side, size, orders: count }: OwnLine): string {
+    return `${side === "buy" ? "Buy" : "Sell"} ${formatDecimal(size)}${count > 1 ? ` in ${count}` : ""}`;
   }
+
+  function lineOf({ side, waiting }: OwnLine, price: number, title: string) {
+    const color = side === "buy" ? colours.up : colours.down;
+    const lineStyle = waiting ? LineStyle.SparseDotted : LineStyle.Dashed;
+    return { price, color, title, lineWidth: 1, lineStyle, axisLabelVisible: false } as const;
+  }
+
+  /** Labels for the lines in sight only: the chart piles up those of all others at its edges. */
+  function label(): void {
+    if (lines.size === 0) return;
+    const height = chart.panes()[0]?.getHeight() ?? 0;
+    for (const one of lines.values()) {
+      const y = prices.priceToCoordinate(one.price);
+      const labelled = y !== null && y >= 0 && y <= height;
+      if (labelled === one.labelled) continue;
+      one.labelled = labelled;
+      one.line.applyOptions({ axisLabelVisible: labelled });
+    }
+  }
+
+  // the chart tells of no other change of its price scale than those that come with the candles
+  const rescaled = (): void => atFrame(label);
+  element.addEventListener("pointerup", rescaled);
 
   chart.timeScale().applyOptions({ barSpacing: 7, rightOffset: RIGHT_OFFSET });
   chart.applyOptions(timeStyle(seconds(step)));
@@ -274,6 +299,7 @@ export function candleView(
     pointed(event.point === undefined || event.time === undefined ? null : (event.time as UTCTimestamp));
   });
   chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+    atFrame(label);
     if (range !== null && shown.length > 0 && range.from < AHEAD_BARS) nearEnd();
   });
   return view;

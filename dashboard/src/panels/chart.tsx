@@ -7,6 +7,7 @@ import { seconds } from "../logic/candles.ts";
 import { decimalsOf, formatCompact, formatDateTime, formatDecimal, formatTime } from "../logic/format.ts";
 import { openCandles } from "./candle_feed.ts";
 import { type CandleView, candleView } from "./candle_view.ts";
+import { recall, remember } from "../memory.ts";
 import { Choice } from "./choice.tsx";
 import "../style/trading.css";
 
@@ -15,31 +16,45 @@ const INTERVALS = (Object.keys(CANDLE_INTERVALS) as CandleInterval[]).map((inter
 const LEGEND = ["time", "O", "H", "L", "C", "V"] as const;
 
 const HOUR = CANDLE_INTERVALS["1h"];
-const REMEMBERED = "tickwire.interval";
+const REMEMBERED = "interval";
 
-/** The interval that was chosen last; to begin with a short one where the market may have begun a minute ago. */
-function firstInterval(demo: boolean): CandleInterval {
-  const interval = localStorage.getItem(REMEMBERED) ?? "";
-  return interval in CANDLE_INTERVALS ? (interval as CandleInterval) : demo ? "1s" : "1m";
+/** Minutes that a market must have traded in for a chart of minutes to begin with. */
+const MINUTES = 60;
+
+/** The interval that was chosen last, null for none. */
+function remembered(): CandleInterval | null {
+  const interval = recall(REMEMBERED) ?? "";
+  return interval in CANDLE_INTERVALS ? (interval as CandleInterval) : null;
+}
+
+/** The interval to begin with: minutes, or seconds where the market may have begun a minute ago. */
+async function firstInterval({ client, symbol, info, demo }: Desk): Promise<CandleInterval> {
+  if (!demo || !info.channels.includes("candles")) return "1m";
+  const minutes = { channel: "candles", symbol, interval: "1m", limit: MINUTES } as const;
+  const there = await client.history(minutes).catch(() => []);
+  return there.length < MINUTES ? "1s" : "1m";
 }
 
 /** The chart's panel. */
 export function Chart() {
   const desk = useDesk();
   useSources(desk.source);
-  const [interval, setInterval] = useState(() => firstInterval(desk.demo));
+  const [interval, setInterval] = useState(remembered);
+  useEffect(() => {
+    if (interval === null) void firstInterval(desk).then((first) => setInterval((chosen) => chosen ?? first));
+  }, []);
   const choose = (chosen: CandleInterval): void => {
-    localStorage.setItem(REMEMBERED, chosen);
+    remember(REMEMBERED, chosen);
     setInterval(chosen);
   };
   return (
     <section aria-label="Chart" class="panel chart">
       <div class="panel-head">
         <h2>Chart</h2>
-        <Choice label="Interval" options={INTERVALS} value={interval} choose={choose} />
+        <Choice label="Interval" options={INTERVALS} value={interval ?? "1s"} choose={choose} />
       </div>
       {desk.info.channels.includes("candles") ? (
-        <Candles symbol={desk.symbol} interval={interval} />
+        interval !== null && <Candles symbol={desk.symbol} interval={interval} />
       ) : (
         <p class="empty">{desk.symbol} has no candles.</p>
       )}
@@ -108,6 +123,7 @@ function Candles({ symbol, interval }: { symbol: string; interval: CandleInterva
     older.current = () => feed.older();
     chart.setDecimals(decimals);
     chart.setCandles([], feed.step);
+    tell.current();
     own(chart, desk);
     return () => {
       forget(draw);

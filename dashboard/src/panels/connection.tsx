@@ -38,14 +38,14 @@ export function bannerText(monitor: Monitor, online: boolean): string | null {
   }
 }
 
-/** Over everything, while the connection is not well. Readers are told of the kind of trouble, not of each second. */
+/** Below the header, while the connection is not well. Readers are told of the kind of trouble, not of each second. */
 export function Banner() {
   const desk = useDesk();
   const monitor = desk.connection;
   useSources(desk.source, monitor.source);
   const text = bannerText(monitor, navigator.onLine);
   return (
-    <>
+    <div class="banner-row">
       <p class="sr-only" role="status">
         {text === null ? "" : STATE_WORDS[monitor.state].slice(2)}
       </p>
@@ -59,7 +59,7 @@ export function Banner() {
           )}
         </div>
       )}
-    </>
+    </div>
   );
 }
 

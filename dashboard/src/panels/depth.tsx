@@ -8,6 +8,7 @@ import { price, quotient } from "../logic/analytics.ts";
 import { curve, position, priceAt, rangeAround, reached, type Range, type Step } from "../logic/depth.ts";
 import { formatCompact, formatDecimal } from "../logic/format.ts";
 import { useHold } from "../shared.ts";
+import { freshness } from "./freshness.ts";
 
 /** Levels of each side that are read at most: more than are told apart at any width. */
 export const LEVELS_MAX = 500;
@@ -29,6 +30,7 @@ interface DepthChart {
 function depthChart(canvas: HTMLCanvasElement, desk: Desk, parts: Texts): DepthChart {
   const view = surface(canvas, draw);
   const pace = paced(PACE_MS, draw);
+  const mark = freshness(canvas);
   let zoom = ZOOMS.length - 1;
   let hover: number | null = null; // pixels from the left
   let said = -Infinity;
@@ -38,6 +40,7 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, parts: Texts): DepthC
   function draw(): void {
     const { width, height, context: pen } = view;
     const book = desk.book.value;
+    mark(book?.valid !== false);
     if (width === 0 || !book?.valid) {
       if (book?.symbol !== symbol) view.clear();
       return;

@@ -1,10 +1,11 @@
 /** What one can do with the ladder: scroll it, move a cursor, take its prices, amend and cancel one's own orders. */
 import type { LiveBook, OrderData } from "tickwire";
-import type { Desk } from "../desk.ts";
+import { bookNote, type Desk } from "../desk.ts";
 import { atFrame } from "../frame.ts";
 import { formatDecimal } from "../logic/format.ts";
 import { GROUPINGS, ROWS_MAX, group, stepFrom, type Spot } from "../logic/grouping.ts";
 import { NO_ORDERS, ownLevels } from "../logic/own.ts";
+import { reasonOf } from "../logic/refusal.ts";
 import { opened } from "./level.ts";
 import { ladderView } from "./ladder_view.ts";
 
@@ -42,6 +43,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
   let ownStale = true;
   let busy = false; // an amend is under way
   let home: ReturnType<typeof setTimeout> | undefined;
+  let pressed: { row: Element; spot: Spot } | null = null; // rows change under the pointer
   let drag: { spot: Spot; from: { y: number }; middle: number; moved: boolean } | null = null;
 
   function draw(): void {
@@ -58,7 +60,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
       ownStale = false;
     }
     view.draw(book);
-    if (drag === null) events.note(book === null ? (desk.book.error ?? "") : (book.reason ?? ""));
+    if (drag === null) events.note(bookNote(desk));
   }
 
   function readable(): LiveBook | null {
@@ -79,7 +81,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
   }
 
   function point(spot: Spot | null): void {
-    view.cursor = spot;
+    view.cursor = view.marked = spot;
     if (spot !== null) opened.set(desk, { ...spot, step: view.step });
     redraw();
   }
@@ -114,7 +116,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
   }
 
   function failed(error: unknown): void {
-    desk.say(error instanceof Error ? error.message : String(error), "error");
+    desk.say(reasonOf(error), "error");
   }
 
   async function cancel(orders: readonly OrderData[]): Promise<void> {
@@ -130,31 +132,32 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
     const orders = ordersAt(spot);
     if (busy || book === null || orders.length === 0 || ticks === 0n) return;
     busy = true;
-    try {
-      for (const { order_id, price } of orders) {
-        const to = book.price.parse(price ?? "") + ticks;
-        const other = spot.side === "bid" ? book.ladder.asks.best : book.ladder.bids.best;
-        if (other !== null && (spot.side === "bid" ? to >= other : to <= other)) {
-          desk.say(
-            `At ${formatDecimal(book.price.format(to))} the order would trade at once: use the order ticket for that`,
-            "error",
-          );
-          continue;
-        }
-        await desk.client.amend({ order_id, price: book.price.format(to) });
-        desk.say(`Amended to ${formatDecimal(book.price.format(to))}`, "info");
-      }
-      point({ side: spot.side, ticks: spot.ticks + ticks }); // the book has that level with its next message
-    } catch (error) {
-      failed(error);
-    } finally {
-      busy = false;
-    }
+    const other = spot.side === "bid" ? book.ladder.asks.best : book.ladder.bids.best;
+    const move = async ({ order_id, price }: OrderData): Promise<string> => {
+      const to = book.price.parse(price ?? "") + ticks;
+      const text = book.price.format(to);
+      if (other !== null && (spot.side === "bid" ? to >= other : to <= other))
+        throw new Error(`At ${formatDecimal(text)} the order would trade at once: use the order ticket for that`);
+      await desk.client.amend({ order_id, price: text });
+      return formatDecimal(text);
+    };
+    const ends = await Promise.allSettled(orders.map(move));
+    busy = false;
+    for (const end of ends) if (end.status === "rejected") failed(end.reason);
+    const done = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
+    if (done.length === 0) return;
+    desk.say(
+      orders.length === 1 ? `Amended to ${done.join()}` : `${done.length} of ${orders.length} orders amended`,
+      "info",
+    );
+    point({ side: spot.side, ticks: spot.ticks + ticks }); // the book has that level with its next message
   }
 
   function key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const { cursor } = view;
+    const { cursor, marked } = view;
+    // what is done to own orders is done only where the mark shows them
+    const orders = marked !== null && marked.ticks === cursor?.ticks ? ordersAt(marked) : [];
     if (event.key === "ArrowUp") move(-1);
     else if (event.key === "ArrowDown") move(1);
     else if (event.key === "PageUp") move(-10);
@@ -163,18 +166,20 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
       point(null);
       centre();
     } else if (event.key === "Escape" && drag !== null) drop();
-    else if (event.key === "Enter" && cursor !== null) take(cursor);
-    else if (event.key === " " && ordersAt(cursor).length > 0) events.edit(cursor!, ordersAt(cursor));
-    else if (event.key === "x" && ordersAt(cursor).length > 0) void cancel(ordersAt(cursor));
-    else if ((event.key === "+" || event.key === "=") && cursor !== null) void amend(cursor, view.step);
-    else if (event.key === "-" && cursor !== null) void amend(cursor, -view.step);
+    else if (event.key === "Enter" && marked !== null) take(marked);
+    else if (orders.length === 0 || marked === null) return;
+    else if (event.key === " ") events.edit(marked, orders);
+    else if (event.key === "x") void cancel(orders);
+    else if (event.key === "+" || event.key === "=") void amend(marked, view.step);
+    else if (event.key === "-") void amend(marked, -view.step);
     else return;
     event.preventDefault();
     event.stopPropagation();
   }
 
   function click(event: MouseEvent): void {
-    const spot = view.spotOf(event.target);
+    const spot = pressed !== null && pressed.row === rowOf(event.target) ? pressed.spot : view.spotOf(event.target);
+    pressed = null;
     if (spot === null) return;
     point(spot);
     if (isOwn(event.target))
@@ -182,12 +187,17 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
     else take(spot);
   }
 
+  function rowOf(target: EventTarget | null): Element | null {
+    return target instanceof Element ? target.closest(".level") : null;
+  }
+
   function isOwn(target: EventTarget | null): boolean {
     return target instanceof Element && target.closest(".own") !== null;
   }
 
   function down(event: PointerEvent): void {
-    const spot = view.spotOf(event.target);
+    const [row, spot] = [rowOf(event.target), view.spotOf(event.target)];
+    pressed = row === null || spot === null ? null : { row, spot };
     if (spot === null || !isOwn(event.target) || event.button !== 0) return;
     const sight = grid.querySelector(".sight")!.getBoundingClientRect();
     drag = { spot, from: { y: event.clientY }, middle: sight.top + sight.height / 2, moved: false };
@@ -238,6 +248,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
   grid.addEventListener("wheel", wheel, { passive: false });
   const ends = [
     desk.book.source.watch(draw),
+    desk.status.source.watch(draw),
     desk.accountSource.watch(() => {
       ownStale = true;
       draw();
@@ -249,7 +260,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
     group(step) {
       if (!GROUPINGS.includes(step)) return;
       view.step = step;
-      view.cursor = null;
+      view.cursor = view.marked = null;
       ownStale = true;
       redraw();
     },

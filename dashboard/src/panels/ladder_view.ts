@@ -4,7 +4,7 @@ import { atFrame, forget } from "../frame.ts";
 import { bar, cell, make, writer, type Cell } from "../hot.ts";
 import { price, quotient, spreadBasisPoints } from "../logic/analytics.ts";
 import { formatDecimal } from "../logic/format.ts";
-import { ROWS_MAX, group, share, type BookSide, type Group, type Spot } from "../logic/grouping.ts";
+import { ROWS_MAX, group, nearest, share, type BookSide, type Group, type Spot } from "../logic/grouping.ts";
 import { NO_ORDERS, type OwnLevels } from "../logic/own.ts";
 
 /** How long a changed size is marked, ms. */
@@ -35,6 +35,8 @@ export interface LadderView {
   /** How many rows the spread has been moved down (asks are in sight that were too high) or up (below zero). */
   offset: number;
   cursor: Spot | null;
+  /** The level that was marked for the cursor: where that is, or nearest to it once its price has left. */
+  marked: Spot | null;
   /** Where an order that is being dragged would go. */
   target: Spot | null;
   own: OwnLevels;
@@ -215,8 +217,7 @@ export function ladderView(grid: HTMLElement, redraw: () => void): LadderView {
   }
 
   function mark(last: Row | null, spot: Spot | null, attribute: string): Row | null {
-    const at = spot === null ? -1 : groups[spot.side].findIndex((level) => level.ticks === spot.ticks);
-    const next = spot === null ? null : (rows[spot.side][at] ?? null);
+    const next = spot === null ? null : (rows[spot.side][nearest(groups[spot.side], spot)] ?? null);
     if (next === last) return next;
     last?.element.removeAttribute(attribute);
     next?.element.setAttribute(attribute, "true");
@@ -227,6 +228,7 @@ export function ladderView(grid: HTMLElement, redraw: () => void): LadderView {
     step: 1n,
     offset: 0,
     cursor: null,
+    marked: null,
     target: null,
     own: NO_ORDERS,
     groups,
@@ -293,6 +295,7 @@ export function ladderView(grid: HTMLElement, redraw: () => void): LadderView {
       }
       const last = active;
       active = mark(active, view.cursor, "aria-selected");
+      view.marked = active === null ? null : view.spotOf(active.element);
       if (active !== last) {
         if (active === null) grid.removeAttribute("aria-activedescendant");
         else grid.setAttribute("aria-activedescendant", active.element.id);
@@ -324,7 +327,7 @@ export function ladderView(grid: HTMLElement, redraw: () => void): LadderView {
       delete grid.dataset.seq;
       delete grid.dataset.symbol;
       delete grid.dataset.grouping;
-      view.cursor = view.target = null;
+      view.cursor = view.marked = view.target = null;
       view.offset = 0;
       state("empty");
     },

@@ -1,10 +1,11 @@
 /** The market list: live prices, 24-hour change and volume; only the rows in view are drawn and subscribed. */
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { InstrumentInfo, TickerData } from "tickwire";
+import type { InstrumentInfo, StatusData, TickerData } from "tickwire";
 import { useDesk } from "../desk.ts";
 import { atFrame, useSources } from "../frame.ts";
 import { formatCompact, formatDecimal, formatPercent, signOf, tone } from "../logic/format.ts";
 import { filterMarkets, moveBy, nextSort, type Sort, type SortKey, sortMarkets, windowOf } from "../logic/markets.ts";
+import { trouble } from "../logic/status.ts";
 import { TICKERS_MAX } from "../logic/tickers.ts";
 import "../style/markets.css";
 
@@ -22,7 +23,7 @@ const COLUMNS: readonly { key: SortKey; name: string; title: string }[] = [
 /** The market list. */
 export function Markets() {
   const desk = useDesk();
-  useSources(desk.source);
+  useSources(desk.source, desk.states.source);
   const [filter, setFilter] = useState("");
   // only as many as may be subscribed can be kept in the order of live figures
   const [sort, setSort] = useState<Sort>(() =>
@@ -51,8 +52,19 @@ export function Markets() {
       visible.map((info) => info.symbol),
       wished.map((info) => info.symbol),
     );
+    desk.states.want(
+      grid,
+      visible.map((info) => info.symbol),
+      list.slice(around.from, around.to).map((info) => info.symbol),
+    );
   });
-  useEffect(() => () => desk.tickers.want(grid, []), [desk]);
+  useEffect(
+    () => () => {
+      desk.tickers.want(grid, []);
+      desk.states.want(grid, []);
+    },
+    [desk],
+  );
 
   useEffect(() => {
     if (sort.key === "symbol" || found.length > TICKERS_MAX) return undefined;
@@ -185,6 +197,7 @@ export function Markets() {
             <Row
               key={info.symbol}
               info={info}
+              status={desk.states.get(info.symbol) ?? info.status}
               index={shown.from + index}
               venue={venues}
               selected={info.symbol === desk.symbol}
@@ -212,6 +225,7 @@ function rowId(symbol: string): string {
 
 interface RowProps {
   info: InstrumentInfo;
+  status: StatusData;
   index: number;
   venue: boolean;
   selected: boolean;
@@ -220,9 +234,8 @@ interface RowProps {
   register: (element: HTMLElement | null) => void;
 }
 
-function Row({ info, index, venue, selected, active, select, register }: RowProps) {
-  const { instrument, feed } = info.status;
-  const trouble = instrument !== "open" ? instrument : feed !== "live" ? feed : null;
+function Row({ info, status, index, venue, selected, active, select, register }: RowProps) {
+  const wrong = trouble(status);
   return (
     <div
       ref={register}
@@ -230,6 +243,7 @@ function Row({ info, index, venue, selected, active, select, register }: RowProp
       id={rowId(info.symbol)}
       class="market-row"
       data-symbol={info.symbol}
+      data-feed={status.feed}
       data-active={active ? "" : undefined}
       aria-rowindex={index + 2}
       aria-selected={selected}
@@ -239,8 +253,10 @@ function Row({ info, index, venue, selected, active, select, register }: RowProp
     >
       <div role="gridcell" class="market-name">
         <span>{info.symbol.slice(info.symbol.indexOf(":") + 1)}</span>
-        {trouble !== null ? (
-          <small class="trouble">{trouble}</small>
+        {wrong !== null ? (
+          <small class="trouble" title={status.reason}>
+            ⚠ {wrong}
+          </small>
         ) : (
           venue && <small class="faint">{info.venue}</small>
         )}

@@ -1,12 +1,13 @@
 /** The account's open and waiting orders: cancel one or all, change price or size where they stand. */
 import { useRef, useState } from "preact/hooks";
-import { type OrderData, RequestRefused, scale } from "tickwire";
+import type { OrderData } from "tickwire";
 import { useDesk } from "../desk.ts";
 import { useSources } from "../frame.ts";
+import type { Editable } from "../logic/amend.ts";
 import { formatDateTime, formatDecimal } from "../logic/format.ts";
-import { reasonOf } from "../logic/refusal.ts";
-import { ORDER_TYPES, stepsOf } from "../logic/ticket.ts";
+import { ORDER_TYPES } from "../logic/ticket.ts";
 import { when, withoutVenue } from "../logic/rows.ts";
+import { useAmending } from "./amending.ts";
 import { SignedOut } from "./signed_out.tsx";
 import "../style/trading.css";
 
@@ -68,65 +69,26 @@ export function OpenOrders() {
   );
 }
 
-type Editable = "price" | "size";
-
 function Row({ order }: { order: OrderData }) {
-  const desk = useDesk();
+  const { busy, errors, clear, amend, cancel } = useAmending(order);
   const [edit, setEdit] = useState<{ field: Editable; text: string } | null>(null);
-  const [error, setError] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
   const back = useRef<HTMLTableRowElement>(null);
-  const info = desk.instruments.find((one) => one.symbol === order.symbol);
   const name = `${order.side} ${order.symbol}`;
 
   const leave = (field: Editable): void => {
     setEdit(null);
-    setError(null);
+    clear();
     // the button is there again after the next rendering
     requestAnimationFrame(() => back.current?.querySelector<HTMLElement>(`[data-edit="${field}"]`)?.focus());
   };
 
-  const send = async (act: () => Promise<unknown>): Promise<boolean> => {
-    if (busy) return false;
-    setBusy(true);
-    try {
-      await act();
-      return true;
-    } catch (problem) {
-      const text = reasonOf(problem);
-      if (edit !== null && problem instanceof RequestRefused) setError(text);
-      else desk.say(text, "error");
-      return false;
-    } finally {
-      setBusy(false);
-    }
+  const submit = async (field: Editable, text: string): Promise<void> => {
+    if (await amend({ [field]: text })) leave(field);
   };
-
-  const amend = async (): Promise<void> => {
-    if (edit === null || info === undefined) return;
-    const { field } = edit;
-    const unit = scale(field === "price" ? info.tick_size : info.lot_size);
-    const steps = stepsOf(unit, edit.text, field);
-    if (typeof steps === "string") {
-      setError(steps);
-      return;
-    }
-    const value = unit.format(steps);
-    if (value === order[field]) {
-      leave(field);
-      return;
-    }
-    const ok = await send(() => desk.client.amend({ order_id: order.order_id, [field]: value }));
-    if (ok) {
-      desk.say(`${field === "price" ? "Price" : "Size"} changed to ${formatDecimal(value)}`, "info");
-      leave(field);
-    }
-  };
-
-  const cancel = (): Promise<boolean> => send(() => desk.client.cancel({ order_id: order.order_id }));
 
   const cell = (field: Editable, text: string | null) => {
     const id = `order-${order.order_id}-${field}`;
+    const error = errors[field];
     if (text === null) return <td class="num">market</td>;
     if (edit?.field === field)
       return (
@@ -135,23 +97,23 @@ function Row({ order }: { order: OrderData }) {
             noValidate
             onSubmit={(event) => {
               event.preventDefault();
-              void amend();
+              void submit(field, edit.text);
             }}
           >
             <input
               id={id}
               class="input"
               aria-label={`New ${field} of ${name}`}
-              aria-invalid={error !== null}
-              aria-describedby={error === null ? undefined : `${id}-error`}
+              aria-invalid={error !== undefined}
+              aria-describedby={error === undefined ? undefined : `${id}-error`}
               inputMode="decimal"
               autoComplete="off"
               value={edit.text}
               ref={(input) => {
-                if (input !== null && document.activeElement !== input && error === null) input.select();
+                if (input !== null && document.activeElement !== input && error === undefined) input.select();
               }}
               onInput={(event) => {
-                setError(null);
+                clear();
                 setEdit({ field, text: event.currentTarget.value });
               }}
               onKeyDown={(event) => {
@@ -163,7 +125,7 @@ function Row({ order }: { order: OrderData }) {
             <button type="submit" class="button small primary" aria-disabled={busy}>
               Set
             </button>
-            {error !== null && (
+            {error !== undefined && (
               <p id={`${id}-error`} class="field-error error" role="alert">
                 {error}
               </p>
@@ -180,7 +142,7 @@ function Row({ order }: { order: OrderData }) {
           aria-label={`${formatDecimal(text)}, change the ${field} of ${name}`}
           title={`Change the ${field}`}
           onClick={() => {
-            setError(null);
+            clear();
             setEdit({ field, text });
           }}
         >

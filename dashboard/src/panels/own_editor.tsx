@@ -1,57 +1,72 @@
 /** Own orders at one level of the ladder, to be amended or canceled. */
 import type { OrderData } from "tickwire";
-import { useEffect, useRef } from "preact/hooks";
-import { useDesk, type Desk } from "../desk.ts";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useDesk } from "../desk.ts";
 import { useSources } from "../frame.ts";
+import type { Editable, Texts } from "../logic/amend.ts";
 import { formatDecimal } from "../logic/format.ts";
-
-async function attempt(desk: Desk, act: () => Promise<unknown>, done: string): Promise<void> {
-  try {
-    await act();
-    desk.say(done, "info");
-  } catch (error) {
-    desk.say(error instanceof Error ? error.message : String(error), "error");
-  }
-}
+import { useAmending } from "./amending.ts";
 
 function OrderForm({ order }: { order: OrderData }) {
-  const desk = useDesk();
-  const price = useRef<HTMLInputElement>(null);
-  const size = useRef<HTMLInputElement>(null);
-  const { order_id } = order;
+  const { busy, errors, clear, amend, cancel } = useAmending(order);
+  const [typed, setTyped] = useState<Texts>({});
+  const [before, setBefore] = useState(order); // when one began to type
+  const typing = Object.keys(typed).length > 0;
 
-  const amend = (event: Event): void => {
+  const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
-    const [newPrice, newSize] = [price.current!.value.trim(), size.current!.value.trim()];
-    const changes = {
-      ...(newPrice !== order.price && { price: newPrice }),
-      ...(newSize !== order.size && { size: newSize }),
-    };
-    void attempt(desk, () => desk.client.amend({ order_id, ...changes }), "Order amended");
+    if (await amend(typed)) setTyped({});
   };
-  const cancel = (): void => void attempt(desk, () => desk.client.cancel({ order_id }), "Order canceled");
+
+  const field = (name: Editable, label: string) => {
+    const error = errors[name];
+    const id = `own-${order.order_id}-${name}`;
+    return (
+      <label>
+        <span class="label">{label}</span>
+        <input
+          class="input"
+          inputMode="decimal"
+          autoComplete="off"
+          value={typed[name] ?? order[name] ?? ""}
+          aria-invalid={error !== undefined}
+          aria-describedby={error === undefined ? undefined : id}
+          onInput={(event) => {
+            clear();
+            if (!typing) setBefore(order);
+            setTyped({ ...typed, [name]: event.currentTarget.value });
+          }}
+        />
+        {error !== undefined && (
+          <span id={id} class="field-error error" role="alert">
+            {error}
+          </span>
+        )}
+      </label>
+    );
+  };
 
   return (
-    <form class="own-order" onSubmit={amend}>
+    <form class="own-order" noValidate onSubmit={(event) => void submit(event)}>
       <span class={order.side}>
         {order.side === "buy" ? "▲ buy" : "▼ sell"} {formatDecimal(order.remaining)}
       </span>
-      <label>
-        <span class="label">Price</span>
-        <input ref={price} class="input" inputMode="decimal" defaultValue={order.price ?? ""} />
-      </label>
-      <label>
-        <span class="label">Size</span>
-        <input ref={size} class="input" inputMode="decimal" defaultValue={order.size} />
-      </label>
+      {order.price !== null && field("price", "Price")}
+      {field("size", "Size")}
       <span class="own-acts">
-        <button type="submit" class="button small primary">
+        <button type="submit" class="button small primary" aria-disabled={busy}>
           Amend
         </button>
-        <button type="button" class="button small" onClick={cancel}>
+        <button type="button" class="button small" aria-disabled={busy} onClick={() => void cancel()}>
           Cancel
         </button>
       </span>
+      {typing && before.updated !== order.updated && (
+        <p class="faint" role="status">
+          The order has changed meanwhile: {formatDecimal(order.remaining)}
+          {order.price !== null && ` at ${formatDecimal(order.price)}`} are open.
+        </p>
+      )}
     </form>
   );
 }
@@ -81,7 +96,7 @@ export function OwnEditor({ ids, close }: { ids: readonly string[]; close: () =>
       }}
     >
       {orders.map((order) => (
-        <OrderForm key={`${order.order_id} ${order.updated}`} order={order} />
+        <OrderForm key={order.order_id} order={order} />
       ))}
       <button type="button" class="button bare small" onClick={close} aria-label="Close own orders">
         Close

@@ -161,6 +161,7 @@ function follow(
   const abort = new AbortController();
   const stopped = (): boolean => abort.signal.aborted;
   let points: readonly Point[] = [];
+  let { epoch } = client.hello;
   let asking = false;
   let reconstructing = false;
   setNow(null);
@@ -191,8 +192,10 @@ function follow(
       if (stopped()) return;
       const ts = client.serverTime();
       const last = points.at(-1);
-      const interrupted = last === undefined || ts - last.ts > 3n * step + 3_000_000_000n;
+      const again = epoch !== client.hello.epoch; // the account began anew with the server
+      const interrupted = last === undefined || again || ts - last.ts > 3n * step + 3_000_000_000n;
       if (interrupted) points = [];
+      epoch = client.hello.epoch;
       points = extended(points, { ts, value: amountOf(now.total) }, step, ts - length);
       setNow(now);
       atFrame(draw);

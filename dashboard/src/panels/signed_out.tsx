@@ -11,7 +11,7 @@ export function SignedOut(props: { what: string }) {
     setBusy(true);
     desk
       .signIn({ demo: true })
-      .catch((error: unknown) => desk.say(reasonOf(error), "error"))
+      .catch((error: unknown) => desk.say(`Not signed in: ${reasonOf(error)}`, "error", "sign in"))
       .finally(() => setBusy(false));
   };
   return (

@@ -1,11 +1,12 @@
 /** The order ticket: what was typed is checked as it is typed, and what the server refuses is said at its field. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type LiveBook, type OrderData, RequestRefused, scale } from "tickwire";
-import { useDesk } from "../desk.ts";
+import { statusOf, useDesk } from "../desk.ts";
 import { useSources } from "../frame.ts";
 import { amountOf } from "../logic/amount.ts";
 import { decimalsOf, formatDecimal } from "../logic/format.ts";
 import { reasonOf } from "../logic/refusal.ts";
+import { troubleInWords } from "../logic/status.ts";
 import {
   canRest,
   check,
@@ -39,6 +40,9 @@ const LIFETIMES = [
   ["604800000", "1 week"],
 ] as const;
 type Lifetime = (typeof LIFETIMES)[number][0];
+
+/** How soon the same order again is a double click, ms. */
+const TWICE_MS = 600;
 
 /** Where errors are looked for, to put the cursor there. */
 const ORDER_OF_FIELDS: readonly Field[] = [
@@ -96,18 +100,24 @@ export function Ticket() {
 function Form() {
   const desk = useDesk();
   const form = useRef<HTMLFormElement>(null);
-  useSources(desk.ticketSource, desk.accountSource);
-  useHold(desk.book);
+  useSources(desk.ticketSource, desk.accountSource, desk.status.source);
+  useHold(desk.book, desk.status);
   const [more, setMore] = useState(NOTHING);
   const [refused, setRefused] = useState<Errors>({}); // by the server
   const [tried, setTried] = useState(false);
   const [sending, setSending] = useState(false);
+  const last = useRef({ order: "", at: -Infinity, under: false });
   useEffect(
     () => desk.command("ticket", () => form.current?.querySelector<HTMLElement>(`#${fieldId("size")}`)?.focus()),
     [desk],
   );
 
   const { info, ticket } = desk;
+  // another order: what was wrong with the one before says nothing of it
+  useLayoutEffect(() => {
+    setTried(false);
+    setRefused({});
+  }, [ticket.side, ticket.type]);
   const terms = termsOf(info, scale(info.tick_size), scale(info.lot_size));
   const entry: Entry = {
     ...more,
@@ -132,6 +142,14 @@ function Form() {
     if (first !== undefined) document.getElementById(fieldId(first))?.focus();
   };
 
+  /** Whether the same order was sent a moment ago, or one is being sent. */
+  const isTwice = (): boolean => {
+    const before = last.current;
+    const now = { order: JSON.stringify(entry), at: performance.now(), under: before.under };
+    last.current = now;
+    return before.under || (before.order === now.order && now.at - before.at < TWICE_MS);
+  };
+
   const place = async (): Promise<void> => {
     setTried(true);
     setRefused({});
@@ -139,17 +157,20 @@ function Form() {
       showErrors(checked.errors);
       return;
     }
+    if (isTwice()) return;
+    last.current.under = true;
     setSending(true);
     try {
       const { order } = await desk.client.place(paramsOf(info.symbol, entry, terms, checked, desk.client.serverTime()));
       setTried(false);
-      desk.say(told(order, decimalsOf(info.tick_size)), "info");
+      desk.say(told(order, decimalsOf(info.tick_size)), "info", "ticket");
     } catch (error) {
       const found = refusal(error);
       setRefused(found);
       showErrors(found);
-      if (found.order !== undefined) desk.say(found.order, "error");
+      if (found.order !== undefined) desk.say(found.order, "error", "ticket");
     } finally {
+      last.current.under = false;
       setSending(false);
     }
   };
@@ -165,6 +186,7 @@ function Form() {
   };
 
   const priced = isPriced(entry.type);
+  const wrong = troubleInWords(statusOf(desk));
   const rests = canRest(entry);
   const pays = entry.side === "buy" ? info.quote : info.base;
   return (
@@ -175,7 +197,10 @@ function Form() {
       aria-label="Order"
       onSubmit={(event) => {
         event.preventDefault();
-        if (!sending) void place();
+        void place();
+      }}
+      onKeyDown={(event) => {
+        if (event.key === "Enter" && event.repeat) event.preventDefault(); // held down, it is pressed once
       }}
     >
       <div class="ticket-fields">
@@ -292,6 +317,9 @@ function Form() {
       <div class="ticket-foot">
         <Cost desk={desk} entry={entry} terms={terms} checked={checked} />
         <FieldError field="order" error={errors.order} />
+        <p role="status" class="trouble">
+          {wrong}
+        </p>
         <button type="submit" class={`button ticket-submit ${entry.side}`} aria-disabled={sending}>
           {sending ? "Placing…" : `${entry.side === "buy" ? "Buy" : "Sell"} ${info.base}`}
         </button>

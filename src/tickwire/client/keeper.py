@@ -86,6 +86,7 @@ class Keeper:
         self._end: ConnectionLost | None = None
         self._task: asyncio.Task[None] | None = None
         self._instruments: dict[str, InstrumentInfo] = {}  # as the current connection lists them
+        self._listing = asyncio.Lock()
         self._consumers: dict[StreamKey, tuple[Consumer, ...]] = {}
         self._full: dict[Queue[Any], None] = {}
         self._room = asyncio.Event()
@@ -329,8 +330,9 @@ class Keeper:
         Raises:
             UnknownSymbol: there is none of this name. Other errors as of `Client.request`.
         """
-        if symbol not in self._instruments:
-            await self.list_instruments()
+        async with self._listing:  # several who ask at once are one request
+            if symbol not in self._instruments:
+                await self.list_instruments()
         info = self._instruments.get(symbol)
         if info is None:
             raise UnknownSymbol(symbol)
