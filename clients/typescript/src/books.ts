@@ -340,7 +340,7 @@ export class LiveOrders extends Live<StreamMessage<"book_l3">> {
     const fits = {
       cancel: true,
       modify: left > 0n && left <= order.lots,
-      fill: filled > 0n && filled > 0n,
+      fill: filled > 0n && filled + left === order.lots,
     };
     if (!Object.hasOwn(fits, action)) throw new TickwireError(`there is no action "${action as string}"`);
     if (!fits[action]) {

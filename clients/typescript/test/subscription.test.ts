@@ -152,6 +152,19 @@ describe("an iteration", () => {
     void client.close();
   });
 
+  test("it ends with the client, also while it waits for a connection to begin anew", async () => {
+    const world = new World();
+    const { client, iteration } = await two(world);
+    burst(world, from(1, QUEUE_MAX + 1));
+    for (let count = 0; count < QUEUE_MAX; count++) await iteration.next();
+    await world.socket.end();
+    const next = iteration.next();
+    await settle();
+    void client.close();
+    await world.pass(1_000);
+    expect(await next).toEqual({ done: true, value: undefined });
+  });
+
   test("it can be ended while it waits for a message, and then unsubscribes", async () => {
     const world = new World();
     const client = await world.connected();
