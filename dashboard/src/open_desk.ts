@@ -89,8 +89,16 @@ export function openDesk(client: Client, instruments: readonly InstrumentInfo[],
   };
 
   const has = (channel: string) => (symbol: string) => rows.get(symbol)?.channels.includes(channel) === true;
-  const tickers = newestOf<"ticker">((all, take) => client.subscribe("ticker", all, {}, take), has("ticker"), setTimeout);
-  const states = newestOf<"status">((all, take) => client.subscribe("status", all, {}, take), has("status"), setTimeout);
+  const tickers = newestOf<"ticker">(
+    (all, take) => client.subscribe("ticker", all, {}, take),
+    has("ticker"),
+    setTimeout,
+  );
+  const states = newestOf<"status">(
+    (all, take) => client.subscribe("status", all, {}, take),
+    has("status"),
+    setTimeout,
+  );
 
   const follow = (account: LiveAccount | null): void => {
     if (desk.account !== account) desk.account?.close();
@@ -184,7 +192,8 @@ export function openDesk(client: Client, instruments: readonly InstrumentInfo[],
     if (event.type === "logout" && desk.account !== null) follow(null);
   });
   // a server that asks for a key has had one before there was a desk
-  if (client.accountName !== null) client.account().then(follow, (error: unknown) => page.say(reasonOf(error), "error", "sign in"));
+  if (client.accountName !== null)
+    client.account().then(follow, (error: unknown) => page.say(reasonOf(error), "error", "sign in"));
   tickers.want(desk, [desk.symbol]);
   return desk;
 }

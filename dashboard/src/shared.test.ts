@@ -69,7 +69,7 @@ test("a refusal is told in words, and forgotten with the symbol", async () => {
   const { shared, way } = setUp();
   shared.hold();
   await way("A", "refuse");
-  expect([shared.value, shared.error]).toEqual([null, "no A"]);
+  expect([shared.value, shared.error]).toEqual([null, "No A."]);
   shared.swap("B");
   expect(shared.error).toBeNull();
 });
@@ -98,9 +98,9 @@ test("what was refused for now is asked for again; what was refused for good, or
   answers.push(new RequestRefused("rate_limited", "wait", null, true), new ConnectionLost("gone"));
   const end = shared.hold();
   await vi.advanceTimersByTimeAsync(RETRY_MS - 1);
-  expect([asked, shared.error]).toEqual([1, "rate_limited: wait"]);
+  expect([asked, shared.error]).toEqual([1, "Wait."]);
   await vi.advanceTimersByTimeAsync(1);
-  expect([asked, shared.error]).toEqual([2, "gone"]);
+  expect([asked, shared.error]).toEqual([2, "Waiting for the connection."]);
   await vi.advanceTimersByTimeAsync(RETRY_MS);
   expect([asked, shared.error]).toEqual([3, null]);
   expect(shared.value).not.toBeNull();
@@ -109,7 +109,7 @@ test("what was refused for now is asked for again; what was refused for good, or
   answers.push(new RequestRefused("not_available", "it has no such channel"));
   shared.hold();
   await vi.advanceTimersByTimeAsync(2 * RETRY_MS);
-  expect([asked, shared.error]).toEqual([4, "not_available: it has no such channel"]);
+  expect([asked, shared.error]).toEqual([4, "It has no such channel."]);
   answers.push(new ConnectionLost("gone"));
   shared.swap("B");
   await vi.advanceTimersByTimeAsync(0);

@@ -77,7 +77,13 @@ class NotInstalled(TickwireError):
 
 
 class ClientError(TickwireError):
-    """Base of what a client of a tickwire server can meet."""
+    """Base of what a client of a tickwire server can meet.
+
+    Attributes:
+        sent: of a request without a reply: whether it was sent, so that it may have been carried out.
+    """
+
+    sent = False
 
 
 class ConnectionLost(ClientError):

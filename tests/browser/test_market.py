@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from pathlib import Path
 
 from playwright.async_api import expect
 
@@ -11,6 +12,7 @@ from browser.conftest import NewTab
 from browser.history import History, kept
 from browser.page import Ladder, Tab
 from browser.rest import BTC, ETH, Book, get, grouped
+from serving import serving
 
 NUMBER = re.compile(r"^[\d,]+\.\d+$")
 WATCH = """selector => {
@@ -156,3 +158,94 @@ async def test_the_chart_has_the_servers_candle(tab: NewTab, quiet: str) -> None
     candle = (await get(quiet, f"instruments/{BTC}/candles?interval=1d"))["data"]
     for field, name in (("O", "open"), ("H", "high"), ("L", "low"), ("C", "close")):
         await expect(page.region("Chart").locator(f'[data-field="{field}"]')).to_have_text(shown(candle[name]))
+
+
+CURSOR = """() => {
+    const row = document.getElementById(document.querySelector("[data-ladder]").getAttribute("aria-activedescendant"));
+    return row?.dataset.price ?? null;
+}"""
+PRICE_IS_GONE = "price => document.querySelector(`[data-ladder] [data-price='${price}']`) === null"
+WATCH_PRESS = """() => document.querySelector("[data-ladder]").addEventListener("pointerdown", event => {
+    window.pressed = { row: event.target.closest(".level"), price: event.target.closest(".level").dataset.price };
+}, { capture: true })"""
+ROW_HAS_CHANGED = "() => pressed.row.dataset.price !== pressed.price"
+
+
+async def test_a_click_takes_the_price_that_was_pressed(tab: NewTab, market: str) -> None:
+    page = await tab(market)
+    await page.sign_in()
+    await page.ladder(BTC)
+    await page.page.evaluate(WATCH_PRESS)
+    await page.page.locator("[data-ladder] .level.bid .price").first.hover()
+    await page.page.mouse.down()
+    await page.until(ROW_HAS_CHANGED)
+    await page.page.mouse.up()
+    pressed = await page.page.evaluate("pressed.price")
+    await expect(page.region("Order ticket").get_by_label("Price", exact=True)).to_have_value(pressed)
+
+
+async def test_the_cursor_stays_where_its_price_has_gone(tab: NewTab, market: str) -> None:
+    page = await tab(market)
+    await page.sign_in()
+    await page.ladder(BTC)
+    await page.page.locator("[data-ladder]").focus()
+    await page.page.keyboard.press("ArrowDown")
+    await page.until(f"() => ({CURSOR})() !== null")
+    await page.until(PRICE_IS_GONE, await page.page.evaluate(CURSOR))
+    assert await page.page.evaluate(CURSOR) is not None
+
+
+async def test_a_phone_shows_levels_enough(tab: NewTab, market: str) -> None:
+    page = await tab(market, viewport={"width": 390, "height": 664}, has_touch=True, is_mobile=True)
+    await page.show("Order book")
+    ladder = await page.ladder(BTC)
+    assert min(len(ladder.bids), len(ladder.asks)) >= 4
+    await page.group(10)  # what chooses it is in sight
+    await page.until("() => document.querySelector('[data-ladder]').dataset.grouping === '10'")
+
+
+async def test_the_chart_and_the_panels_of_the_book_over_an_outage(tab: NewTab, tmp_path: Path) -> None:
+    options = ("--drain-seconds", "0", "--data-dir")
+    async with serving(*options, str(tmp_path / "one")) as served:
+        page = await tab(served.url)
+        legend = page.region("Chart").locator(".chart-legend")
+        await expect(legend.locator('[data-field="C"]')).to_have_text(NUMBER)
+        depth = page.region("Depth")
+        await expect(depth).to_have_attribute("data-state", "live")
+        served.process.kill()
+        await page.until_state("lost", "reconnecting")
+        await expect(depth).to_have_attribute("data-state", "stale")
+        await expect(await page.show("Analytics")).to_have_attribute("data-state", "stale")
+        await page.select(ETH)
+        await expect(legend).to_be_hidden()  # those are figures of another instrument
+        await served.process.wait()
+    port = served.url.rsplit(":", 1)[1].removesuffix("/ws")
+    async with serving(*options, str(tmp_path / "two"), "--port", port) as again:
+        await page.until_state("live")
+        await expect(legend).to_be_visible()
+        await expect(page.region("Analytics")).to_have_attribute("data-state", "live")
+        close = Decimal((await legend.locator('[data-field="C"]').inner_text()).replace(",", ""))
+        trades = (await get(again.url, f"instruments/{ETH}/trades"))["data"]["trades"]
+        assert abs(close / Decimal(trades[-1]["price"]) - 1) < Decimal("0.05")
+
+
+async def test_what_can_be_moved_of_several_own_orders_is_moved(tab: NewTab, quiet: str) -> None:
+    page = await tab(quiet)
+    await page.sign_in()
+    price = Decimal((await page.ladder(BTC)).bids[0].price) - 20
+    available = (await page.show("Order ticket")).locator(".ticket-cost dd").first
+    money = Decimal(re.sub(r"[^\d.]", "", await available.inner_text()))
+    held = 1 + Decimal((await get(quiet, f"instruments/{BTC}"))["taker_fee"])
+    large = ((money / held - 60) / price).quantize(Decimal("0.00001"))
+    for size in (str(large), "0.00010"):  # the first can't be paid for at a higher price, the second can
+        await page.place("buy", size, str(price))
+    await page.group(1000)
+    ladder = page.page.locator("[data-ladder]")
+    own = ladder.locator(".level[data-own]")
+    await expect(own).to_have_attribute("data-own", str(large + Decimal("0.00010")))
+    await own.locator(".price").click()
+    await ladder.focus()
+    await page.page.keyboard.press("+")
+    await expect(page.page.locator(".toast", has_text="1 of 2 orders amended")).to_be_visible()
+    await expect(page.page.locator(".toast.error")).to_have_text(re.compile("balance"))
+    await expect(own).to_have_count(2)

@@ -149,6 +149,68 @@ async def test_refusals_are_told_at_their_field(tab: NewTab, quiet: str) -> None
     await expect((await page.show("Open orders")).locator("tbody tr")).to_have_count(0)
 
 
+async def test_a_double_click_and_a_held_key_place_one_order(tab: NewTab, quiet: str) -> None:
+    price, other = (level[0] for level in (await book(quiet, BTC)).bids[1:3])
+    page = await tab(quiet)
+    await page.sign_in()
+    ticket = await page.show("Order ticket")
+    await ticket.get_by_label("Price", exact=True).fill(price)
+    await ticket.get_by_label("Size", exact=True).fill(SIZE)
+    await ticket.get_by_role("button", name="Buy BTC", exact=True).click(click_count=3)
+    await until_own(page, (price, SIZE))
+    await ticket.get_by_label("Price", exact=True).fill(other)
+    for _ in range(20):  # after the first these are repetitions of a key that is held down
+        await page.page.keyboard.down("Enter")
+    await until_own(page, (price, SIZE), (other, SIZE))
+    await page.page.wait_for_timeout(700)  # that is how long the same order again is a slip
+    for _ in range(3):
+        await page.page.keyboard.down("Enter")
+    await page.page.keyboard.up("Enter")
+    await expect((await page.show("Open orders")).locator("tbody tr")).to_have_count(2)
+    await ticket.get_by_label("Price", exact=True).press("Enter")
+    await until_own(page, (price, SIZE), (other, plus(SIZE, SIZE)))
+    await expect((await page.show("Open orders")).locator("tbody tr")).to_have_count(3)
+
+
+async def test_a_dialog_is_answered_no_by_enter_and_gives_the_focus_back(tab: NewTab, quiet: str) -> None:
+    price = (await book(quiet, BTC)).bids[1][0]
+    page = await tab(quiet)
+    await page.page.keyboard.press("c")
+    await expect(page.page.get_by_role("status").filter(has_text="Sign in to cancel orders.")).to_be_visible()
+    await page.sign_in()
+    await page.place("buy", SIZE, price)
+    await until_own(page, (price, SIZE))
+    cancel = (await page.show("Open orders")).get_by_role("button", name="Cancel all")
+    await cancel.press("Enter")
+    await expect(page.page.get_by_role("dialog").get_by_role("button", name="No")).to_be_focused()
+    await page.page.keyboard.press("Enter")
+    await expect(page.page.get_by_role("dialog")).to_have_count(0)
+    await expect(cancel).to_be_focused()
+    await expect(page.region("Open orders").locator("tbody tr")).to_have_count(1)
+    await cancel.press("Enter")
+    await page.page.get_by_role("button", name="Cancel 1 order").click()
+    await until_own(page)
+
+
+async def test_what_is_typed_stays_when_the_order_changes_meanwhile(tab: NewTab, quiet: str) -> None:
+    price = (await book(quiet, BTC)).bids[2][0]
+    one, two = await tab(quiet), await tab(quiet)
+    for page in (one, two):
+        await page.sign_in()
+    await one.place("buy", SIZE, price)
+    await until_own(one, (price, SIZE))
+    await one.region("Order book").locator(".own:visible").click()
+    editor = one.page.get_by_role("group", name="Own orders at this price")
+    await editor.get_by_label("Size").fill("0.00x")
+    await (await two.show("Open orders")).locator('[data-edit="size"]').click()
+    await two.region("Open orders").get_by_label("New size").fill("0.002")
+    await two.page.keyboard.press("Enter")
+    await expect(editor.get_by_role("status")).to_contain_text("The order has changed meanwhile: 0.00200")
+    await expect(editor.get_by_label("Size")).to_have_value("0.00x")
+    await editor.get_by_role("button", name="Amend").click()
+    await expect(editor.get_by_role("alert")).to_contain_text("must be a plain number")
+
+
 async def test_two_tabs_have_the_same_account(tab: NewTab, quiet: str) -> None:
     price, size = (await book(quiet, BTC)).bids[1]
     one, two = await tab(quiet), await tab(quiet)

@@ -572,6 +572,12 @@ def test_who_still_waits_for_a_first_snapshot_gets_one(trades: Wire) -> None:
     assert trades.session.places == Places("e1", {})
 
 
+def test_what_somebody_subscribes_to_just_now_is_not_asked_for_beside_that(cut: Wire) -> None:
+    cut.session.subscribe([TRADES])
+    cut.session.resume()
+    assert cut.sent() == []
+
+
 def test_who_subscribes_before_the_streams_are_asked_for_gets_a_snapshot(cut: Wire) -> None:
     cut.subscribe(TRADES)
     cut.session.resume()

@@ -443,6 +443,23 @@ async def test_no_connection_in_time_leaves_the_outcome_unknown(client: Client, 
         await task
 
 
+async def test_an_order_that_was_not_sent_says_so(client: Client, peer: Peer) -> None:
+    await traded(client, peer)
+    others = [start(client.request("time")) for _ in range(32)]
+    for _ in others:
+        await peer.asked("time")
+    task = start(client.place(BTC, "buy", 3, 100))
+    await asyncio.sleep(0)
+    peer.ws.transport.abort()
+    with pytest.raises(ConnectionLost, match=r"order\.place was not sent") as error:
+        await task
+    assert not error.value.sent
+    for one in others:
+        with pytest.raises(ConnectionLost) as error:
+            await one
+        assert error.value.sent
+
+
 async def test_a_refusal_is_no_unknown_outcome(client: Client, peer: Peer) -> None:
     await traded(client, peer)
     task = start(client.place(BTC, "buy", 3, 100))

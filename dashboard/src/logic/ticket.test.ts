@@ -2,7 +2,8 @@ import type { InstrumentInfo } from "tickwire";
 import { expect, test } from "vitest";
 import { scale } from "../../../clients/typescript/src/decimal.ts";
 import { amountOf, amountText } from "./amount.ts";
-import { check, estimate, fieldOf, paramsOf, sizeFor, termsOf, type Entry, type Level } from "./ticket.ts";
+import { setLocale } from "./format.ts";
+import { check, estimate, fieldOf, paramsOf, sizeFor, stepsOf, termsOf, type Entry, type Level } from "./ticket.ts";
 
 const info: InstrumentInfo = {
   symbol: "SIM:BTC-USDT",
@@ -215,4 +216,19 @@ test("of a market order it is what the book gives for the money", () => {
   expect(sized(100n, { type: "market" }, "29112.549")).toBe("0.30000"); // 29098 and the fee
   expect(sized(100n, { type: "market" }, "29112.548")).toBe("0.29999");
   expect(sized(100n, { type: "market" }, "900000000")).toBe("3.30000"); // all there is
+});
+
+test("thousands separators of the visitor's own are not taken for a decimal point", () => {
+  setLocale("de-DE");
+  try {
+    expect(stepsOf(scale("0.01"), "96.900", "price")).toContain("without thousands separators");
+    expect(stepsOf(scale("0.01"), "1.096.900", "price")).toContain("without thousands separators");
+    expect(stepsOf(scale("0.00001"), "0.003", "size")).toBe(300n);
+    expect(stepsOf(scale("0.01"), "96.90", "price")).toBe(9690n);
+    expect(stepsOf(scale("0.001"), "1.085", "price")).toBe(1085n);
+  } finally {
+    setLocale(undefined);
+  }
+  expect(stepsOf(scale("0.01"), "96.900", "price")).toBe(9690n);
+  expect(stepsOf(scale("0.01"), "96,900", "price")).toContain("without thousands separators");
 });

@@ -13,10 +13,10 @@ export interface Amending {
   /** What is wrong with what was typed, by field. */
   readonly errors: Texts;
   /** Something else was typed. */
-  clear(): void;
+  readonly clear: () => void;
   /** Change what differs from the order; true if it now is as typed. */
-  amend(typed: Texts): Promise<boolean>;
-  cancel(): Promise<void>;
+  readonly amend: (typed: Texts) => Promise<boolean>;
+  readonly cancel: () => Promise<void>;
 }
 
 /** Amend or cancel this order; refusals are told at their field. */

@@ -132,8 +132,8 @@ class Connection:
 
         Raises:
             RequestRefused: the server says no, and why.
-            ConnectionLost: the connection is gone; whether the request was carried out is unknown.
-            ClientError: no answer in time; the message says whether the request was sent.
+            ConnectionLost: the connection is gone; `sent` says whether the request was sent.
+            ClientError: no answer in time; `sent` as well.
         """
         return await self._wait(method, lambda: self.session.request(method, params), settle)
 
@@ -162,7 +162,12 @@ class Connection:
         except TimeoutError:
             why = f"; {self._paused()}" if self._paused is not None else ""
             outcome = "it was sent, so whether it was carried out is unknown" if request_id else "it was not sent"
-            raise ClientError(f"no reply to {method} within {self._request_timeout} s: {outcome}{why}") from None
+            late = ClientError(f"no reply to {method} within {self._request_timeout} s: {outcome}{why}")
+            late.sent = request_id != 0
+            raise late from None
+        except ConnectionLost as error:
+            error.sent = request_id != 0
+            raise
         finally:
             if request_id:
                 self.session.forget(request_id)

@@ -169,6 +169,8 @@ class Trading:
                 raise
             cause: ClientError = error
         except ClientError as error:
+            if not error.sent:
+                raise
             cause = error
         unknown = f"whether order {params.client_order_id} was placed is unknown: {cause}"
         while True:
