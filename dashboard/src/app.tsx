@@ -178,7 +178,7 @@ function useTaken(desk: Desk, hidden: boolean): void {
     let { price } = desk.ticket;
     return desk.ticketSource.watch(() => {
       if (hidden && desk.ticket.price !== price && desk.ticket.price !== "")
-        desk.say(`The order ticket has the price ${formatDecimal(desk.ticket.price)}.`, "info", "price");
+        desk.say(`The order ticket has the price ${formatDecimal(desk.ticket.price)}.`, "info", "ticket");
       price = desk.ticket.price;
     });
   }, [desk, hidden]);

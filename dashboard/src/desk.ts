@@ -106,7 +106,8 @@ export function bookNote(desk: Desk): string {
   if (state === "lost" || state === "reconnecting") return "Waiting for the connection.";
   const book = desk.book.value;
   const why = book === null ? desk.book.error : book.reason;
-  return why ?? troubleInWords(statusOf(desk)) ?? "";
+  // that trading is halted makes the book no less right
+  return why ?? troubleInWords({ ...statusOf(desk), instrument: "open" }) ?? "";
 }
 
 /** The context of the desk, for `main.tsx`. */

@@ -64,6 +64,17 @@ async def test_axe_finds_nothing(look: str, tab: NewTab, quiet: str) -> None:
     await check(page, "Order ticket", "Order book", *PANELS)
 
 
+async def test_the_page_does_without_storage(tab: NewTab, quiet: str) -> None:
+    page = await tab(quiet)
+    await page.page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError') } })"
+    )
+    await page.open()
+    assert (await page.ladder(BTC)).symbol == BTC
+    await page.region("Chart").get_by_role("radio", name="5m", exact=True).click()
+    await expect(page.region("Chart").get_by_role("radio", name="5m", exact=True)).to_be_checked()
+
+
 async def test_numbers_are_those_of_the_locale(tab: NewTab, quiet: str) -> None:
     page = await tab(quiet, locale="de-DE")
     bid, size = (await book(quiet, BTC)).bids[0]
@@ -102,5 +113,10 @@ async def test_only_the_built_in_market_has_a_demonstration_account(tab: NewTab,
         page = await tab(served.url)
         assert (await page.ladder(BTC)).symbol == BTC
         await expect(page.page.get_by_role("button", name="demo")).to_have_count(0)
+    async with serving("--drain-seconds", "0", "--feed", f"recorded:tickwire:{recording}") as served:
+        page = await tab(served.url)  # whose feed ends with the recording
+        await expect(page.region("Order book").locator(".book-note")).to_contain_text("The feed is down")
+        await expect(page.region("Markets").locator(f'[data-symbol="{BTC}"]')).to_contain_text("feed down")
+        await expect(page.page.locator('.areas > [data-feed="down"]')).to_have_count(4)
     page = await tab(market)
     await expect(page.page.get_by_role("button", name="demo")).to_have_count(1)

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from playwright.async_api import expect
+
 from browser.conftest import NewTab
 from browser.history import kept
 from browser.page import Tab
@@ -80,6 +82,23 @@ async def test_a_cut_cable_is_seen_within_a_second(tab: NewTab, tmp_path: Path) 
         await page.until_state("live")  # by a connection that it has made anew
         ladder = await page.ladder(BTC, after=before.seq)
         check_ladder(ladder, await history.book(ladder.seq))
+
+
+async def test_who_signs_out_without_a_connection_stays_signed_out(tab: NewTab, market: str) -> None:
+    async with Proxy(port(market)) as cable:
+        page = await tab(cable.url)
+        await page.sign_in()
+        before = await page.ladder(BTC)
+        cable.cut()
+        await page.until_state("lost", "reconnecting")
+        await page.page.keyboard.press("c")
+        await expect(page.page.get_by_role("alert").filter(has_text="Waiting for the connection")).to_be_visible()
+        await page.page.get_by_role("button", name="Sign out").click()
+        cable.mend()
+        await page.until_state("live")
+        await page.ladder(BTC, after=before.seq)
+        await expect(page.page.get_by_role("button", name="Sign out")).to_have_count(0)
+        await page.sign_in()
 
 
 async def test_a_server_that_stops_is_announced(tab: NewTab) -> None:
