@@ -12,6 +12,11 @@ export function passes(error: unknown): boolean {
   return error instanceof ConnectionLost || (error instanceof RequestRefused && error.retry);
 }
 
+/** Why something can't be shown, in words. */
+export function whyNot(error: unknown): string {
+  return error instanceof ConnectionLost ? "Waiting for the connection." : reasonOf(error);
+}
+
 /** Something live of one symbol that must be closed. */
 export interface Closable {
   close(): unknown;
@@ -71,7 +76,7 @@ export class Shared<T extends Closable> {
         },
         (error: unknown) => {
           if (generation !== this.generation) return;
-          this.error = error instanceof ConnectionLost ? "Waiting for the connection." : reasonOf(error);
+          this.error = whyNot(error);
           changed();
           if (passes(error)) {
             setTimeout(() => {

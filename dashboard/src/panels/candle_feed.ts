@@ -1,7 +1,7 @@
 /** The candles of one symbol and interval: history in pages, as far back as one scrolls, and the live stream. */
 import { type CandleData, CANDLE_INTERVALS, type CandleInterval, type Client, type StreamMessage } from "tickwire";
 import { addLive, merged, missingFrom } from "../logic/candles.ts";
-import { passes, RETRY_MS } from "../shared.ts";
+import { passes, RETRY_MS, whyNot } from "../shared.ts";
 
 /** Candles of one page: five requests' worth, more than a wide screen shows. */
 const PAGE_CANDLES = 500;
@@ -51,7 +51,7 @@ export function openCandles(client: Client, symbol: string, interval: CandleInte
   };
 
   const failed = (error: unknown): void => {
-    if (!closed) reader.failed(error instanceof Error ? error.message : String(error));
+    if (!closed) reader.failed(whyNot(error));
   };
 
   async function ask(range: { start?: bigint; end?: bigint; limit: number }): Promise<void> {
