@@ -110,7 +110,7 @@ test("a candle that was not seen to close is asked for, and again where that fai
   take(message(11, false));
   expect(asked.at(-1)).toEqual({ start: 10n, limit: 1000 });
   await answer(null);
-  expect(told.at(-1)).toBe("refused");
+  expect(told.at(-1)).toBe("Refused.");
   take(message(11, true));
   expect(asked.length).toBe(2);
   take(message(12, false));
@@ -134,9 +134,9 @@ test("a hole longer than a page is left to be paged back to", async () => {
 test("opened while there is no connection, it comes as soon as there is one", async () => {
   vi.useFakeTimers();
   const { asked, answer, starts, told } = await opened(2);
-  expect([told, asked]).toEqual([["gone"], []]);
+  expect([told, asked]).toEqual([["Waiting for the connection."], []]);
   await vi.advanceTimersByTimeAsync(RETRY_MS);
-  expect([told, asked]).toEqual([["gone", "gone"], []]);
+  expect([told, asked]).toEqual([["Waiting for the connection.", "Waiting for the connection."], []]);
   await vi.advanceTimersByTimeAsync(RETRY_MS);
   expect(asked).toEqual([{ limit: 500 }]);
   await answer([7, 8]);
@@ -148,7 +148,7 @@ test("closed while there is no connection, it tries no more", async () => {
   const { feed, asked, told } = await opened(1);
   feed.close();
   await vi.advanceTimersByTimeAsync(5 * RETRY_MS);
-  expect([told, asked]).toEqual([["gone"], []]);
+  expect([told, asked]).toEqual([["Waiting for the connection."], []]);
 });
 
 test("a first page that the connection was lost before is asked for again", async () => {
