@@ -181,7 +181,7 @@ async def check_ladder(tab: Tab, book: dict[str, Any]) -> None:
     """The page comes to show the server's last book.
 
     Raises:
-        Wrong: it does not.
+        Wrong: it shows another. Failed: it does not come to the book's message.
     """
     await tab.until(f"window.seen.seq() >= {book['seq']}")
     compare(await tab.run(LADDER), book)

@@ -20,21 +20,19 @@ from benchmarks.fanout import Failed
 from websockets.asyncio.client import ClientConnection, connect
 
 WAIT_SECONDS_MAX = 60
-OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
-QUIET = ("--disable-background-networking", "--disable-component-update", "--remote-debugging-port=0")
-
-
-def find() -> str:
-    """The program.
-
-    Raises:
-        Failed: there is none.
-    """
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        raise Failed("there is no Chromium here: apt-get install chromium")
-    return found
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+"""None where there is no Chromium."""
+MISSING = "there is no Chromium here: apt-get install chromium"
+OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+)
+"""Of every Chromium that tests and benchmarks start: for a container, and quiet."""
+HEADLESS = ("--headless", "--remote-debugging-port=0")
 
 
 class Tab:
@@ -102,11 +100,12 @@ async def opened(url: str, *, width: int = 1440, height: int = 900) -> AsyncIter
     Raises:
         Failed: there is no Chromium, or it does not start.
     """
-    program = find()
+    if PROGRAM is None:
+        raise Failed(MISSING)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        arguments = [*OPTIONS, *QUIET, f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"]
+        arguments = [*OPTIONS, *HEADLESS, f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"]
         quiet = asyncio.subprocess.DEVNULL
-        browser = await asyncio.create_subprocess_exec(program, *arguments, stdout=quiet, stderr=quiet)
+        browser = await asyncio.create_subprocess_exec(PROGRAM, *arguments, stdout=quiet, stderr=quiet)
         try:
             place = await _devtools(browser, Path(folder))
             async with connect(place, max_size=None, compression=None, ping_interval=None) as ws:

@@ -18,17 +18,15 @@ import type {
 import { Source } from "./frame.ts";
 import type { Monitor } from "./logic/connection.ts";
 import { troubleInWords } from "./logic/status.ts";
+import type { OrderType, Side } from "./logic/ticket.ts";
 import type { Newest } from "./logic/tickers.ts";
 import type { Trades } from "./logic/trades.ts";
 import { Shared } from "./shared.ts";
 
-/** A side, as the protocol says it. */
-export type Side = "buy" | "sell";
-
 /** What the order ticket is about to place; `price` and `size` are decimal strings as typed, empty for none yet. */
 export interface Draft {
   side: Side;
-  type: string;
+  type: OrderType;
   price: string;
   size: string;
 }

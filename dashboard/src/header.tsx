@@ -4,8 +4,9 @@ import { keyFile } from "tickwire";
 import { statusOf, useDesk } from "./desk.ts";
 import { showHelp } from "./dialogs.tsx";
 import { useSources } from "./frame.ts";
-import { formatCompact, formatDecimal, formatPercent, formatSigned, signOf, tone } from "./logic/format.ts";
+import { arrowOf, formatCompact, formatDecimal, formatPercent, formatSigned, tone } from "./logic/format.ts";
 import { reasonOf } from "./logic/refusal.ts";
+import { withoutVenue } from "./logic/rows.ts";
 import { trouble } from "./logic/status.ts";
 import { ConnectionChip } from "./panels/connection.tsx";
 import { useHold } from "./shared.ts";
@@ -49,8 +50,8 @@ function Instrument() {
   const status = statusOf(desk);
   const wrong = trouble(status);
   const { base, quote, venue } = desk.info;
-  const arrow = day === undefined ? "" : (["▼", "", "▲"][signOf(day.change) + 1] ?? "");
-  const figures: [name: string, value: string, wide?: boolean][] =
+  const arrow = day === undefined ? "" : arrowOf(day.change);
+  const figures: [name: string, value: string][] =
     day === undefined
       ? []
       : [
@@ -191,10 +192,10 @@ export function useTitle(): void {
   useEffect(() => {
     const write = (): void => {
       const day = desk.tickers.get(desk.symbol);
-      const name = desk.symbol.slice(desk.symbol.indexOf(":") + 1);
+      const name = withoutVenue(desk.symbol);
       const live = desk.connection.state === "live" || desk.connection.state === "draining";
       const sign = live && statusOf(desk).feed === "live" ? "" : "⚠ ";
-      const arrow = day === undefined ? "" : (["▼", "", "▲"][signOf(day.change) + 1] ?? "");
+      const arrow = day === undefined ? "" : arrowOf(day.change);
       document.title = `${sign}${day === undefined ? "" : `${formatDecimal(day.last)} ${arrow} `}${name} · tickwire`;
     };
     write();

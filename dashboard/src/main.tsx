@@ -19,7 +19,13 @@ import { type OpenDesk, openDesk } from "./open_desk.ts";
 import { ThreadSocket } from "./socket.ts";
 import { startTheme } from "./theme.ts";
 import { say, Toasts } from "./toasts.tsx";
+import "./style/connection.css";
+import "./style/trading.css";
+import "./style/book.css";
+import "./style/ladder.css";
+import "./style/markets.css";
 import "./style/theme.css";
+import "./style/overlay.css";
 import "./style/layout.css";
 
 const URL = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;

@@ -277,24 +277,23 @@ def candles(
 
 
 def _draw_candles(upper: Axes, lower: Axes, rows: Sequence[CandleData], days: float, colours: Theme) -> None:
-    centres = [_day(row.start) + days / 2 for row in rows]
+    centres = [row.start / 86_400e9 + days / 2 for row in rows]  # days since the epoch, as matplotlib counts time
     half = days * BODY_WIDTH / 2
     wicks, bodies, paints = [], [], []
     for at, row in zip(centres, rows, strict=True):
         first, last = float(row.open), float(row.close)
         wicks.append([(at, float(row.low)), (at, float(row.high))])
         bodies.append([(at - half, first), (at - half, last), (at + half, last), (at + half, first)])
-        colour = colours.down if Decimal(row.close) < Decimal(row.open) else colours.up
+        colour = _colour(row, colours)
         paints.append(to_rgb(colour) if row.closed else _mixed(colour, colours.page))
     upper.add_collection(LineCollection(wicks, colors=paints, linewidths=1))
     # the edge keeps a body visible whose open is its close
     upper.add_collection(PolyCollection(bodies, facecolors=paints, edgecolors=paints, linewidths=1))
     lower.bar(centres, [float(row.volume) for row in rows], days * BODY_WIDTH, color=paints, alpha=0.7, snap=False)
-    newest = rows[-1].close
-    colour = colours.down if Decimal(newest) < Decimal(rows[-1].open) else colours.up
+    newest, colour = Decimal(rows[-1].close), _colour(rows[-1], colours)
     upper.axhline(float(newest), color=colour, linewidth=0.8, linestyle=(0, (2, 3)))
     upper.annotate(
-        f"{Decimal(newest):,f}",
+        f"{newest:,f}",
         (1, float(newest)),
         xytext=(4, 0),
         xycoords=("axes fraction", "data"),
@@ -310,6 +309,10 @@ def _draw_candles(upper: Axes, lower: Axes, rows: Sequence[CandleData], days: fl
     lower.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, UTC))  # type: ignore[no-untyped-call]
 
 
+def _colour(row: CandleData, colours: Theme) -> str:
+    return colours.down if Decimal(row.close) < Decimal(row.open) else colours.up
+
+
 # ---- inside --------------------------------------------------------------------------------------
 
 
@@ -323,11 +326,6 @@ class _Numbers(Formatter):
         step = min((after - before for before, after in pairwise(values)), default=0)
         decimals = -int(Decimal(f"{step:.2g}").normalize().as_tuple().exponent)  # two digits, of 0.25 for example
         return [f"{value:,.{max(0, decimals)}f}" for value in values]
-
-
-def _day(ns: int) -> float:
-    """Days since the epoch, as matplotlib counts time."""
-    return ns / 86_400e9
 
 
 def _time(ns: int) -> str:

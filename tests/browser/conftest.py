@@ -1,4 +1,4 @@
-"""Chromium, driven by Playwright, and the servers that most tests share. Without Chromium the tests are skipped."""
+"""The browser and the servers that most tests share. Without Chromium, or without the page, the tests are skipped."""
 
 from __future__ import annotations
 
@@ -10,23 +10,15 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from browser.page import Tab, open_tab
 from browser.rest import still
+from chromium import chromium, needs_chromium
 from serving import serving
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "src" / "tickwire" / "page" / "index.html"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
 STILL = (str(HERE / "still_server.py"),)
 
 NewTab = Callable[..., Awaitable[Tab]]
@@ -39,21 +31,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         if iscoroutinefunction(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-        if CHROMIUM is None:
-            item.add_marker(pytest.mark.skip("there is no Chromium here: apt-get install chromium"))
-        elif not PAGE.exists() and shutil.which("npm") is None:
+        item.add_marker(needs_chromium)
+        if not PAGE.exists() and shutil.which("npm") is None:
             item.add_marker(pytest.mark.skip("the page is not built, and there is no Node here: apt-get install npm"))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """A running Chromium."""
-    assert CHROMIUM is not None
     assert PAGE.exists(), "the page is not built: npm ci && npm run build (which `make browser` does)"
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield chromium
-        await chromium.close()
+    async with chromium() as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -36,6 +36,12 @@ LADDER_AFTER = """([symbol, seq]) => {
     return dataset.symbol === symbol && Number(dataset.seq || -1) > seq;
 }"""
 
+CURSOR = """() => {
+    const row = document.getElementById(document.querySelector("[data-ladder]").getAttribute("aria-activedescendant"));
+    return row?.dataset.price ?? null;
+}"""
+"""The price that the ladder's cursor is at."""
+
 
 class Row(NamedTuple):
     """A level of the ladder: what it is, how much of it is one's own ("" for nothing), and how both are written."""

@@ -27,6 +27,11 @@ def origin(url: str) -> str:
     return url.replace("ws", "http", 1).removesuffix("ws")
 
 
+def port(url: str) -> int:
+    """Of a server."""
+    return int(url.rsplit(":", 1)[1].removesuffix("/ws"))
+
+
 async def get(url: str, path: str) -> Any:
     """The answer to `GET /api/v1/PATH`."""
 

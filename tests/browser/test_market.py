@@ -10,8 +10,8 @@ from playwright.async_api import expect
 
 from browser.conftest import NewTab
 from browser.history import History, kept
-from browser.page import Ladder, Tab
-from browser.rest import BTC, ETH, Book, get, grouped
+from browser.page import CURSOR, Ladder, Tab
+from browser.rest import BTC, ETH, Book, get, grouped, port
 from serving import serving
 
 NUMBER = re.compile(r"^[\d,]+\.\d+$")
@@ -47,6 +47,11 @@ COLOURED = """() => {
     return count;
 }"""
 """Pixels of the chart that have the colour of a rising or a falling candle."""
+PRICE_IS_GONE = "price => document.querySelector(`[data-ladder] [data-price='${price}']`) === null"
+WATCH_PRESS = """() => document.querySelector("[data-ladder]").addEventListener("pointerdown", event => {
+    window.pressed = { row: event.target.closest(".level"), price: event.target.closest(".level").dataset.price };
+}, { capture: true })"""
+ROW_HAS_CHANGED = "() => pressed.row.dataset.price !== pressed.price"
 
 
 def shown(number: str) -> str:
@@ -160,17 +165,6 @@ async def test_the_chart_has_the_servers_candle(tab: NewTab, quiet: str) -> None
         await expect(page.region("Chart").locator(f'[data-field="{field}"]')).to_have_text(shown(candle[name]))
 
 
-CURSOR = """() => {
-    const row = document.getElementById(document.querySelector("[data-ladder]").getAttribute("aria-activedescendant"));
-    return row?.dataset.price ?? null;
-}"""
-PRICE_IS_GONE = "price => document.querySelector(`[data-ladder] [data-price='${price}']`) === null"
-WATCH_PRESS = """() => document.querySelector("[data-ladder]").addEventListener("pointerdown", event => {
-    window.pressed = { row: event.target.closest(".level"), price: event.target.closest(".level").dataset.price };
-}, { capture: true })"""
-ROW_HAS_CHANGED = "() => pressed.row.dataset.price !== pressed.price"
-
-
 async def test_a_click_takes_the_price_that_was_pressed(tab: NewTab, market: str) -> None:
     page = await tab(market)
     await page.sign_in()
@@ -219,8 +213,7 @@ async def test_the_chart_and_the_panels_of_the_book_over_an_outage(tab: NewTab, 
         await page.select(ETH)
         await expect(legend).to_be_hidden()  # those are figures of another instrument
         await served.process.wait()
-    port = served.url.rsplit(":", 1)[1].removesuffix("/ws")
-    async with serving(*options, str(tmp_path / "two"), "--port", port) as again:
+    async with serving(*options, str(tmp_path / "two"), "--port", str(port(served.url))) as again:
         await page.until_state("live")
         await expect(legend).to_be_visible()
         await expect(page.region("Analytics")).to_have_attribute("data-state", "live")

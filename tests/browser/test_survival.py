@@ -6,14 +6,14 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from playwright.async_api import expect
 
 from browser.conftest import NewTab
 from browser.history import kept
 from browser.page import Tab
-from browser.rest import BTC, ETH
+from browser.rest import BTC, ETH, port
 from browser.test_market import check_ladder
 from proxy import Proxy
 from serving import serving
@@ -27,23 +27,43 @@ LIMITED = (str(Path(__file__).resolve().parents[2] / "benchmarks" / "limited_ser
 """A server of a mute connection to which the client is sure after 2.5 seconds, not 12.5."""
 
 WATCH_STATE = """() => {
-    window.turns = [];
-    new MutationObserver(() => turns.push([performance.timeOrigin + performance.now(), document.body.dataset.state]))
-        .observe(document.body, { attributes: true, attributeFilter: ["data-state"] });
+    const began = performance.now();
+    let due = began, lagMs = 0;
+    const late = () => Math.max(0, performance.now() - due);
+    const tick = () => {
+        lagMs += late();
+        due = performance.now() + 50;
+        setTimeout(tick, 50);
+    };
+    tick();
+    const observer = new MutationObserver(() => {
+        window.turn = { state: document.body.dataset.state, afterMs: performance.now() - began, lagMs: lagMs + late() };
+        observer.disconnect();
+    });
+    observer.observe(document.body, { attributes: true, attributeFilter: ["data-state"] });
 }"""
-NOTICED = "() => window.turns.length > 0"
 
 
-def port(url: str) -> int:
-    """Of a server."""
-    return int(url.rsplit(":", 1)[1].removesuffix("/ws"))
+class Turn(NamedTuple):
+    """The state that the page turned to next, how long after it was watched, and how late its timers came meanwhile.
+
+    Both times are measured in the page, which is watched before anything happens: a slow test is no slow page.
+    """
+
+    state: str
+    after_ms: float
+    lag_ms: float
 
 
-async def noticed(page: Tab, since: float) -> tuple[str, float]:
-    """The state that the page turned to first, and how many ms after `since` (of `time.time`) it said so."""
-    await page.until(NOTICED)
-    at, state = (await page.page.evaluate("turns"))[0]
-    return state, at - since * 1_000
+async def next_turn(page: Tab) -> Turn:
+    """Wait until the page has turned to another state since `WATCH_STATE`."""
+    await page.until("() => window.turn")
+    return Turn(*(await page.page.evaluate("[turn.state, turn.afterMs, turn.lagMs]")))
+
+
+def check_quick(turn: Turn) -> None:
+    """It took no longer than it may. Where timers come late the machine is busy, and the page could say nothing."""
+    assert turn.after_ms - turn.lag_ms < NOTICE_MS_MAX, turn
 
 
 async def test_a_killed_server_is_seen_at_once_and_resumed_when_it_is_back(tab: NewTab, tmp_path: Path) -> None:
@@ -52,11 +72,10 @@ async def test_a_killed_server_is_seen_at_once_and_resumed_when_it_is_back(tab: 
         page = await tab(served.url)
         before = await page.ladder(BTC)
         await page.page.evaluate(WATCH_STATE)
-        at = time.time()
         served.process.kill()
-        state, after_ms = await noticed(page, at)
-        assert state in ("lost", "reconnecting")
-        assert after_ms < NOTICE_MS_MAX
+        turn = await next_turn(page)
+        assert turn.state in ("lost", "reconnecting")
+        check_quick(turn)
         await served.process.wait()
     async with serving(*options, "--port", str(port(served.url))) as again, kept(again.url, "book", BTC) as history:
         await page.until_state("live")
@@ -74,11 +93,10 @@ async def test_a_cut_cable_is_seen_within_a_second(tab: NewTab, tmp_path: Path) 
         page = await tab(cable.url)
         before = await page.ladder(BTC)
         await page.page.evaluate(WATCH_STATE)
-        at = time.time()
         cable.stall()
-        state, after_ms = await noticed(page, at)
-        assert state == "stale"
-        assert after_ms < NOTICE_MS_MAX
+        turn = await next_turn(page)
+        assert turn.state == "stale"
+        check_quick(turn)
         await page.until_state("live")  # by a connection that it has made anew
         ladder = await page.ladder(BTC, after=before.seq)
         check_ladder(ladder, await history.book(ladder.seq))
@@ -106,8 +124,8 @@ async def test_a_server_that_stops_is_announced(tab: NewTab) -> None:
         page = await tab(served.url)
         await page.page.evaluate(WATCH_STATE)
         served.process.terminate()
+        assert (await next_turn(page)).state == "draining"
         await page.until_state("lost", "reconnecting")
-        assert next(state for _, state in await page.page.evaluate("turns")) == "draining"
 
 
 async def test_the_heap_does_not_grow(tab: NewTab, market: str) -> None:
@@ -116,20 +134,19 @@ async def test_the_heap_does_not_grow(tab: NewTab, market: str) -> None:
         await page.sign_in()
         await _use(page, cable, SECONDS / 2)
         before = await _heap(page)
-        rounds = await _use(page, cable, SECONDS)
+        await _use(page, cable, SECONDS)
         after = await _heap(page)
-    print(json.dumps({"rounds": rounds, "before": before, "after": after}))
-    assert rounds >= 2
+    print(json.dumps({"before": before, "after": after}))
     assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] < HEAP_GROWTH_BYTES_MAX
     assert after["Nodes"] - before["Nodes"] < NODES_GROWTH_MAX
     assert after["JSEventListeners"] - before["JSEventListeners"] < NODES_GROWTH_MAX
 
 
-async def _use(page: Tab, cable: Proxy, seconds: float) -> int:
-    """Look at one instrument after the other, over a connection that is cut again and again; returns how often."""
+async def _use(page: Tab, cable: Proxy, seconds: float) -> None:
+    """Look at one instrument after the other, over a connection that is cut again and again: twice at least."""
     end = time.monotonic() + seconds
     rounds = 0
-    while time.monotonic() < end:
+    while rounds < 2 or time.monotonic() < end:
         for symbol in (ETH, BTC):
             await page.select(symbol)
             ladder = await page.ladder(symbol)
@@ -140,7 +157,6 @@ async def _use(page: Tab, cable: Proxy, seconds: float) -> int:
         await page.until_state("live")
         await page.ladder(BTC)
         rounds += 1
-    return rounds
 
 
 async def _heap(page: Tab) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from playwright.async_api import expect
 
 from browser.conftest import NewTab
-from browser.page import Ladder, Row, Tab
+from browser.page import CURSOR, Ladder, Row, Tab
 from browser.rest import BTC, Book, Level, book, get
 from browser.test_market import shown
 
@@ -20,10 +20,7 @@ OWN = (
     "() => [...document.querySelectorAll('[data-ladder] [data-own]')].map(row => [row.dataset.price, row.dataset.own])"
 )
 OWN_IS = f"own => JSON.stringify(({OWN})()) === JSON.stringify(own)"
-CURSOR_IS = """price => {
-    const row = document.getElementById(document.querySelector("[data-ladder]").getAttribute("aria-activedescendant"));
-    return row?.dataset.price === price;
-}"""
+CURSOR_IS = f"price => ({CURSOR})() === price"
 BALANCE_IS = """([asset, available, held]) => {
     const row = document.querySelector(`section[aria-label="Balances"] [data-asset="${asset}"]`);
     const same = (one, other) => one.replace(/\\.?0+$/, "") === other.replace(/\\.?0+$/, "");
@@ -31,12 +28,13 @@ BALANCE_IS = """([asset, available, held]) => {
 }"""
 
 DOUBLE_CLICK = """async button => {
+    const began = performance.now();
     for (const ms of [0, 0, 250]) {
         await new Promise(done => setTimeout(done, ms));
-        button.click();
+        if (performance.now() - began < 550) button.click();
     }
 }"""
-"""The second click comes while the order is on its way, the third when it is placed."""
+"""The second click comes while the order is on its way, the third when it is placed. After 600 ms it would be meant."""
 
 
 def row_at(ladder: Ladder, price: str) -> Row:

@@ -2,8 +2,7 @@
 
 import { streamKey } from "./channel.ts";
 import type { StreamKey } from "./channel.ts";
-import type { Consumer, Desk } from "./consumer.ts";
-import { TickwireError } from "./errors.ts";
+import type { Desk } from "./consumer.ts";
 import type {
   BalanceData,
   FillData,
@@ -14,8 +13,8 @@ import type {
   PrivateChannel,
   StreamMessage,
 } from "./generated.ts";
-import { closing, Listeners, Waiters } from "./waiting.ts";
-import type { StateChange } from "./waiting.ts";
+import { Live, opened } from "./live.ts";
+import type { StateChange } from "./live.ts";
 
 /** Fills that a `LiveAccount` keeps: as many as the server names after a lost connection. */
 export const FILLS_KEPT_MAX = 1_000;
@@ -79,11 +78,10 @@ export class FillSequence {
  * `valid` is false while any of it might be wrong: after a loss, while there is no connection, and after one until it
  * has caught up. It then shows what was known last. It becomes valid again by itself.
  */
-export class LiveAccount implements Consumer {
+export class LiveAccount extends Live<AccountChange> {
   /** The account's name. */
   readonly name: string;
   readonly keys: readonly StreamKey[];
-  private readonly desk: Desk;
   private readonly wrong = new Map<PrivateChannel, string>();
   private readonly seqs = new Map<PrivateChannel, number>();
   private readonly behind = new Map<PrivateChannel, number>(); // the message that each is current with again
@@ -92,28 +90,14 @@ export class LiveAccount implements Consumer {
   private readonly bySymbol = new Map<string, PositionData>();
   private readonly newest: FillData[] = [];
   private readonly sequence: FillSequence;
-  private readonly listeners = new Listeners<AccountChange>();
-  private readonly waiters = new Waiters<this>();
-  private end: Error | null = null;
 
   /** Made by `Client.account`. */
   constructor(desk: Desk, name: string) {
-    this.desk = desk;
+    super(desk);
     this.name = name;
     this.keys = CHANNELS.map((channel) => streamKey(channel, name));
     this.sequence = new FillSequence(() => desk.epoch);
     for (const channel of CHANNELS) this.wrong.set(channel, "it waits for its first snapshot");
-  }
-
-  /** Whether all of it is true now. */
-  get valid(): boolean {
-    return this.wrong.size === 0;
-  }
-
-  /** Why not; null while it is. */
-  get reason(): string | null {
-    for (const [channel, reason] of this.wrong) return this.end === null ? `${channel}: ${reason}` : reason;
-    return null;
   }
 
   /** Whether it will not change any more. */
@@ -141,33 +125,9 @@ export class LiveAccount implements Consumer {
     return this.newest;
   }
 
-  /** Hear of every change, right after it, until the returned function is called. A listener that throws is reported. */
-  listen(listener: (change: AccountChange) => void): () => void {
-    return this.listeners.add(listener);
-  }
-
-  /**
-   * Wait for a state: until `predicate`, called on the valid account after each message, is true. Rejects with what it
-   * throws.
-   *
-   * @throws ConnectionLost the account or its client is closed.
-   */
-  async until(predicate: (account: this) => unknown): Promise<void> {
-    if (this.valid && predicate(this)) return;
-    if (this.end !== null) throw this.end;
-    await this.waiters.wait(predicate);
-  }
-
-  /** End it. Closing twice is no error. */
-  close(): void {
-    if (this.end !== null) return;
-    this.fail(null);
-    this.desk.leave(this);
-  }
-
   // ---- what the client calls ---------------------------------------------------------------------
 
-  take(message: StreamMessage): string | null {
+  override take(message: StreamMessage): string | null {
     if (this.end !== null) return null;
     const change = this.apply(message);
     if (change === null) return `${message.channel} is not of the account`;
@@ -180,11 +140,11 @@ export class LiveAccount implements Consumer {
     return null;
   }
 
-  interrupt(key: StreamKey, reason: string): void {
-    this.doubt(key.channel as PrivateChannel, `${reason}; it waits for another`);
+  override interrupt(key: StreamKey, reason: string): void {
+    this.suspect(key.channel as PrivateChannel, `${reason}; it waits for another`);
   }
 
-  notice(key: StreamKey, notice: Notice): void {
+  override notice(key: StreamKey, notice: Notice): void {
     if (this.end !== null) return;
     const channel = key.channel as PrivateChannel;
     if (notice.type === "resumed") {
@@ -197,20 +157,17 @@ export class LiveAccount implements Consumer {
     } else if (notice.type !== "skipped") {
       this.behind.delete(channel);
       const reason = notice.type === "lost" ? notice.reason : "messages were dropped";
-      this.doubt(channel, `${reason}; it waits for a snapshot`);
+      this.suspect(channel, `${reason}; it waits for a snapshot`);
       this.listeners.tell(notice);
     }
   }
 
-  fail(error: Error | null): void {
-    if (this.end !== null) return;
-    this.end = closing(error);
-    for (const channel of CHANNELS) this.wrong.set(channel, this.end.message);
-    this.listeners.end({ type: "closed", reason: this.end.message });
-    this.waiters.fail(this.end);
-  }
-
   // ---- inside ------------------------------------------------------------------------------------
+
+  protected override get doubt(): string | null {
+    for (const [channel, reason] of this.wrong) return `${channel}: ${reason}`;
+    return null;
+  }
 
   /** What a message has changed; null where it is of no channel of the account. */
   private apply(message: StreamMessage): readonly AccountChange[] | null {
@@ -265,7 +222,7 @@ export class LiveAccount implements Consumer {
     this.waiters.changed(this);
   }
 
-  private doubt(channel: PrivateChannel, reason: string): void {
+  private suspect(channel: PrivateChannel, reason: string): void {
     if (this.end !== null) return;
     const was = this.valid;
     this.wrong.set(channel, reason);
@@ -275,16 +232,7 @@ export class LiveAccount implements Consumer {
 
 /** The live account, valid when this returns. Errors as of `Requester.request`, and InvalidInput without a login. */
 export async function openAccount(desk: Desk): Promise<LiveAccount> {
-  const account = new LiveAccount(desk, desk.account());
-  const ms = desk.requestTimeoutMs;
-  await desk.join(account);
-  try {
-    await desk.within(ms, account.until(() => true), () => new TickwireError(`no snapshot of the account in ${ms} ms`)); // prettier-ignore
-  } catch (error) {
-    account.close();
-    throw error;
-  }
-  return account;
+  return opened(desk, new LiveAccount(desk, desk.account()), "the account");
 }
 
 function fillsOf(message: StreamMessage<"fills">): readonly FillData[] {

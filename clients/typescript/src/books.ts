@@ -3,7 +3,7 @@
 import { isLossless, streamKey } from "./channel.ts";
 import type { StreamKey, StreamOptions } from "./channel.ts";
 import { crc32 } from "./checksum.ts";
-import type { Consumer, Desk, Owner } from "./consumer.ts";
+import type { Desk, Owner } from "./consumer.ts";
 import { scale } from "./decimal.ts";
 import type { Scale } from "./decimal.ts";
 import { BookInvalid, TickwireError } from "./errors.ts";
@@ -11,8 +11,8 @@ import type { InstrumentInfo, Notice, OrderChangeData, OrderRow, PriceSize, Side
 import { L3Book } from "./l3.ts";
 import { Ladder } from "./ladder.ts";
 import type { BookSide, Level } from "./ladder.ts";
-import { closing, Listeners, Waiters } from "./waiting.ts";
-import type { StateChange } from "./waiting.ts";
+import { Live, opened } from "./live.ts";
+import type { StateChange } from "./live.ts";
 
 /** A message that was applied, something that its stream said, or that it can or can't be read now. */
 export type BookChange<M extends StreamMessage = StreamMessage> = M | Notice | StateChange;
@@ -37,38 +37,24 @@ export interface OrderAtPrice {
  * Every read throws `BookInvalid`, with the reason, while the book might be wrong: before its first snapshot, after a
  * loss, while there is no connection, and after one until it has caught up. It becomes valid again by itself.
  */
-export abstract class Live<M extends StreamMessage> implements Consumer {
+abstract class Book<M extends StreamMessage> extends Live<BookChange<M>> {
   /** The instrument. */
   readonly symbol: string;
   readonly keys: readonly [StreamKey];
-  protected readonly owner: Owner;
-  private readonly listeners = new Listeners<BookChange<M>>();
-  private readonly waiters = new Waiters<this>();
   private prices: Scale;
   private sizes: Scale;
   private why: string | null = "it waits for its first snapshot";
   private lastSeq = 0;
   private lastTs = 0n;
   private behind = 0; // the message that it is current with again, after its connection was lost
-  private end: Error | null = null;
 
   /** Made by `Client.book` and `Client.bookL3`. */
   constructor(owner: Owner, key: StreamKey, info: InstrumentInfo) {
-    this.owner = owner;
+    super(owner);
     this.keys = [key];
     this.symbol = key.symbol;
     this.prices = scale(info.tick_size);
     this.sizes = scale(info.lot_size);
-  }
-
-  /** Whether the book can be read now. */
-  get valid(): boolean {
-    return this.why === null;
-  }
-
-  /** Why it can't be read now; null while it can. */
-  get reason(): string | null {
-    return this.why;
   }
 
   /** What a tick of the ladder is. */
@@ -125,31 +111,6 @@ export abstract class Live<M extends StreamMessage> implements Consumer {
     return this.asks(1)[0] ?? null;
   }
 
-  /** Hear of every change, right after it, until the returned function is called. A listener that throws is reported. */
-  listen(listener: (change: BookChange<M>) => void): () => void {
-    return this.listeners.add(listener);
-  }
-
-  /**
-   * Wait for a state: until `predicate`, called on the valid book after each message, is true. Rejects with what it
-   * throws.
-   *
-   * @throws ConnectionLost the book or its client is closed for good.
-   * @throws RequestRefused the server refused the stream after a reconnection.
-   */
-  async until(predicate: (book: this) => unknown): Promise<void> {
-    if (this.why === null && predicate(this)) return;
-    if (this.end !== null) throw this.end;
-    await this.waiters.wait(predicate);
-  }
-
-  /** End it. Closing twice is no error. */
-  close(): void {
-    if (this.end !== null) return;
-    this.fail(null);
-    this.owner.leave(this);
-  }
-
   // ---- what the client calls ---------------------------------------------------------------------
 
   rescale(info: InstrumentInfo): boolean {
@@ -159,7 +120,7 @@ export abstract class Live<M extends StreamMessage> implements Consumer {
     return !same;
   }
 
-  take(message: StreamMessage): string | null {
+  override take(message: StreamMessage): string | null {
     if (this.end !== null) return null;
     const mine = message as M; // its key says so
     try {
@@ -177,11 +138,11 @@ export abstract class Live<M extends StreamMessage> implements Consumer {
     return null;
   }
 
-  interrupt(_key: StreamKey, reason: string): void {
+  override interrupt(_key: StreamKey, reason: string): void {
     this.become(`${reason}; it waits for another`);
   }
 
-  notice(_key: StreamKey, notice: Notice): void {
+  override notice(_key: StreamKey, notice: Notice): void {
     if (this.end !== null) return;
     if (notice.type === "resumed") {
       this.behind = notice.after + notice.missed;
@@ -196,15 +157,11 @@ export abstract class Live<M extends StreamMessage> implements Consumer {
     if (this.valid && notice.type === "resumed") this.waiters.changed(this);
   }
 
-  fail(error: Error | null): void {
-    if (this.end !== null) return;
-    this.end = closing(error);
-    this.why = this.end.message;
-    this.listeners.end({ type: "closed", reason: this.why });
-    this.waiters.fail(this.end);
-  }
-
   // ---- inside ------------------------------------------------------------------------------------
+
+  protected override get doubt(): string | null {
+    return this.why;
+  }
 
   protected abstract get levels(): Ladder;
 
@@ -212,7 +169,8 @@ export abstract class Live<M extends StreamMessage> implements Consumer {
   protected abstract apply(message: M): void;
 
   protected read(): void {
-    if (this.why !== null) throw new BookInvalid(`the book of ${this.symbol} can't be read now: ${this.why}`);
+    const { reason } = this;
+    if (reason !== null) throw new BookInvalid(`the book of ${this.symbol} can't be read now: ${reason}`);
   }
 
   protected sum(): number {
@@ -246,7 +204,7 @@ export abstract class Live<M extends StreamMessage> implements Consumer {
 }
 
 /** A book by level (L2). The full one is checked against the server's checksum after every message. */
-export class LiveBook extends Live<StreamMessage<"book">> {
+export class LiveBook extends Book<StreamMessage<"book">> {
   private readonly book = new Ladder();
   /** Variants are complete in every message, and their checksum is of the full book. */
   private readonly full = isLossless(this.keys[0]);
@@ -280,7 +238,7 @@ export class LiveBook extends Live<StreamMessage<"book">> {
 }
 
 /** A book by order (L3), with its levels beside. */
-export class LiveOrders extends Live<StreamMessage<"book_l3">> {
+export class LiveOrders extends Book<StreamMessage<"book_l3">> {
   private readonly book = new L3Book();
 
   /** Every order of a side in priority order: best price first, then by place in the queue. */
@@ -357,22 +315,10 @@ export class LiveOrders extends Live<StreamMessage<"book_l3">> {
  */
 export async function openBook(desk: Desk, symbol: string, options: StreamOptions = {}): Promise<LiveBook> {
   const key = streamKey("book", symbol, options);
-  return opened(desk, new LiveBook(desk, key, await desk.instrument(symbol)));
+  return opened(desk, new LiveBook(desk, key, await desk.instrument(symbol)), symbol);
 }
 
 /** A live book by order, valid when this returns. Errors as of `openBook`. */
 export async function openOrders(desk: Desk, symbol: string): Promise<LiveOrders> {
-  return opened(desk, new LiveOrders(desk, streamKey("book_l3", symbol), await desk.instrument(symbol)));
-}
-
-async function opened<L extends LiveBook | LiveOrders>(desk: Desk, live: L): Promise<L> {
-  await desk.join(live);
-  const ms = desk.requestTimeoutMs;
-  try {
-    await desk.within(ms, live.until(() => true), () => new TickwireError(`no snapshot of ${live.symbol} in ${ms} ms`)); // prettier-ignore
-  } catch (error) {
-    live.close();
-    throw error;
-  }
-  return live;
+  return opened(desk, new LiveOrders(desk, streamKey("book_l3", symbol), await desk.instrument(symbol)), symbol);
 }

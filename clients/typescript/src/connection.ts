@@ -5,7 +5,7 @@ import type { Encoding } from "./codec.ts";
 import type { Requester } from "./consumer.ts";
 import { ConnectionLost, TickwireError } from "./errors.ts";
 import { SUBPROTOCOLS } from "./generated.ts";
-import type { Drain, Hello, Lagging, Method, Notice, Params, Results, StreamMessage } from "./generated.ts";
+import type { Hello, Method, Params, Results } from "./generated.ts";
 import type { Outcome, Stats } from "./outcomes.ts";
 import { REQUESTS_MAX, Session, type Made, type Wire } from "./session.ts";
 import type { Places } from "./streams.ts";
@@ -74,17 +74,6 @@ export interface Dial {
   readonly requestTimeoutMs: number;
 }
 
-/** Whoever gets what a connection's streams bring. */
-export interface Handler {
-  delivered(key: StreamKey, message: StreamMessage, bytes: number): void;
-  noticed(key: StreamKey, notice: Notice): void;
-  interrupted(key: StreamKey, reason: string): void;
-  streamEnded(key: StreamKey, error: Error): void;
-  heartbeat(): void;
-  draining(drain: Drain): void;
-  lagging(lagging: Lagging): void;
-}
-
 interface Pending {
   id: number;
   readonly method: string;
@@ -102,7 +91,7 @@ export class Connection implements Requester {
   /** That error, null while there is a connection. */
   loss: ConnectionLost | null = null;
   private readonly dial: Dial;
-  private readonly handler: Handler;
+  private readonly handle: (outcome: Outcome) => void;
   private readonly socket: Socket;
   private resolveLost: (error: ConnectionLost) => void = () => undefined;
   private resolveHello: (hello: Hello) => void = () => undefined;
@@ -115,10 +104,14 @@ export class Connection implements Requester {
   private readonly gone: Promise<void>;
   private resolveGone: () => void = () => undefined;
 
-  /** Dials at once; `greeting` tells what came of it. */
-  constructor(dial: Dial, handler: Handler, stats: Stats) {
+  /**
+   * Dials at once; `greeting` tells what came of it.
+   *
+   * @param handle called with what is neither the connection's own matter nor an answer, in order.
+   */
+  constructor(dial: Dial, handle: (outcome: Outcome) => void, stats: Stats) {
     this.dial = dial;
-    this.handler = handler;
+    this.handle = handle;
     this.lost = new Promise((resolve) => (this.resolveLost = resolve));
     this.greeted = new Promise((resolve) => (this.resolveHello = resolve));
     this.gone = new Promise((resolve) => (this.resolveGone = resolve));
@@ -322,17 +315,10 @@ export class Connection implements Requester {
   }
 
   private act(outcomes: Outcome[]): void {
-    const { handler } = this;
     for (const outcome of outcomes) {
       switch (outcome.kind) {
-        case "delivered":
-          handler.delivered(outcome.key, outcome.message, outcome.bytes);
-          break;
-        case "noticed":
-          handler.noticed(outcome.key, outcome.notice);
-          break;
-        case "interrupted":
-          handler.interrupted(outcome.key, outcome.reason);
+        case "hello":
+          this.resolveHello(outcome.hello);
           break;
         case "answered":
           this.replied(outcome.id, (pending) => pending.resolve(outcome.result));
@@ -340,23 +326,11 @@ export class Connection implements Requester {
         case "refused":
           this.replied(outcome.id, (pending) => pending.reject(outcome.error));
           break;
-        case "heartbeat":
-          handler.heartbeat();
-          break;
-        case "drain":
-          handler.draining(outcome.drain);
-          break;
-        case "lagging":
-          handler.lagging(outcome.lagging);
-          break;
-        case "ended":
-          handler.streamEnded(outcome.key, outcome.error);
-          break;
         case "broken":
           this.fail(outcome.code, outcome.reason);
           break;
-        case "hello":
-          this.resolveHello(outcome.hello);
+        default:
+          this.handle(outcome);
       }
     }
   }

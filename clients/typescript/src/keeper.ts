@@ -1,31 +1,19 @@
 /** Keeps a client connected and logged in, and what it is subscribed to going, over one connection after the other. */
 
+import { backoffMs } from "./backoff.ts";
 import { byRequest, isPrivate, type StreamKey } from "./channel.ts";
-import { Connection, deadline, type Dial, type Handler } from "./connection.ts";
+import { Connection, deadline, type Dial } from "./connection.ts";
 import type { Consumer } from "./consumer.ts";
 import { ConnectionLost, InvalidInput, RequestRefused, TickwireError } from "./errors.ts";
 import type { ClientEvent, State } from "./events.ts";
-import type {
-  Drain,
-  Hello,
-  InstrumentInfo,
-  InstrumentsParams,
-  Lagging,
-  LoginResult,
-  Notice,
-  StreamMessage,
-} from "./generated.ts";
+import type { Drain, Hello, InstrumentInfo, InstrumentsParams, LoginResult, StreamMessage } from "./generated.ts";
 import { loginParams, type Login } from "./login.ts";
 import { Members } from "./members.ts";
-import { newStats, type Stats } from "./outcomes.ts";
+import { newStats, type Outcome, type Stats } from "./outcomes.ts";
 import { said } from "./session.ts";
 import type { Guards, TradingDesk } from "./trading.ts";
 import { Listeners } from "./waiting.ts";
 
-/** Bound of the first wait before a reconnection: a server that restarts is back about then. */
-export const BACKOFF_BASE_MS = 100;
-/** Bound of every wait: nobody should look at a dead screen for longer once the server is back. */
-export const BACKOFF_CAP_MS = 10_000;
 /** How long `retry` in an error asks to wait. */
 const PAUSE_MS = 1_000;
 /** At the end of a close reason: the seconds to stay away, at most 11 days. */
@@ -40,25 +28,13 @@ export interface Settings extends Dial {
   readonly newId: () => string;
 }
 
-/**
- * The wait after failed attempt number `attempt`, counted from 0, in ms.
- *
- * Full jitter: anywhere between 0 and a bound that doubles, so that the clients of a server that failed do not come back
- * all at once. Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
- *
- * @param random a number from 0 up to 1.
- */
-export function backoffMs(attempt: number, random: () => number): number {
-  return random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(attempt, 16));
-}
-
 /** How long the server asks to stay away, ms; 0 unless it does. */
 function retryAfterMs(lost: ConnectionLost): number {
   return Number(RETRY_AFTER.exec(lost.message)?.[1] ?? 0) * 1_000;
 }
 
 /** The connection of a client and its consumers. */
-export class Keeper implements TradingDesk, Handler {
+export class Keeper implements TradingDesk {
   readonly stats: Stats = newStats();
   readonly events = new Listeners<ClientEvent>();
   state: State = "connecting";
@@ -206,7 +182,7 @@ export class Keeper implements TradingDesk, Handler {
 
   /** One connection, from its dialling to its loss. */
   private async connect(up: () => void): Promise<ConnectionLost> {
-    const connection = new Connection(this.settings, this, this.stats);
+    const connection = new Connection(this.settings, (outcome) => this.handle(outcome), this.stats);
     this.dialling = connection;
     this.drain = null;
     try {
@@ -411,41 +387,42 @@ export class Keeper implements TradingDesk, Handler {
 
   // ---- what the connection calls -------------------------------------------------------------------
 
-  delivered(key: StreamKey, message: StreamMessage, bytes: number): void {
+  private handle(outcome: Outcome): void {
+    switch (outcome.kind) {
+      case "delivered":
+        this.deliver(outcome.key, outcome.message, outcome.bytes);
+        break;
+      case "noticed":
+        this.members.notice(outcome.key, outcome.notice);
+        break;
+      case "interrupted":
+        this.members.interrupt(outcome.key, outcome.reason);
+        break;
+      case "ended":
+        for (const consumer of this.members.of(outcome.key)) {
+          this.leave(consumer);
+          consumer.fail(outcome.error);
+        }
+        break;
+      case "heartbeat":
+        this.attempt = 0; // the connection has proved good: the next loss is a first one again
+        this.events.tell({ type: "heartbeat" });
+        break;
+      case "lagging":
+        this.events.tell({ type: "lagging", messages: outcome.lagging.messages });
+        break;
+      case "drain":
+        this.drain = outcome.drain;
+        this.attempt = 0; // it closes in good order: that loss is a first one, too
+        this.events.tell({ type: "drain", deadline: outcome.drain.deadline });
+    }
+  }
+
+  private deliver(key: StreamKey, message: StreamMessage, bytes: number): void {
     const wrong = this.members.deliver(key, message, bytes);
     if (wrong === null) return;
     this.newest?.lose(key, wrong);
     // not even a fresh one fits: perhaps the instrument's steps are others now, so begin anew
     if (message.type === "snapshot") this.newest?.fail(1002, `${key.channel} of ${key.symbol}: ${wrong}`);
-  }
-
-  noticed(key: StreamKey, notice: Notice): void {
-    this.members.notice(key, notice);
-  }
-
-  interrupted(key: StreamKey, reason: string): void {
-    this.members.interrupt(key, reason);
-  }
-
-  streamEnded(key: StreamKey, error: Error): void {
-    for (const consumer of this.members.of(key)) {
-      this.leave(consumer);
-      consumer.fail(error);
-    }
-  }
-
-  heartbeat(): void {
-    this.attempt = 0; // the connection has proved good: the next loss is a first one again
-    this.events.tell({ type: "heartbeat" });
-  }
-
-  lagging(lagging: Lagging): void {
-    this.events.tell({ type: "lagging", messages: lagging.messages });
-  }
-
-  draining(drain: Drain): void {
-    this.drain = drain;
-    this.attempt = 0; // it closes in good order: that loss is a first one, too
-    this.events.tell({ type: "drain", deadline: drain.deadline });
   }
 }

@@ -46,17 +46,7 @@ export interface Stats {
 /** Counters that stand at 0. */
 export function newStats(): Stats {
   return {
-    messages: 0,
-    bytes: 0,
-    lost: 0,
-    resumed: 0,
-    gaps: 0,
-    skipped: 0,
-    lagging: 0,
-    checksumMismatches: 0,
-    unknown: 0,
-    unexpected: 0,
-    malformed: 0,
-    connections: 0,
-  };
+    messages: 0, bytes: 0, lost: 0, resumed: 0, gaps: 0, skipped: 0, lagging: 0, checksumMismatches: 0, unknown: 0,
+    unexpected: 0, malformed: 0, connections: 0,
+  }; // prettier-ignore
 }

@@ -338,12 +338,8 @@ export class Session {
 
 type Control = Heartbeat | Hello | Drain | Lagging | Gap | Skipped;
 
-/**
- * A request's error as what is thrown for it.
- *
- * @throws Error it is none.
- */
-export function refusalOf(error: unknown): RequestRefused {
+/** A request's error as what is thrown for it. @throws WrongShape it is none. */
+function refusalOf(error: unknown): RequestRefused {
   const fields = fieldsOf(error, "`error`");
   const field = fields.field ?? null;
   return new RequestRefused(

@@ -1,18 +1,5 @@
 /** Listeners of something that changes by itself, and waiting for a state of it. */
 
-import { ConnectionLost } from "./errors.ts";
-
-/** Something live can be read from now on, can't for a reason, or never will again. */
-export interface StateChange {
-  readonly type: "valid" | "invalid" | "closed";
-  readonly reason: string | null;
-}
-
-/** The end of something live as an error to throw: null is a mere closing. */
-export function closing(error: Error | null): Error {
-  return error ?? new ConnectionLost("it is closed", 1000);
-}
-
 /** Report what a listener threw, as a browser reports an error that nobody caught. */
 function report(error: unknown): void {
   if (typeof globalThis.reportError === "function") globalThis.reportError(error);

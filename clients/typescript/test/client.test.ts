@@ -81,6 +81,7 @@ describe("connecting", () => {
   test.each<[field: string, options: object, url?: string]>([
     ["url", {}, "ws://x/ws#there"],
     ["url", {}, "http://x/ws"],
+    ["url", {}, "nowhere"],
     ["requestTimeoutMs", { requestTimeoutMs: 0 }],
     ["requestTimeoutMs", { requestTimeoutMs: 2 ** 31 }],
     ["requestTimeoutMs", { requestTimeoutMs: "10" }],

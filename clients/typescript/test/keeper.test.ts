@@ -8,7 +8,7 @@ import {
   type Item,
   type Login,
 } from "../src/index.ts";
-import { backoffMs } from "../src/keeper.ts";
+import { backoffMs } from "../src/backoff.ts";
 import { heartbeat, HELLO, message, QUOTES, TIME, TRADES } from "./peer.ts";
 import { settle, World } from "./world.ts";
 
@@ -125,16 +125,6 @@ describe("the first connection", () => {
     world.socket.onopen?.call(world.socket as never, {} as Event);
     await world.socket.say(HELLO);
     expect((await plain).state).toBe("open");
-  });
-
-  test.each([
-    ["http://x/ws", {}, "url"],
-    ["nowhere", {}, "url"],
-    ["ws://x/ws", { encoding: "xml" as "json" }, "encoding"],
-  ])("%s %j is refused", async (url, options, field) => {
-    const error = await failure(connect(url, new World().options(options)));
-    expect(error).toBeInstanceOf(InvalidInput);
-    expect(error).toMatchObject({ field });
   });
 });
 

@@ -1,6 +1,6 @@
 /** The server's end of a session, played by the test: what it says, as text, and what it was asked. */
 
-import { keyOf, type StreamKey } from "../src/channel.ts";
+import { keyOf, optionsOf, type StreamKey } from "../src/channel.ts";
 import type { Outcome, Stats } from "../src/outcomes.ts";
 import { newStats } from "../src/outcomes.ts";
 import { Session } from "../src/session.ts";
@@ -31,27 +31,13 @@ export function wire(message: object): string {
 
 /** A message of a stream. */
 export function message(key: StreamKey, type: "snapshot" | "update", seq: number): object {
-  const options = {
-    ...(key.depth > 0 ? { depth: key.depth } : {}),
-    ...(key.intervalMs > 0 ? { interval_ms: key.intervalMs } : {}),
-    ...(key.interval ? { interval: key.interval } : {}),
-  };
   const data = type === "snapshot" && key.channel === "trades" ? { trades: [] } : { n: seq };
-  return { channel: key.channel, symbol: key.symbol, type, seq, ts: TIME, data, ...options };
+  return { channel: key.channel, symbol: key.symbol, type, seq, ts: TIME, data, ...optionsOf(key) };
 }
 
 /** What a heartbeat says of streams. */
 export function heartbeat(...streams: [StreamKey, number][]): object {
-  const states = streams.map(([key, seq]) => {
-    const { symbol, channel, depth, intervalMs } = key;
-    return {
-      channel,
-      symbol,
-      seq,
-      ...(depth > 0 ? { depth } : {}),
-      ...(intervalMs > 0 ? { interval_ms: intervalMs } : {}),
-    };
-  });
+  const states = streams.map(([key, seq]) => ({ channel: key.channel, symbol: key.symbol, seq, ...optionsOf(key) }));
   return { type: "heartbeat", time: TIME, streams: states };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { keyOf, type StreamKey } from "../src/channel.ts";
+import { keyOf, optionsOf, type StreamKey } from "../src/channel.ts";
 import { SYMBOLS_PER_REQUEST_MAX } from "../src/streams.ts";
 import { BOOK, HELLO, heartbeat, message, Peer, QUOTES, TOP, TRADES } from "./peer.ts";
 
@@ -9,7 +9,7 @@ const lost = (key: StreamKey, after: number, reason: string): object => ({
   symbol: key.symbol,
   after,
   reason,
-  ...(key.depth > 0 ? { depth: key.depth, interval_ms: key.intervalMs } : {}),
+  ...optionsOf(key),
 });
 const again = (key: StreamKey): object => ({
   method: "subscribe",

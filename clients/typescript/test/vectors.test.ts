@@ -15,7 +15,7 @@ import type { Owner } from "../src/consumer.ts";
 import { scale } from "../src/decimal.ts";
 import { BookInvalid, ConnectionLost, InvalidInput } from "../src/errors.ts";
 import type { Lost, Method, Notice, Side, StreamMessage } from "../src/generated.ts";
-import { backoffMs } from "../src/keeper.ts";
+import { backoffMs } from "../src/backoff.ts";
 import { Ladder } from "../src/ladder.ts";
 import { keyFile } from "../src/login.ts";
 import { newStats } from "../src/outcomes.ts";

@@ -1,7 +1,7 @@
 /** Amounts of assets: exact, in 10^-18 of the asset, as the server counts them. */
 
 /** Decimals of every amount. */
-export const AMOUNT_DECIMALS = 18;
+const AMOUNT_DECIMALS = 18;
 
 /** One of an asset. */
 export const ONE = 10n ** 18n;

@@ -12,7 +12,7 @@ export const TICK_MS = 50;
 /** How often the server is asked, ms: a twelfth of the requests that a session may make. */
 export const PING_MS = 250;
 /** How long a question may go unanswered, ms. With the two above: 800 ms from the cut to the banner at the latest. */
-export const STALE_MS = 500;
+const STALE_MS = 500;
 /** Of how many of the newest measurements the percentiles are: one minute of pings. */
 export const SAMPLES_MAX = 240;
 const RATE_WINDOW_MS = 2_000;

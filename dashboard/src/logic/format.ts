@@ -19,6 +19,12 @@ function numbers(name: string, options: Intl.NumberFormatOptions): Intl.NumberFo
   return format;
 }
 
+/** So many digits after the point, at most the 30 that formats can be kept for. */
+function digits(decimals: number): Intl.NumberFormatOptions {
+  const count = Math.min(decimals, 30);
+  return { minimumFractionDigits: count, maximumFractionDigits: count };
+}
+
 let locale: string | undefined; // the browser's own
 
 /** Write numbers and times as in this locale (a BCP 47 tag); the browser's for undefined. For tests. */
@@ -51,25 +57,18 @@ function written(text: string): number {
  * @param decimals digits after the point; as many as the text has without it
  */
 export function formatDecimal(text: string, decimals = written(text)): string {
-  const digits = Math.min(decimals, 30);
-  return numbers("decimal", { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(text as Exact);
+  return numbers("decimal", digits(decimals)).format(text as Exact);
 }
 
 /** As `formatDecimal`, with its sign: "+12.50", "-3.00", and none for zero. */
 export function formatSigned(text: string, decimals = written(text)): string {
-  const digits = Math.min(decimals, 30);
-  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "exceptZero" } as const;
-  return numbers("signed", options).format(text as Exact);
+  return numbers("signed", { ...digits(decimals), signDisplay: "exceptZero" }).format(text as Exact);
 }
 
-/** Percent, with its sign and two decimals: "1.234" as "+1.23%". */
+/** Percent with its sign: "1.234" as "+1.23%". */
 export function formatPercent(text: string, decimals = 2): string {
-  const options = {
-    minimumFractionDigits: decimals,
-    maximumFractionDigits: decimals,
-    signDisplay: "exceptZero",
-  } as const;
-  return numbers("percent", { ...options, style: "unit", unit: "percent", unitDisplay: "short" }).format(text as Exact);
+  const sign = { signDisplay: "exceptZero", style: "unit", unit: "percent", unitDisplay: "short" } as const;
+  return numbers("percent", { ...digits(decimals), ...sign }).format(text as Exact);
 }
 
 /** A volume in few characters: "1234567.8" as "1.23M". */
@@ -84,7 +83,7 @@ export function formatCount(count: number): string {
 
 /** A measured number, such as milliseconds, with so many decimals. */
 export function formatMeasure(value: number, decimals = 1): string {
-  return numbers("measure", { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(value);
+  return numbers("measure", digits(decimals)).format(value);
 }
 
 const clock = new Map<string, Intl.DateTimeFormat>();
@@ -113,6 +112,11 @@ export function formatDateTime(ns: bigint): string {
 export function signOf(text: string): -1 | 0 | 1 {
   if (!/[1-9]/.test(text)) return 0;
   return text.startsWith("-") ? -1 : 1;
+}
+
+/** The arrow of a figure's sign; empty for zero. */
+export function arrowOf(text: string): "▲" | "▼" | "" {
+  return (["▼", "", "▲"] as const)[signOf(text) + 1] ?? "";
 }
 
 /** The class that colours a figure by its sign: "up", "down", or none for zero. A sign or arrow must say it, too. */

@@ -30,32 +30,22 @@ export const TIMES_IN_FORCE = [
 ] as const;
 export type TimeInForce = (typeof TIMES_IN_FORCE)[number][0];
 
-/** A field of the ticket, as the protocol calls it; `order` for what is wrong with none in particular. */
-export type Field =
-  | "side"
-  | "type"
-  | "price"
-  | "stop_price"
-  | "size"
-  | "display_size"
-  | "time_in_force"
-  | "expires_at"
-  | "post_only"
-  | "reduce_only"
-  | "order";
-
-const FIELDS: ReadonlySet<string> = new Set<Field>([
+const FIELDS = [
   "side",
   "type",
-  "price",
   "stop_price",
+  "price",
   "size",
   "display_size",
   "time_in_force",
   "expires_at",
   "post_only",
   "reduce_only",
-]);
+  "order",
+] as const;
+
+/** A field of the ticket, as the protocol calls it; `order` for what is wrong with none in particular. */
+export type Field = (typeof FIELDS)[number];
 
 /** What is wrong, in words, by field. */
 export type Errors = Partial<Record<Field, string>>;
@@ -219,9 +209,15 @@ export function paramsOf(symbol: string, entry: Entry, terms: Terms, checked: Ch
   };
 }
 
+/** The first field, from the top of the ticket, with something wrong. */
+export function firstWrong(errors: Errors): Field | undefined {
+  return FIELDS.find((field) => errors[field] !== undefined);
+}
+
 /** The field of the ticket that the server's refusal is about. */
 export function fieldOf(field: string | null | undefined, code: string): Field {
-  if (field != null && FIELDS.has(field)) return field as Field;
+  const known = FIELDS.find((name) => name === field);
+  if (known !== undefined) return known;
   return code === "insufficient_balance" ? "size" : "order";
 }
 

@@ -243,7 +243,7 @@ export function Analytics() {
   useEffect(() => made.current?.look(window), [window, desk.symbol]);
 
   return (
-    <section aria-label="Analytics" class="panel analytics">
+    <section aria-label="Analytics" class="panel">
       <div class="panel-head">
         <h2>Analytics</h2>
         <div class="segments" role="group" aria-label="Window of the figures that look back">

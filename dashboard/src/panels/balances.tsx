@@ -5,7 +5,6 @@ import { amountOf, amountText, roundedText } from "../logic/amount.ts";
 import { decimalsOf, formatDecimal, formatSigned, tone } from "../logic/format.ts";
 import { withoutVenue } from "../logic/rows.ts";
 import { SignedOut } from "./signed_out.tsx";
-import "../style/trading.css";
 
 /** Digits after the point that an asset is shown with: as finely as it is traded. The exact amount is in the title. */
 function digitsOf(asset: string, instruments: Desk["instruments"]): number {
@@ -26,7 +25,7 @@ export function Balances() {
   const priceDigits = (symbol: string): number =>
     decimalsOf(desk.instruments.find((info) => info.symbol === symbol)?.tick_size ?? "0.01");
   return (
-    <section aria-label="Balances" class="panel balances">
+    <section aria-label="Balances" class="panel">
       <div class="panel-head">
         <h2>Balances</h2>
       </div>

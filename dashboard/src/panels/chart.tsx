@@ -9,7 +9,6 @@ import { openCandles } from "./candle_feed.ts";
 import { type CandleView, candleView } from "./candle_view.ts";
 import { recall, remember } from "../memory.ts";
 import { Choice } from "./choice.tsx";
-import "../style/trading.css";
 
 const INTERVALS = (Object.keys(CANDLE_INTERVALS) as CandleInterval[]).map((interval) => [interval, interval] as const);
 /** What the legend tells of a candle, in this order. */
@@ -48,7 +47,7 @@ export function Chart() {
     setInterval(chosen);
   };
   return (
-    <section aria-label="Chart" class="panel chart">
+    <section aria-label="Chart" class="panel">
       <div class="panel-head">
         <h2>Chart</h2>
         <Choice label="Interval" options={INTERVALS} value={interval ?? "1s"} choose={choose} />

@@ -3,10 +3,9 @@ import { useDesk } from "../desk.ts";
 import { useSources } from "../frame.ts";
 import { type ConnectionState, type Monitor, SAMPLES_MAX } from "../logic/connection.ts";
 import { formatCount, formatMeasure } from "../logic/format.ts";
-import "../style/connection.css";
 
 /** The state in a word, with a sign that tells it without a colour. */
-export const STATE_WORDS: Record<ConnectionState, string> = {
+const STATE_WORDS: Record<ConnectionState, string> = {
   live: "● live",
   stale: "◐ stale",
   lost: "○ lost",
@@ -16,7 +15,7 @@ export const STATE_WORDS: Record<ConnectionState, string> = {
 };
 
 /** What the banner says; null where there is nothing to say. */
-export function bannerText(monitor: Monitor, online: boolean): string | null {
+function bannerText(monitor: Monitor, online: boolean): string | null {
   switch (monitor.state) {
     case "live":
       return null;

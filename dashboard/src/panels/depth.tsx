@@ -11,7 +11,7 @@ import { useHold } from "../shared.ts";
 import { freshness } from "./freshness.ts";
 
 /** Levels of each side that are read at most: more than are told apart at any width. */
-export const LEVELS_MAX = 500;
+const LEVELS_MAX = 500;
 /** Least time between two drawings, ms: nobody reads a shape faster. */
 const PACE_MS = 100;
 /** Least time between two changes of the text for screen readers, ms; it is read when asked for, never announced. */
@@ -190,10 +190,12 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, parts: Texts): DepthC
     zoomBy(event.deltaY > 0 ? 1 : -1);
   };
 
-  canvas.addEventListener("pointermove", move);
-  canvas.addEventListener("pointerleave", leave);
-  canvas.addEventListener("wheel", wheel, { passive: false });
-  canvas.addEventListener("keydown", key);
+  const listening = new AbortController();
+  const { signal } = listening;
+  canvas.addEventListener("pointermove", move, { signal });
+  canvas.addEventListener("pointerleave", leave, { signal });
+  canvas.addEventListener("wheel", wheel, { passive: false, signal });
+  canvas.addEventListener("keydown", key, { signal });
   const end = desk.book.source.watch(pace.ask);
   return {
     renew: () => atFrame(draw),
@@ -201,10 +203,7 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, parts: Texts): DepthC
       end();
       pace.end();
       view.close();
-      canvas.removeEventListener("pointermove", move);
-      canvas.removeEventListener("pointerleave", leave);
-      canvas.removeEventListener("wheel", wheel);
-      canvas.removeEventListener("keydown", key);
+      listening.abort();
     },
   };
 }
@@ -237,7 +236,7 @@ export function Depth() {
   useEffect(() => made.current?.renew(), [desk.symbol, desk.theme]);
 
   return (
-    <section aria-label="Depth" class="panel depth">
+    <section aria-label="Depth" class="panel">
       <div class="panel-head">
         <h2>Depth</h2>
       </div>

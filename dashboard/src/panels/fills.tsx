@@ -4,7 +4,6 @@ import { useSources } from "../frame.ts";
 import { decimalsOf, formatDateTime, formatDecimal } from "../logic/format.ts";
 import { when, withoutVenue } from "../logic/rows.ts";
 import { SignedOut } from "./signed_out.tsx";
-import "../style/trading.css";
 
 /** Fills that are shown; the account keeps more, for the portfolio's curve. */
 const ROWS_MAX = 200;
@@ -17,7 +16,7 @@ export function Fills() {
   const fills = account === null ? [] : account.fills.slice(-ROWS_MAX).reverse();
   const feeDigits = new Map(desk.instruments.map((info) => [info.symbol, Math.max(4, decimalsOf(info.tick_size))]));
   return (
-    <section aria-label="Fills" class="panel fills">
+    <section aria-label="Fills" class="panel">
       <div class="panel-head">
         <h2>Fills</h2>
       </div>

@@ -7,7 +7,6 @@ import { GROUPINGS } from "../logic/grouping.ts";
 import { useHold } from "../shared.ts";
 import { ladderControl, type LadderControl } from "./ladder_control.ts";
 import { OwnEditor } from "./own_editor.tsx";
-import "../style/book.css";
 
 /** Order book. */
 export function Ladder() {
@@ -24,7 +23,7 @@ export function Ladder() {
   useEffect(() => {
     const put = writer(note.current!);
     const made = ladderControl(grid.current!, desk, {
-      edit: (_, orders) => setEditing(orders.map((order) => order.order_id)),
+      edit: (orders) => setEditing(orders.map((order) => order.order_id)),
       note: put,
       away: setAway,
     });

@@ -10,7 +10,7 @@ import { opened } from "./level.ts";
 import { ladderView } from "./ladder_view.ts";
 
 /** How long after the last touch the ladder goes back to the spread, ms. */
-export const CENTRE_MS = 10_000;
+const CENTRE_MS = 10_000;
 
 /** Pixels that the pointer moves before a press on an order becomes a drag. */
 const DRAG_PIXELS = 4;
@@ -27,8 +27,8 @@ export interface LadderControl {
 
 /** What the ladder tells the panel. */
 export interface LadderEvents {
-  /** Own orders at a level are to be edited. */
-  edit(spot: Spot, orders: readonly OrderData[]): void;
+  /** These own orders of a level are to be edited. */
+  edit(orders: readonly OrderData[]): void;
   /** Why the book can't be shown, or what a drag would do; empty for nothing. */
   note(text: string): void;
   /** Whether it shows other rows than those around the spread. */
@@ -44,7 +44,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
   let busy = false; // an amend is under way
   let home: ReturnType<typeof setTimeout> | undefined;
   let pressed: { row: Element; spot: Spot } | null = null; // rows change under the pointer
-  let drag: { spot: Spot; from: { y: number }; middle: number; moved: boolean } | null = null;
+  let drag: { spot: Spot; fromY: number; middle: number; moved: boolean } | null = null;
 
   function draw(): void {
     if (symbol !== desk.symbol) {
@@ -86,8 +86,8 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
     redraw();
   }
 
-  /** Go so many rows down from a level, and have that in sight. */
-  function go(from: Spot | null, down: number): void {
+  /** Move the cursor so many rows down, and have it in sight. */
+  function move(down: number): void {
     const book = readable();
     if (book === null) return;
     const { ladder } = book;
@@ -95,15 +95,11 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
       bid: group(ladder.bids, "bid", view.step, ROWS_MAX),
       ask: group(ladder.asks, "ask", view.step, ROWS_MAX),
     };
-    const next = stepFrom(groups, from, down);
+    const next = stepFrom(groups, view.cursor, down);
     if (next === null) return;
     view.reveal(next.side, next.at);
     point({ side: next.side, ticks: next.ticks });
     touched();
-  }
-
-  function move(down: number): void {
-    go(view.cursor, down);
   }
 
   function take(spot: Spot): void {
@@ -133,7 +129,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
     if (busy || book === null || orders.length === 0 || ticks === 0n) return;
     busy = true;
     const other = spot.side === "bid" ? book.ladder.asks.best : book.ladder.bids.best;
-    const move = async ({ order_id, price }: OrderData): Promise<string> => {
+    const amendOne = async ({ order_id, price }: OrderData): Promise<string> => {
       const to = book.price.parse(price ?? "") + ticks;
       const text = book.price.format(to);
       if (other !== null && (spot.side === "bid" ? to >= other : to <= other))
@@ -141,7 +137,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
       await desk.client.amend({ order_id, price: text });
       return formatDecimal(text);
     };
-    const ends = await Promise.allSettled(orders.map(move));
+    const ends = await Promise.allSettled(orders.map(amendOne));
     busy = false;
     for (const end of ends) if (end.status === "rejected") failed(end.reason);
     const done = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
@@ -168,7 +164,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
     } else if (event.key === "Escape" && drag !== null) drop();
     else if (event.key === "Enter" && marked !== null) take(marked);
     else if (orders.length === 0 || marked === null) return;
-    else if (event.key === " ") events.edit(marked, orders);
+    else if (event.key === " ") events.edit(orders);
     else if (event.key === "x") void cancel(orders);
     else if (event.key === "+" || event.key === "=") void amend(marked, view.step);
     else if (event.key === "-") void amend(marked, -view.step);
@@ -183,7 +179,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
     if (spot === null) return;
     point(spot);
     if (isOwn(event.target))
-      events.edit(spot, ordersAt(spot)); // by a screen reader; a pointer's goes to `up`
+      events.edit(ordersAt(spot)); // by a screen reader; a pointer's goes to `up`
     else take(spot);
   }
 
@@ -200,14 +196,14 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
     pressed = row === null || spot === null ? null : { row, spot };
     if (spot === null || !isOwn(event.target) || event.button !== 0) return;
     const sight = grid.querySelector(".sight")!.getBoundingClientRect();
-    drag = { spot, from: { y: event.clientY }, middle: sight.top + sight.height / 2, moved: false };
+    drag = { spot, fromY: event.clientY, middle: sight.top + sight.height / 2, moved: false };
     grid.setPointerCapture(event.pointerId);
     point(spot);
   }
 
   function slide(event: PointerEvent): void {
     if (drag === null) return;
-    drag.moved ||= Math.abs(event.clientY - drag.from.y) >= DRAG_PIXELS;
+    drag.moved ||= Math.abs(event.clientY - drag.fromY) >= DRAG_PIXELS;
     if (!drag.moved) return;
     const spot = view.spotAt(event.clientY - drag.middle);
     view.target = spot?.side === drag.spot.side ? spot : null;
@@ -222,7 +218,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
     const { spot, moved } = drag;
     const { target } = view; // what was shown last
     drop();
-    if (!moved) events.edit(spot, ordersAt(spot));
+    if (!moved) events.edit(ordersAt(spot));
     else if (target !== null) void amend(spot, target.ticks - spot.ticks);
   }
 
@@ -239,13 +235,15 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
     touched();
   }
 
-  grid.addEventListener("keydown", key);
-  grid.addEventListener("click", click);
-  grid.addEventListener("pointerdown", down);
-  grid.addEventListener("pointermove", slide);
-  grid.addEventListener("pointerup", up);
-  grid.addEventListener("pointercancel", drop);
-  grid.addEventListener("wheel", wheel, { passive: false });
+  const listening = new AbortController();
+  const { signal } = listening;
+  grid.addEventListener("keydown", key, { signal });
+  grid.addEventListener("click", click, { signal });
+  grid.addEventListener("pointerdown", down, { signal });
+  grid.addEventListener("pointermove", slide, { signal });
+  grid.addEventListener("pointerup", up, { signal });
+  grid.addEventListener("pointercancel", drop, { signal });
+  grid.addEventListener("wheel", wheel, { passive: false, signal });
   const ends = [
     desk.book.source.watch(draw),
     desk.status.source.watch(draw),
@@ -270,13 +268,7 @@ export function ladderControl(grid: HTMLElement, desk: Desk, events: LadderEvent
       for (const end of ends) end();
       clearTimeout(home);
       view.close();
-      grid.removeEventListener("keydown", key);
-      grid.removeEventListener("click", click);
-      grid.removeEventListener("pointerdown", down);
-      grid.removeEventListener("pointermove", slide);
-      grid.removeEventListener("pointerup", up);
-      grid.removeEventListener("pointercancel", drop);
-      grid.removeEventListener("wheel", wheel);
+      listening.abort();
     },
   };
 }

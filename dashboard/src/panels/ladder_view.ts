@@ -8,7 +8,7 @@ import { ROWS_MAX, group, nearest, share, type BookSide, type Group, type Spot }
 import { NO_ORDERS, type OwnLevels } from "../logic/own.ts";
 
 /** How long a changed size is marked, ms. */
-export const FLASH_MS = 300;
+const FLASH_MS = 300;
 
 /** The height of the spread, in rows. */
 const SPREAD_ROWS = 1.5;
@@ -40,8 +40,6 @@ export interface LadderView {
   /** Where an order that is being dragged would go. */
   target: Spot | null;
   own: OwnLevels;
-  /** The groups of the last drawing, best first. */
-  readonly groups: Readonly<Record<BookSide, readonly Group[]>>;
   /** Move the offset by so many rows, as far as there can be rows. */
   scroll(rows: number): void;
   /** Move the offset so far that a row of a side, 0 the best, is in sight. */
@@ -231,7 +229,6 @@ export function ladderView(grid: HTMLElement, redraw: () => void): LadderView {
     marked: null,
     target: null,
     own: NO_ORDERS,
-    groups,
 
     scroll(by) {
       const most = Math.max(0, ROWS_MAX - fit);

@@ -3,11 +3,11 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import type { InstrumentInfo, StatusData, TickerData } from "tickwire";
 import { useDesk } from "../desk.ts";
 import { atFrame, useSources } from "../frame.ts";
-import { formatCompact, formatDecimal, formatPercent, signOf, tone } from "../logic/format.ts";
+import { arrowOf, formatCompact, formatDecimal, formatPercent, tone } from "../logic/format.ts";
 import { filterMarkets, moveBy, nextSort, type Sort, type SortKey, sortMarkets, windowOf } from "../logic/markets.ts";
+import { withoutVenue } from "../logic/rows.ts";
 import { trouble } from "../logic/status.ts";
 import { TICKERS_MAX } from "../logic/tickers.ts";
-import "../style/markets.css";
 
 const ROW_PX = 30;
 const AROUND = 15; // rows before and after the visible ones that are subscribed along
@@ -252,7 +252,7 @@ function Row({ info, status, index, venue, selected, active, select, register }:
       onClick={select}
     >
       <div role="gridcell" class="market-name">
-        <span>{info.symbol.slice(info.symbol.indexOf(":") + 1)}</span>
+        <span>{withoutVenue(info.symbol)}</span>
         {wrong !== null ? (
           <small class="trouble" title={status.reason}>
             ⚠ {wrong}
@@ -282,8 +282,7 @@ function write(row: HTMLElement, figures: TickerData | undefined): void {
   }
   if (before?.last !== figures.last) last.textContent = formatDecimal(figures.last);
   if (before?.change_pct !== figures.change_pct) {
-    const arrow = ["▼ ", "", "▲ "][signOf(figures.change_pct) + 1] ?? "";
-    change.textContent = arrow + formatPercent(figures.change_pct);
+    change.textContent = `${arrowOf(figures.change_pct)} ${formatPercent(figures.change_pct)}`.trimStart();
     change.className = `num ${tone(figures.change_pct)}`;
   }
   if (before?.quote_volume !== figures.quote_volume) volume.textContent = formatCompact(figures.quote_volume);

@@ -9,7 +9,6 @@ import { ORDER_TYPES } from "../logic/ticket.ts";
 import { when, withoutVenue } from "../logic/rows.ts";
 import { useAmending } from "./amending.ts";
 import { SignedOut } from "./signed_out.tsx";
-import "../style/trading.css";
 
 const TYPE_NAMES = new Map<string, string>(ORDER_TYPES);
 

@@ -11,9 +11,9 @@ import { useHold } from "../shared.ts";
 import { opened } from "./level.ts";
 
 /** Orders that are shown at most; of the others the number and sum. */
-export const ROWS_MAX = 40;
+const ROWS_MAX = 40;
 /** Own orders whose place in the queue is told at most. */
-export const OWN_MAX = 6;
+const OWN_MAX = 6;
 /** Least time between two drawings, ms. */
 const PACE_MS = 80;
 
@@ -200,7 +200,7 @@ export function OrdersL3() {
   const desk = useDesk();
   useSources(desk.source);
   return (
-    <section aria-label="Orders (L3)" class="panel orders3">
+    <section aria-label="Orders (L3)" class="panel">
       {desk.info.channels.includes("book_l3") ? (
         <Level key={desk.symbol} />
       ) : (
@@ -272,7 +272,7 @@ function Level() {
             <span role="columnheader">Ahead</span>
           </div>
         </div>
-        <div ref={list} class="orders3-rows" role="rowgroup" />
+        <div ref={list} role="rowgroup" />
         <p ref={rest} class="orders3-rest" />
       </div>
     </>

@@ -12,7 +12,6 @@ import { reasonOf } from "../logic/refusal.ts";
 import { when } from "../logic/rows.ts";
 import { chartStyle, css, timeStyle } from "./candle_view.ts";
 import { Choice } from "./choice.tsx";
-import "../style/trading.css";
 import { pastOf } from "./portfolio_past.ts";
 import { SignedOut } from "./signed_out.tsx";
 
@@ -29,7 +28,7 @@ export function Portfolio() {
   const [span, setSpan] = useState<Span>("1h");
   const currency = chosen ?? (currencies.includes(desk.info.quote) ? desk.info.quote : (currencies[0] ?? ""));
   return (
-    <section aria-label="Portfolio" class="panel portfolio">
+    <section aria-label="Portfolio" class="panel">
       <div class="panel-head">
         <h2>Portfolio</h2>
         {account !== null && (
@@ -72,7 +71,7 @@ function Worth({ account, currency, span }: { account: LiveAccount; currency: st
   const { gained, ppm } = profit(points);
   const gain = roundedText(gained, 2);
   return (
-    <div class="portfolio-body scroll" tabIndex={0} role="group" aria-label="Value and holdings">
+    <div class="scroll" tabIndex={0} role="group" aria-label="Value and holdings">
       <div class="portfolio-top">
         <dl class="portfolio-facts">
           <div>

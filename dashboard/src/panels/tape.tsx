@@ -8,7 +8,7 @@ import type { Trade } from "../logic/trades.ts";
 import { useHold } from "../shared.ts";
 
 /** Trades that are shown at most; one scrolls to those that have no room. */
-export const ROWS_MAX = 40;
+const ROWS_MAX = 40;
 
 /** Least time between two drawings, ms: where trades come fast every row changes with each, and nobody reads faster. */
 const PACE_MS = 100;
@@ -129,7 +129,7 @@ export function Tape() {
   useEffect(() => made.current?.renew(), [desk.symbol]);
 
   return (
-    <section aria-label="Trades" class="panel tape">
+    <section aria-label="Trades" class="panel">
       <div class="panel-head">
         <h2>Trades</h2>
         <span ref={note} class="faint" />

@@ -12,12 +12,11 @@ import {
   check,
   type Entry,
   type Errors,
-  type Field,
   fieldOf,
+  firstWrong,
   isPriced,
   isWaiting,
   ORDER_TYPES,
-  type OrderType,
   paramsOf,
   sizeFor,
   termsOf,
@@ -26,7 +25,6 @@ import {
 } from "../logic/ticket.ts";
 import { useHold } from "../shared.ts";
 import { Choice } from "./choice.tsx";
-import "../style/trading.css";
 import { SignedOut } from "./signed_out.tsx";
 import { Cost, opposite } from "./ticket_cost.tsx";
 import { CheckField, FieldError, fieldId, NumberField, SelectField } from "./ticket_field.tsx";
@@ -43,18 +41,6 @@ type Lifetime = (typeof LIFETIMES)[number][0];
 
 /** How soon the same order again is a double click, ms. */
 const TWICE_MS = 600;
-
-/** Where errors are looked for, to put the cursor there. */
-const ORDER_OF_FIELDS: readonly Field[] = [
-  "stop_price",
-  "price",
-  "size",
-  "display_size",
-  "time_in_force",
-  "expires_at",
-  "post_only",
-  "reduce_only",
-];
 
 /** What the ticket has beside the draft of the desk. */
 interface More {
@@ -122,7 +108,7 @@ function Form() {
   const entry: Entry = {
     ...more,
     side: ticket.side,
-    type: ticket.type as OrderType,
+    type: ticket.type,
     price: ticket.price,
     size: ticket.size,
     validForMs: Number(more.lifetime),
@@ -138,7 +124,7 @@ function Form() {
   const draft = (part: Parameters<typeof desk.prefill>[0]): void => change(() => desk.prefill(part));
 
   const showErrors = (found: Errors): void => {
-    const first = ORDER_OF_FIELDS.find((field) => found[field] !== undefined);
+    const first = firstWrong(found);
     if (first !== undefined) document.getElementById(fieldId(first))?.focus();
   };
 

@@ -137,16 +137,17 @@ async def _latency(url: str, look: _Look, seconds: float) -> None:
 
     round_trips: deque[int] = deque(maxlen=DURATIONS_MAX)
     lags: deque[int] = deque(maxlen=DURATIONS_MAX)
+    one_clock = same_machine(url)
     async with connected(url) as client:
         work = [_ping(client, round_trips)]
-        if same_machine(url):
+        if one_clock:
             symbols = [info.symbol for info in await client.instruments() if "book" in info.channels]
             await _pause(client)
             if symbols:
                 work.append(_lag(await client.subscribe("book", symbols[:BOOKS_MAX]), lags))
         await first_of(asyncio.sleep(seconds), *work)
     panels = [Durations("Round trip of a ping", f"{url}   ·   {len(round_trips):,} in {seconds:g} s", round_trips)]
-    if same_machine(url):
+    if one_clock:
         below = f"from the change to its arrival   ·   {len(lags):,} in {seconds:g} s"
         panels.append(Durations("Lag of a book message", below, lags))
     else:

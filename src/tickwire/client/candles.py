@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 CANDLES_DEFAULT = 200
 """What a chart shows well."""
-PATIENCE_SECONDS = 10
-"""How often in a row a page that the server refuses for the rate of requests is asked for again, a second apart."""
+RETRIES_MAX = 10
+"""How often a page that the server refuses for the rate of requests is asked for again, a second apart."""
 SHOWN = 10
 """Candles that a notebook shows of them."""
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -159,17 +159,14 @@ async def read_candles(
 
 
 async def _page(keeper: Keeper, params: HistoryParams) -> list[CandleData]:
-    for _ in range(PATIENCE_SECONDS):
+    for retries_left in reversed(range(RETRIES_MAX + 1)):
         try:
-            return _rows(await keeper.request("history", params, _Page))
+            page = await keeper.request("history", params, _Page)
+            break
         except RequestRefused as error:
-            if error.code != "rate_limited":
+            if error.code != "rate_limited" or not retries_left:
                 raise
             await keeper.pause()
-    return _rows(await keeper.request("history", params, _Page))
-
-
-def _rows(page: _Page) -> list[CandleData]:
     return [message.data for message in page.messages if message.data is not None]
 
 
