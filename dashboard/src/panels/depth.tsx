@@ -1,5 +1,5 @@
 /** The depth chart: what rests down to, and up to, each price. */
-import type { LiveBook } from "tickwire";
+import type { Level, LiveBook } from "tickwire";
 import { useEffect, useRef } from "preact/hooks";
 import { useDesk, type Desk } from "../desk.ts";
 import { atFrame, useSources } from "../frame.ts";
@@ -34,6 +34,7 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, parts: Texts): DepthC
   let zoom = ZOOMS.length - 1;
   let hover: number | null = null; // pixels from the left
   let said = -Infinity;
+  let [bids, asks]: [Level[], Level[]] = [[], []]; // while the book can't be read, its last levels stay, dimmed
   let steps: { bid: Step[]; ask: Step[] } = { bid: [], ask: [] };
   let [symbol, scaled] = [desk.symbol, 0n]; // the highest sum is let fall slowly, so that the curves don't jump
 
@@ -41,8 +42,9 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, parts: Texts): DepthC
     const { width, height, context: pen } = view;
     const book = desk.book.value;
     mark(book?.valid !== false);
-    if (width === 0 || !book?.valid) {
-      if (book?.symbol !== symbol) view.clear();
+    if (width === 0) return;
+    if (book === null || (!book.valid && book.symbol !== symbol)) {
+      view.clear();
       return;
     }
     if (symbol !== book.symbol) {
@@ -52,7 +54,7 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, parts: Texts): DepthC
     }
     view.theme(desk.theme);
     view.clear();
-    const [bids, asks] = [book.ladder.bids.top(LEVELS_MAX), book.ladder.asks.top(LEVELS_MAX)];
+    if (book.valid) [bids, asks] = [book.ladder.bids.top(LEVELS_MAX), book.ladder.asks.top(LEVELS_MAX)];
     const range = rangeAround(bids, asks, ZOOMS[zoom] ?? 1);
     if (range === null) return;
     steps = { bid: curve(bids, range), ask: curve(asks, range) };
@@ -105,8 +107,8 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, parts: Texts): DepthC
   function drawCross(book: LiveBook, range: Range, at: number, top: number, floor: number, rise: number): void {
     const { width, context: pen } = view;
     const ticks = priceAt(at / width, range);
-    const best = book.ladder.bids.best;
-    const side = best !== null && ticks <= best ? "bid" : "ask";
+    const best = bids[0];
+    const side = best !== undefined && ticks <= best[0] ? "bid" : "ask";
     const step = reached(steps[side], side, ticks);
     pen.fillStyle = view.color("--text-3");
     pen.fillRect(Math.round(at), top, 1, floor - top);
