@@ -19,7 +19,7 @@ from proxy import Proxy
 from serving import serving
 
 NOTICE_MS_MAX = 1_000
-SECONDS = float(os.environ.get("MINUTES") or 1 / 3) * 60
+SECONDS = float(os.environ.get("MINUTES") or 1 / 6) * 60
 """How long the page is used for before and after its heap is looked at."""
 HEAP_GROWTH_BYTES_MAX = 2_000_000
 NODES_GROWTH_MAX = 200

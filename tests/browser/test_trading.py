@@ -181,6 +181,7 @@ async def test_a_double_click_and_a_held_key_place_one_order(tab: NewTab, quiet:
 async def test_a_dialog_is_answered_no_by_enter_and_gives_the_focus_back(tab: NewTab, quiet: str) -> None:
     price = (await book(quiet, BTC)).bids[1][0]
     page = await tab(quiet)
+    await page.ladder(BTC)  # it is drawn, so it listens
     await page.page.keyboard.press("c")
     await expect(page.page.get_by_role("status").filter(has_text="Sign in to cancel orders.")).to_be_visible()
     await page.sign_in()

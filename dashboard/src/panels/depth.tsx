@@ -151,8 +151,7 @@ function depthChart(canvas: HTMLCanvasElement, desk: Desk, parts: Texts): DepthC
     const now = performance.now();
     if (now - said < TEXT_MS) return;
     said = now;
-    const { bids, asks } = book.ladder;
-    const middle = price(book.price, (bids.best ?? 0n) + (asks.best ?? 0n), 2n, 1) ?? "";
+    const middle = price(book.price, (bids[0]?.[0] ?? 0n) + (asks[0]?.[0] ?? 0n), 2n, 1) ?? "";
     const to = (ticks: bigint): string => formatDecimal(book.price.format(ticks));
     const size = (step: Step | undefined): string =>
       `${formatDecimal(book.size.format(step?.total ?? 0n))} ${desk.info.base}`;
