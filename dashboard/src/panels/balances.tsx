@@ -5,6 +5,7 @@ import { amountOf, amountText, roundedText } from "../logic/amount.ts";
 import { decimalsOf, formatDecimal, formatSigned, tone } from "../logic/format.ts";
 import { withoutVenue } from "../logic/rows.ts";
 import { SignedOut } from "./signed_out.tsx";
+import { TableHead } from "./table_head.tsx";
 
 /** Digits after the point that an asset is shown with: as finely as it is traded. The exact amount is in the title. */
 function digitsOf(asset: string, instruments: Desk["instruments"]): number {
@@ -38,20 +39,7 @@ export function Balances() {
           ) : (
             <table class="table">
               <caption class="sr-only">Balances by asset</caption>
-              <thead>
-                <tr>
-                  <th scope="col">Asset</th>
-                  <th scope="col" class="num">
-                    Available
-                  </th>
-                  <th scope="col" class="num">
-                    In orders
-                  </th>
-                  <th scope="col" class="num">
-                    Total
-                  </th>
-                </tr>
-              </thead>
+              <TableHead words={["Asset"]} numbers={["Available", "In orders", "Total"]} />
               <tbody>
                 {balances.map((row) => {
                   const total = amountText(amountOf(row.available) + amountOf(row.held));
@@ -77,23 +65,7 @@ export function Balances() {
           {positions.length > 0 && (
             <table class="table">
               <caption class="table-caption">What the fills add up to</caption>
-              <thead>
-                <tr>
-                  <th scope="col">Symbol</th>
-                  <th scope="col" class="num">
-                    Size
-                  </th>
-                  <th scope="col" class="num">
-                    Average price
-                  </th>
-                  <th scope="col" class="num">
-                    Unrealised
-                  </th>
-                  <th scope="col" class="num">
-                    Realised
-                  </th>
-                </tr>
-              </thead>
+              <TableHead words={["Symbol"]} numbers={["Size", "Average price", "Unrealised", "Realised"]} />
               <tbody>
                 {positions.map((row) => (
                   <tr key={row.symbol} data-symbol={row.symbol}>

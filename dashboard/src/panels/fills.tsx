@@ -4,6 +4,7 @@ import { useSources } from "../frame.ts";
 import { decimalsOf, formatDateTime, formatDecimal } from "../logic/format.ts";
 import { when, withoutVenue } from "../logic/rows.ts";
 import { SignedOut } from "./signed_out.tsx";
+import { TableHead } from "./table_head.tsx";
 
 /** Fills that are shown; the account keeps more, for the portfolio's curve. */
 const ROWS_MAX = 200;
@@ -28,23 +29,7 @@ export function Fills() {
         <div class="scroll" tabIndex={0} role="group" aria-label="Newest fills">
           <table class="table">
             <caption class="sr-only">Newest fills, newest first</caption>
-            <thead>
-              <tr>
-                <th scope="col">Time</th>
-                <th scope="col">Symbol</th>
-                <th scope="col">Side</th>
-                <th scope="col" class="num">
-                  Price
-                </th>
-                <th scope="col" class="num">
-                  Size
-                </th>
-                <th scope="col" class="num">
-                  Fee
-                </th>
-                <th scope="col">As</th>
-              </tr>
-            </thead>
+            <TableHead words={["Time", "Symbol", "Side"]} numbers={["Price", "Size", "Fee"]} last="As" />
             <tbody>
               {fills.map((fill) => (
                 <tr key={fill.seq} data-trade={fill.trade_id} data-order={fill.order_id}>

@@ -9,6 +9,7 @@ import { ORDER_TYPES } from "../logic/ticket.ts";
 import { when, withoutVenue } from "../logic/rows.ts";
 import { useAmending } from "./amending.ts";
 import { SignedOut } from "./signed_out.tsx";
+import { TableHead } from "./table_head.tsx";
 
 const TYPE_NAMES = new Map<string, string>(ORDER_TYPES);
 
@@ -37,25 +38,7 @@ export function OpenOrders() {
         <div class="scroll" tabIndex={0} role="group" aria-label="Open orders, newest first">
           <table class="table">
             <caption class="sr-only">Open orders, newest first</caption>
-            <thead>
-              <tr>
-                <th scope="col">Time</th>
-                <th scope="col">Symbol</th>
-                <th scope="col">Order</th>
-                <th scope="col" class="num">
-                  Price
-                </th>
-                <th scope="col" class="num">
-                  Size
-                </th>
-                <th scope="col" class="num">
-                  Filled
-                </th>
-                <th scope="col">
-                  <span class="sr-only">Actions</span>
-                </th>
-              </tr>
-            </thead>
+            <TableHead words={["Time", "Symbol", "Order"]} numbers={["Price", "Size", "Filled"]} hidden="Actions" />
             <tbody>
               {orders.map((order) => (
                 <Row key={order.order_id} order={order} />

@@ -14,6 +14,7 @@ import { chartStyle, css, timeStyle } from "./candle_view.ts";
 import { Choice } from "./choice.tsx";
 import { pastOf } from "./portfolio_past.ts";
 import { SignedOut } from "./signed_out.tsx";
+import { TableHead } from "./table_head.tsx";
 
 /** How often it is valued, ms. */
 const VALUE_MS = 1_000;
@@ -98,20 +99,7 @@ function Worth({ account, currency, span }: { account: LiveAccount; currency: st
       {now !== null && (
         <table class="table">
           <caption class="sr-only">Holdings, the most valuable first</caption>
-          <thead>
-            <tr>
-              <th scope="col">Asset</th>
-              <th scope="col" class="num">
-                Amount
-              </th>
-              <th scope="col" class="num">
-                Value in {currency}
-              </th>
-              <th scope="col" class="num">
-                Part
-              </th>
-            </tr>
-          </thead>
+          <TableHead words={["Asset"]} numbers={["Amount", `Value in ${currency}`, "Part"]} />
           <tbody>
             {sorted(now).map(({ asset, amount, value }) => (
               <tr key={asset} data-asset={asset}>
