@@ -9,14 +9,14 @@ CLIENTS := $(patsubst requirements/clients/%.in,.clients/%/.installed,$(wildcard
 npm = $(if $(shell command -v npm),npm --silent $(1),@echo "no npm here: the dashboard and the TypeScript client are left out")
 PAGE := src/tickwire/page/index.html
 
-.PHONY: demo test check wheel browser recorded clients crash bots simulate autobahn fuzz bench bench-fanout bench-fold bench-latency bench-orders bench-tape bench-matcher bench-dialects bench-rest bench-page hostile schemas soak format lock clean
+.PHONY: demo test check wheel browser recorded clients crash bots simulate autobahn fuzz bench hostile schemas soak format lock clean
 
 demo: $(VENV)/.run $(PAGE)  ## a server with the built-in market on port 8000
 	$(BIN)/tickwire serve --data-dir data
 
 test: $(VENV)/.dev $(CLIENTS) $(PAGE)  ## every test
 	$(call npm,test)
-	$(PYTEST) -n 2
+	$(PYTEST) -n 2 --dist worksteal
 
 check: $(VENV)/.dev node_modules/.installed  ## lint, format and types
 	$(BIN)/ruff check .
@@ -53,34 +53,12 @@ autobahn: $(VENV)/.dev  ## the Autobahn test suite, server and client, into docs
 fuzz: $(VENV)/.dev  ## bytes from outside, new ones, for every parser 60 seconds; SECONDS and PARSERS name others
 	cd tests && SECONDS=$(or $(SECONDS),60) ../$(BIN)/python -m fuzz $(PARSERS)
 
-bench: bench-matcher bench-tape bench-fold bench-latency bench-orders bench-rest bench-fanout bench-dialects  ## every benchmark
+bench: $(VENV)/.dev $(CLIENTS) $(PAGE) $(COMPILED)  ## every benchmark, into docs/benchmarks.md; `make bench-NAME` runs one and keeps nothing
+	$(BIN)/python -m benchmarks all --results docs/benchmarks
+	$(BIN)/python -m benchmarks page
 
-bench-fanout: $(VENV)/.dev  ## delivered messages a second beside websockets.broadcast and uWebSockets
-	$(BIN)/python benchmarks/fanout.py
-
-bench-dialects: $(VENV)/.dev  ## delivered messages a second of each protocol
-	$(BIN)/python benchmarks/fanout_dialects.py
-
-bench-rest: $(VENV)/.dev  ## polling a book beside reading its stream, into docs/explanation
-	$(BIN)/python benchmarks/rest_vs_stream.py --page
-
-bench-page: $(VENV)/.dev $(PAGE)  ## frame times of the dashboard under 1,000 and 10,000 book changes a second
-	$(BIN)/python benchmarks/bench_page.py
-
-bench-fold: $(VENV)/.dev  ## inputs a second through tape, fold and streams
-	$(BIN)/python benchmarks/bench_fold.py
-
-bench-latency: $(VENV)/.dev  ## tape to client at 10,000 messages a second, 200 clients
-	$(BIN)/python benchmarks/bench_latency.py
-
-bench-orders: $(VENV)/.dev  ## acknowledged orders a second, their latency beside an echo, and recovery
-	$(BIN)/python benchmarks/bench_orders.py
-
-bench-tape: $(VENV)/.dev  ## commits a second beside a bare file
-	$(BIN)/python benchmarks/bench_tape.py
-
-bench-matcher: $(VENV)/.dev  ## matcher operations a second beside the reference
-	$(BIN)/python benchmarks/bench_matcher.py
+bench-%: $(VENV)/.dev $(CLIENTS) $(PAGE) $(COMPILED)
+	$(BIN)/python -m benchmarks $*
 
 hostile: $(VENV)/.dev  ## attacks on a real server with its real limits, and a crowd of 1,000; `make test` has a short version
 	HOSTILE=full $(PYTEST) tests/hostile -s -rs

@@ -9,24 +9,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks import bench_fold, rest_page
+from benchmarks import bench_fold
 from benchmarks.bench_latency import Sample, quantiles
 from benchmarks.bench_orders import Trader, check
 from benchmarks.bench_orders_server import steps
 from benchmarks.fanout_load import Reader as ByteReader
 from benchmarks.fanout_load import Stream, Wrong
 from benchmarks.fanout_workload import frame, payload
-from benchmarks.rest_server import Change, digest
-from benchmarks.rest_vs_stream import Client, Reader
-from benchmarks.rest_vs_stream import check as check_held
-from benchmarks.staleness import Staleness
-
 from tickwire.model.records import CancelOrder
 from tickwire.protocol.codec import JSON
 from tickwire.tape.memory import MemoryTape
@@ -69,22 +63,6 @@ def test_fanout_fails_when_a_message_is_lost(contestant: str) -> None:
     assert "000000000008" in result.stderr
 
 
-def test_fanout_runs_for_every_dialect(tmp_path: Path) -> None:
-    result = run("fanout_dialects.py", "--json", str(tmp_path / "result.json"))
-    assert (result.returncode, result.stderr) == (0, "")
-    runs = json.loads((tmp_path / "result.json").read_text())["runs"]["5"]
-    assert list(runs) == ["native", "binance", "coinapi"]
-    assert all(each["messages_per_s"] > 0 for rounds in runs.values() for each in rounds)
-
-
-@pytest.mark.parametrize("dialect", ["native", "binance", "coinapi"])
-def test_fanout_fails_when_a_dialect_loses_a_message(dialect: str) -> None:
-    result = run("fanout_dialects.py", "--only", dialect, "--lose", "7")
-    assert result.returncode == 1
-    assert f"WRONG: {dialect}, 5 clients: message 7 was to come, but this came" in result.stderr
-    assert "1000000008" in result.stderr
-
-
 def test_a_message_is_127_bytes_on_the_wire_and_bears_its_number() -> None:
     assert len(payload(41)) == 125
     assert payload(41).startswith(b'{"n":000000000041,')
@@ -124,102 +102,6 @@ def test_anything_else_is_an_error(frames: list[bytes]) -> None:
         read([b"".join(frames)], 3)
     with pytest.raises(Wrong, match="was to come, but this came"):
         read(frames, 3)
-
-
-# ---- polling beside the stream --------------------------------------------------------------------
-
-PUBLISHED = [(1, 0), (2, 100), (3, 200), (4, 300)]
-
-
-def test_staleness_counts_from_the_first_change_that_is_not_held() -> None:
-    staleness = Staleness()
-    staleness.add([(0, 1), (250, 3)], PUBLISHED, begin=0, end=400)
-    # current to 100, then 0 to 150 old; current from 250 to 300, then 0 to 100 old
-    assert [staleness.share_within(age) for age in (0, 50, 100, 149, 150)] == [0.375, 0.625, 0.875, 0.9975, 1.0]
-    assert (staleness.changes, staleness.missed) == (3, 1)
-
-
-def test_staleness_of_what_was_old_when_it_came() -> None:
-    staleness = Staleness()
-    staleness.add([(0, 1), (320, 2)], PUBLISHED, begin=150, end=350)
-    # 50 to 220 old until 320, then 120 to 150 old
-    assert [staleness.share_within(age) for age in (50, 120, 150, 220)] == [0.0, 0.35, 0.65, 1.0]
-    assert (staleness.changes, staleness.missed) == (0, 0)
-
-
-def test_quantiles_of_staleness_are_exact() -> None:
-    staleness = Staleness()
-    staleness.add([(0, 1)], [(1, 0), (2, 10**9)], begin=0, end=3 * 10**9)
-    staleness.add([(0, 2)], [(1, 0), (2, 0)], begin=0, end=10**9)
-    assert staleness.quantile(0.5) == 0
-    assert staleness.quantile(0.75) == pytest.approx(10**9, abs=2_000)
-    assert staleness.quantile(1) == pytest.approx(2 * 10**9, abs=2_000)
-
-
-def test_polling_runs(tmp_path: Path) -> None:
-    result = run("rest_vs_stream.py", "--json", str(tmp_path / "result.json"))
-    assert (result.returncode, result.stderr) == (0, "")
-    ways = json.loads((tmp_path / "result.json").read_text())["ways"]
-    assert list(ways) == ["stream", "1 Hz", "10 Hz", "100 Hz"]
-    assert ways["stream"]["missed"] == 0
-    assert all(row["bytes"] > 0 for row in ways.values())
-    assert max(row["changes"] for row in ways.values()) > 0  # half a second of a busy machine can be without one
-
-
-class Held(Client):
-    """A client that says it had these books."""
-
-    def __init__(self, *held: tuple[int, int, str]) -> None:
-        super().__init__()
-        self._held = held
-
-    def held(self) -> Iterator[tuple[int, int, str]]:
-        """See `Client`."""
-        yield from self._held
-
-
-def test_polling_fails_on_another_book_than_the_server_had() -> None:
-    changes = [Change(1, 0, "one", 2), Change(2, 50, "two", 2)]
-    staleness = Staleness()
-    check_held(Held((0, 1, "one"), (60, 2, "two")), changes, staleness, 0, 100)
-    assert staleness.share_within(0) == pytest.approx(0.9)
-    for held in ((60, 2, "one"), (60, 3, "two")):
-        with pytest.raises(Wrong, match="is not the book that the server's tape has"):
-            check_held(Held((0, 1, "one"), held), changes, Staleness(), 0, 100)
-
-
-def book(kind: str, seq: int, *bids: tuple[str, str]) -> tuple[int, bytes]:
-    return seq, json.dumps({"type": kind, "seq": seq, "data": {"bids": bids, "asks": []}}).encode()
-
-
-def test_a_reader_of_the_stream_rebuilds_the_book() -> None:
-    reader = Reader.__new__(Reader)
-    reader.received = [
-        book("snapshot", 4, ("9.9", "1"), ("10.1", "2")),
-        (5, b'{"type":"heartbeat"}'),
-        book("update", 5, ("10.1", "0"), ("11.0", "3"), ("9.9", "4")),
-    ]
-    books = [[("10.1", "2"), ("9.9", "1")], [("11.0", "3"), ("9.9", "4")]]
-    assert list(reader.held()) == [(4 + n, 4 + n, digest(bids, [])) for n, bids in enumerate(books)]
-    for wrong in (book("update", 7), book("update", 5), (7, b'{"type":"gap"}')):
-        reader.received[3:] = [wrong]
-        with pytest.raises(Wrong, match="the book's message 6 was to come, but this came"):
-            list(reader.held())
-
-
-def test_the_page_has_a_row_and_a_line_for_each_way() -> None:
-    staleness = Staleness()
-    staleness.add([(0, 1)], [(1, 0), (2, 50_000)], begin=0, end=100_000_000)
-    row = {"p50_ms": 50, "p99_ms": 99, "changes": 10, "levels": 4, "missed": 0.5, "bytes": 2_000, "cpu_ms": 1.5}
-    ways = ["stream", "1 Hz", "10 Hz", "100 Hz"]
-    page = rest_page.page(dict.fromkeys(ways, row), 5, 20)
-    assert [line.split(" | ")[1:] for line in page.splitlines() if line.startswith("| GET")] == [
-        ["50 ms", "99 ms", "50.0%", "2 KB/s", "1.5 ms/s |"]
-    ] * 3
-    chart = rest_page.chart(dict.fromkeys(ways, staleness))
-    labels = {text.text for text in ElementTree.fromstring(chart).iter("{http://www.w3.org/2000/svg}text")}
-    assert labels >= {"stream", "GET, 1 Hz", "GET, 10 Hz", "GET, 100 Hz", "staleness", "100%", "0.01 ms", "1 s"}
-    assert all(colour in chart for colour in rest_page.COLOURS.values())
 
 
 # ---- fold -----------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from tickwire import __version__
+from tickwire.cli.bench import bench
 from tickwire.cli.doctor import doctor
 from tickwire.cli.instruments import instruments
 from tickwire.cli.keys import keys
@@ -77,6 +78,7 @@ def _say(message: str) -> None:
 app = typer.Typer(cls=_Commands, rich_markup_mode="rich", pretty_exceptions_enable=False)
 for command in (serve, watch, instruments, tail, record, replay, doctor):
     app.command()(command)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench)
 app.add_typer(plot, name="plot")
 app.add_typer(keys, name="keys")
 
