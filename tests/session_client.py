@@ -12,6 +12,7 @@ from tickwire.model.records import ListInstrument, Transfer
 from tickwire.protocol.codec import ENCODINGS, JSON, MSGPACK
 from tickwire.protocol.codes import ERROR_CODES
 from tickwire.protocol.messages import LoginParams
+from tickwire.protocol.service import Service
 from tickwire.protocol.session import Session
 
 SYMBOL = BTC.symbol
@@ -35,7 +36,15 @@ class Client:
         revoked: keys that are not in force any more.
     """
 
-    def __init__(self, encoding: str = JSON.name, *, login: str = "", world: World | None = None, **more: Any) -> None:
+    def __init__(
+        self,
+        encoding: str = JSON.name,
+        *,
+        login: str = "",
+        world: World | None = None,
+        identity: Identity | None = None,
+        **more: Any,
+    ) -> None:
         if world is None:
             world = World()
             world.do(ListInstrument(FX))
@@ -45,21 +54,25 @@ class Client:
         self.sink = ListSink(encoding)
         self.encoding = encoding
         self.revoked: set[str] = set()
-        self.session = Session(
-            session_id="s1",
+        service = Service(
             epoch="e1",
             version="1.2.3",
-            challenge="sign me",
-            encoding=ENCODINGS[encoding],
             market=self.world.market,
             hub=self.world.hub,
             renderer=self.world.renderer,
-            sink=self.sink,
             now=self.world.clock,
-            authenticate=self.authenticate,
             in_force=lambda key_id: key_id not in self.revoked,
             submit=self.world.submit,
             **more,
+        )
+        self.session = Session(
+            service,
+            session_id="s1",
+            challenge="sign me",
+            encoding=ENCODINGS[encoding],
+            sink=self.sink,
+            authenticate=self.authenticate,
+            identity=identity,
         )
         if login:
             self.login(login)

@@ -75,6 +75,10 @@ SEND_BUFFER_LOW_BYTES = 64 * 1024
 SEND_BUFFER_MAX_BYTES = 16 * 1024 * 1024
 """Unsent bytes (replies and snapshots that a client asks for and does not read) at which it is closed: 4001."""
 
+SHARED_SEGMENT_BYTES_MIN = 16 * 1024
+"""A segment of at least so much is handed to sockets as a file's pages, without a copy for each; below, copies are
+cheaper."""
+
 CATCH_UP_BYTES_MAX = 256 * 1024
 """Bytes handed to a lagging client's socket in one turn, so that it can't hold up the others."""
 

@@ -12,7 +12,7 @@ import json
 import logging
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import cast
 
 import uvloop
 from picows import WSFrame, WSMsgType, WSTransport
@@ -50,18 +50,16 @@ async def tickwire_server() -> None:
             if hasattr(module, name):
                 setattr(module, name, value)
     server = Server(ServerSettings(port=0, feeds=(), deflate=True, upgrades_per_second=10_000))
-    make = server._gateway.new_session
 
-    def new_session(connection: Connection, *given: Any) -> Session:
-        def echo(message: bytes) -> list[bytes]:
-            return [frame(connection._messages.opcode, message)]
+    def echo(session: Session, message: bytes) -> list[bytes]:
+        return [frame(cast(Connection, session._sink)._messages.opcode, message)]
 
-        session = make(connection, *given)
-        session.received = echo  # type: ignore[assignment, method-assign]
-        session.opened = session.heartbeat = bytes  # type: ignore[method-assign]
-        return session
+    def nothing(self: Session) -> bytes:
+        return b""
 
-    server._gateway.new_session = new_session  # type: ignore[assignment, method-assign]
+    Session.received = echo  # type: ignore[assignment, method-assign]
+    Session.opened = nothing  # type: ignore[method-assign]
+    Session.heartbeat = nothing  # type: ignore[method-assign]
     async with server.running():
         print(server.port, flush=True)
         await asyncio.Event().wait()

@@ -11,6 +11,7 @@ from unittest.mock import ANY
 
 import pytest
 from websockets.frames import Frame, Opcode
+from websockets.protocol import Protocol
 
 from support import BTC, World, decoded, frames, order
 from tickwire.config import ServerSettings
@@ -19,6 +20,7 @@ from tickwire.limits import FLOOD_FACTOR, REQUESTS_PER_SECOND_MAX
 from tickwire.market.history import NoHistory
 from tickwire.model.records import Guard, Record, SessionEnded
 from tickwire.protocol.codec import JSON
+from tickwire.protocol.session import Session
 from tickwire.server.auth import Authenticator
 from tickwire.server.gateway import Gateway
 from tickwire.server.keys import KeyStore
@@ -233,7 +235,7 @@ async def test_a_revoked_key_closes_at_the_next_beat_of_whoever_asks_nothing(cli
 async def test_a_beat_that_fails_closes_and_is_not_the_last(
     client: Client, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(client.connection._session, broken, lambda: 1 // 0)
+    monkeypatch.setattr(Session, broken, lambda _: 1 // 0)
     before = client.connection._beat
     client.connection._on_beat()
     assert client.written() == [[Opcode.CLOSE]]
@@ -263,14 +265,22 @@ async def test_far_too_many_pings_close_the_connection(client: Client) -> None:
     assert client.written() == [[Opcode.PONG, Opcode.CLOSE]]
 
 
+@pytest.mark.interpreted
 async def test_a_stream_that_can_not_be_encoded_closes_its_readers(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for channel in ("book", "trades"):
         client.reads(request(1, "subscribe", channel=channel, symbols=[BTC.symbol]))
     client.written()
-    monkeypatch.setattr(client.world.renderer, "message", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr(client.world.renderer, "data_of", lambda _: 1 // 0)
     with pytest.raises(CodecFailed):
         client.world.do(order("buy", 100, 5))
     assert client.written() == [[Opcode.CLOSE]]
     assert client.written() == []
+
+
+async def test_a_connection_keeps_nothing_of_its_upgrade(client: Client) -> None:
+    connection = client.connection
+    assert type(connection._ws) is Protocol
+    for kept in (connection, connection._messages, connection._session):
+        assert not hasattr(kept, "__dict__")  # a quarter of its memory

@@ -35,6 +35,8 @@ class TokenBucket:
         what: is counted, for the refusal.
     """
 
+    __slots__ = ("_at", "_cost", "_full", "_level", "_rate", "_what")
+
     def __init__(self, rate: int, now: int, what: str = REQUESTS, seconds: int = 1) -> None:
         self._rate = rate
         self._what = what

@@ -25,12 +25,9 @@ from tickwire.limits import (
     LIMIT_RETRY_SECONDS,
     LOGIN_SECONDS_MAX,
     MESSAGE_BYTES_MAX,
-    REQUESTS_PER_SECOND_MAX,
     SUBSCRIPTIONS_MAX,
 )
-from tickwire.market.history import History, NoHistory
-from tickwire.market.market import Market
-from tickwire.meters import OK, UNKNOWN, Meters
+from tickwire.meters import OK, UNKNOWN
 from tickwire.model.channel import PRIVATE_CHANNELS, StreamKey
 from tickwire.model.events import Fill
 from tickwire.model.identity import SCOPES, Identity, Scope
@@ -56,12 +53,12 @@ from tickwire.protocol.messages import (
     StreamsResult,
     TimeResult,
 )
-from tickwire.protocol.orders import METHODS, Desk, Job, Outcomes, Submit, done
+from tickwire.protocol.orders import METHODS, Desk, Job, Outcomes, done
 from tickwire.protocol.params import ID_LENGTH_MAX, decode_params, error_body, is_request_id
 from tickwire.protocol.rate import TokenBucket, cost, rate_headers
 from tickwire.protocol.reader import READS, Reader, permitted
-from tickwire.protocol.render import Renderer, stream_state
-from tickwire.streams.hub import Hub
+from tickwire.protocol.render import stream_state
+from tickwire.protocol.service import Service
 from tickwire.streams.log import Cursor, Sink
 
 
@@ -69,98 +66,80 @@ class Session:
     """One client's session.
 
     Args:
+        service: what it has in common with all others.
         session_id: unique name of the session, told to the client.
-        epoch: the tape's; with a `seq` it names a place in a stream.
-        version: of the server.
         challenge: random text for the client to sign when it logs in.
         encoding: what the client negotiated.
-        market, hub, renderer: what it serves.
         sink: where the hub hands this client's stream messages, and the answers to commands.
-        now: the wall clock in nanoseconds since the epoch.
         authenticate: whom the parameters of a login prove, given the challenge; raises `InvalidInput` (`login_failed`).
-        in_force: whether a key, by its id, may still be used; asked at every message.
-        submit: where commands go. It must have room for a `SessionEnded`, which is not sent again.
         identity: who logged in with the upgrade, if anybody.
-        require_key: without a login, refuse everything but `ping`, `time` and `auth.login`.
-        requests_per_second: that the client may make, with a burst of as many.
-        history: the closed candles that are kept.
-        demo: whether `authenticate` lets everybody in who asks for the demonstration account.
-        meters: where requests and what is sent are counted.
 
     Attributes:
         identity: who is logged in.
         ending: the code and reason to close the connection with, once `received` or `check` has set it.
     """
 
+    __slots__ = (
+        "_after_reply",
+        "_authenticate",
+        "_beats_idle",
+        "_beats_without_login",
+        "_bucket",
+        "_challenge",
+        "_cursors",
+        "_encoding",
+        "_guarded",
+        "_hub",
+        "_now",
+        "_open",
+        "_own_desk",
+        "_refusals",
+        "_sent",
+        "_service",
+        "_sink",
+        "ending",
+        "identity",
+        "session_id",
+    )
+
     def __init__(
         self,
+        service: Service,
         *,
         session_id: str,
-        epoch: str,
-        version: str,
         challenge: str,
         encoding: Encoding,
-        market: Market,
-        hub: Hub,
-        renderer: Renderer,
         sink: Sink,
-        now: Callable[[], int],
         authenticate: Callable[[LoginParams, str], Identity],
-        in_force: Callable[[str], bool],
-        submit: Submit,
         identity: Identity | None = None,
-        require_key: bool = False,
-        requests_per_second: int = REQUESTS_PER_SECOND_MAX,
-        history: History | None = None,
-        demo: bool = False,
-        meters: Meters | None = None,
     ) -> None:
         self.session_id = session_id
         self.identity = identity
-        self._epoch = epoch
-        self._version = version
-        self._demo = demo
+        self._service = service
         self._challenge = challenge
         self._encoding = encoding
-        self._market = market
-        self._hub = hub
-        self._renderer = renderer
+        self._hub = service.hub
         self._sink = sink
-        self._now = now
+        self._now = now = service.now
         self._authenticate = authenticate
-        self._in_force = in_force
-        self._submit = submit
-        self._meters = meters = meters or Meters()
-        self._sent = meters.sent[encoding.name]
-        self._require_key = require_key
-        self._requests_per_second = requests_per_second
-        self._bucket = TokenBucket(requests_per_second, now())
-        self._refusals = TokenBucket(FLOOD_FACTOR * requests_per_second, now())
+        self._sent = service.meters.sent[encoding.name]
+        self._bucket = TokenBucket(service.requests_per_second, now())
+        self._refusals = TokenBucket(FLOOD_FACTOR * service.requests_per_second, now())
         self._beats_without_login = 0
         self._beats_idle = 0
         self.ending: tuple[int, str] | None = None
-        self._reader = Reader(
-            market=market,
-            hub=hub,
-            renderer=renderer,
-            history=history or NoHistory(),
-            epoch=epoch,
-            require_key=require_key,
-        )
-        self._desk = Desk(
-            market=market,
-            renderer=renderer,
-            submit=submit,
-            encoding=encoding,
-            now=now,
-            session=session_id,
-            epoch=epoch,
-            meters=meters,
-        )
+        self._own_desk: Desk | None = None
         self._cursors: dict[StreamKey, Cursor] = {}
         self._after_reply: list[bytes] = []
         self._guarded = False
         self._open = True
+
+    @property
+    def _desk(self) -> Desk:
+        """What takes its orders; most sessions give none."""
+        if self._own_desk is None:
+            self._own_desk = self._service.desk(self.session_id, self._encoding)
+        return self._own_desk
 
     @property
     def beat_ms(self) -> int:
@@ -179,17 +158,17 @@ class Session:
 
     def opened(self) -> bytes:
         """The hello, which must be the first message the client gets."""
-        limits = Limits(MESSAGE_BYTES_MAX, self._requests_per_second, SUBSCRIPTIONS_MAX)
+        limits = Limits(MESSAGE_BYTES_MAX, self._service.requests_per_second, SUBSCRIPTIONS_MAX)
         return self._frame(
             Hello(
                 session=self.session_id,
-                epoch=self._epoch,
+                epoch=self._service.epoch,
                 time=self._now(),
-                version=self._version,
+                version=self._service.version,
                 heartbeat_ms=HEARTBEAT_MS,
                 challenge=self._challenge,
                 limits=limits,
-                demo=self._demo,
+                demo=self._service.demo,
             )
         )
 
@@ -202,7 +181,7 @@ class Session:
         `heartbeat_ms`; time is counted in these calls, so that a wall clock that is set does not end sessions."""
         self._beats_idle += 1
         self._beats_without_login = 0 if self.identity is not None else self._beats_without_login + 1
-        if self._require_key and self._beats_without_login * HEARTBEAT_MS >= LOGIN_SECONDS_MAX * 1000:
+        if self._service.require_key and self._beats_without_login * HEARTBEAT_MS >= LOGIN_SECONDS_MAX * 1000:
             self.ending = 4401, f"not logged in within {LOGIN_SECONDS_MAX} s"
         elif self.identity is None and not self._cursors and self._beats_idle * HEARTBEAT_MS >= IDLE_SECONDS_MAX * 1000:
             self.ending = 4103, f"nothing asked for in {IDLE_SECONDS_MAX} s"
@@ -219,7 +198,7 @@ class Session:
         if self._guarded:
             self._guarded = False
             with suppress(InvalidInput):  # of a server that has failed; at the next start the session is ended
-                self._submit([SessionEnded(self.session_id)], _ignore)
+                self._service.submit([SessionEnded(self.session_id)], _ignore)
 
     def received(self, data: bytes) -> list[bytes]:
         """Answer one message of the client; the first frame returned is the reply, what a subscription begins with
@@ -281,14 +260,14 @@ class Session:
     def _answer(self, request_id: RequestId, time_in: int, method: str, result: Any) -> None:
         if self._open:
             time_out = self._now()
-            self._meters.answer_ns.add(time_out - time_in)
+            self._service.meters.answer_ns.add(time_out - time_in)
             self._hub.hand(self._sink, self._reply(request_id, time_in, time_out, method, result))
 
     def _reply(self, request_id: RequestId, time_in: int, time_out: int, method: str, result: Any) -> bytes:
         if isinstance(result, InvalidInput):
-            self._meters.requests[method, result.code] += 1
+            self._service.meters.requests[method, result.code] += 1
             return self._frame(Reply(request_id, time_in, time_out, error=error_body(result)))
-        self._meters.requests[method, OK] += 1
+        self._service.meters.requests[method, OK] += 1
         return self._frame(Reply(request_id, time_in, time_out, result=result))
 
     def _envelope(self, data: bytes, now: int) -> Request:
@@ -322,12 +301,12 @@ class Session:
             text = f"no method {name[:50]!r}; there are {', '.join(ALL_METHODS)}"
             raise InvalidInput(text, field="method", code="unknown_method")
         params_type, scope, method = ALL_METHODS[name]
-        if scope is not None or (self._require_key and name not in _WITHOUT_KEY):
+        if scope is not None or (self._service.require_key and name not in _WITHOUT_KEY):
             permitted(self.identity, scope, "method")
         params: Any = decode_params(self._encoding, bytes(request.params), params_type)
         requests = cost(params)
-        if requests > self._requests_per_second:
-            text = f"a session may make {self._requests_per_second} requests a second: ask for less at once"
+        if requests > self._service.requests_per_second:
+            text = f"a session may make {self._service.requests_per_second} requests a second: ask for less at once"
             raise InvalidInput(text, field="limit" if isinstance(params, HistoryParams) else "operations")
         self._bucket.take(now, requests - 1)
         return method(self, params)
@@ -336,7 +315,7 @@ class Session:
 
     def _check_key(self) -> None:
         """A key that was revoked ends its login and the session; a guard that it armed stays."""
-        if self.identity is not None and not self._in_force(self.identity.key_id):
+        if self.identity is not None and not self._service.in_force(self.identity.key_id):
             self.ending = 4403, "the session's key was revoked"
             self._drop_private()
             self.identity = None
@@ -359,7 +338,7 @@ class Session:
 
     def _leave(self, identity: Identity) -> None:
         if self._guarded:
-            self._submit([Guard(identity.account, self.session_id, "off")], _ignore)
+            self._service.submit([Guard(identity.account, self.session_id, "off")], _ignore)
             self._guarded = False
         self._drop_private()
         self.identity = None
@@ -370,7 +349,7 @@ class Session:
     def _drop_unseen(self) -> None:
         """Give up the public streams that whoever is logged in now may not see."""
         public = [key for key in self._cursors if key.channel not in PRIVATE_CHANNELS]
-        self._drop([key for key in public if not self._reader.may_see(self.identity, key.channel, key.symbol)])
+        self._drop([key for key in public if not self._service.reader.may_see(self.identity, key.channel, key.symbol)])
 
     def _cancel_on_disconnect(self, params: GuardParams) -> Any:
         identity = permitted(self.identity, "trade", "method")
@@ -379,7 +358,7 @@ class Session:
     # ---- streams ---------------------------------------------------------------------------------
 
     def _subscribe(self, params: StreamParams) -> Any:
-        keys = self._reader.keys(params, self.identity)
+        keys = self._service.reader.keys(params, self.identity)
         new = sum(key not in self._cursors for key in keys)
         if len(self._cursors) + new > SUBSCRIPTIONS_MAX:
             text = f"a session may have {SUBSCRIPTIONS_MAX} streams; unsubscribe first"
@@ -404,15 +383,15 @@ class Session:
 
     def _go_on(self, key: StreamKey, epoch: str, seq: int) -> str:
         """Subscribe from a place in the stream on, or from now on; returns why it is the latter."""
-        if epoch != self._epoch:
+        if epoch != self._service.epoch:
             self._begin(key)
-            return f"the epoch is {self._epoch} now"
+            return f"the epoch is {self._service.epoch} now"
         resumed = self._hub.resume(key, self._sink, seq)
         if resumed is not None:
             self._cursors[key], missed = resumed
             if missed:
                 self._after_reply.append(missed)
-        elif key.channel == "fills" and (fills := self._market.missed_fills(key.symbol, seq)) is not None:
+        elif key.channel == "fills" and (fills := self._service.market.missed_fills(key.symbol, seq)) is not None:
             self._cursors[key], _ = self._hub.subscribe(key, self._sink)
             self._after_reply += [self._update(key, fill) for fill in fills]
         else:
@@ -424,10 +403,10 @@ class Session:
         return ""
 
     def _update(self, key: StreamKey, fill: Fill) -> bytes:
-        return self._encoding.frame(self._renderer.message(key, fill, kind="update", seq=fill.seq, ts=fill.ts))
+        return self._encoding.frame(self._service.renderer.message(key, fill, kind="update", seq=fill.seq, ts=fill.ts))
 
     def _unsubscribe(self, params: StreamParams) -> Any:
-        keys = self._reader.keys(params, self.identity)
+        keys = self._service.reader.keys(params, self.identity)
         for index, key in enumerate(keys):
             if key not in self._cursors:
                 text = f"not subscribed to {key.channel} of {key.symbol}"
@@ -462,7 +441,7 @@ def _of_the_desk(method: Callable[[Desk, Any, str], Any]) -> Callable[[Session, 
 
 
 def _of_the_reader(method: Callable[[Reader, Any, Identity | None], Any]) -> Callable[[Session, Any], Any]:
-    return lambda session, params: method(session._reader, params, session.identity)
+    return lambda session, params: method(session._service.reader, params, session.identity)
 
 
 _WITHOUT_KEY = ("ping", "time", "auth.login")

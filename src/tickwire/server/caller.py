@@ -52,6 +52,8 @@ class Callers:
 
     def is_proxy(self, ip: str) -> bool:
         """Whether what the peer at this address says of its callers is believed."""
+        if not self._proxies:
+            return False
         address = parse_address(ip)
         return address is not None and any(address in network for network in self._proxies)
 
@@ -61,7 +63,7 @@ class Callers:
         Args:
             peer: address at the other end of the socket. secure: whether the socket is a TLS one.
         """
-        if not self._proxies or not self.is_proxy(peer):
+        if not self.is_proxy(peer):
             return Caller(peer, secure)
         protocols = headers.get_all("X-Forwarded-Proto")
         if protocols:

@@ -14,8 +14,7 @@ import codecs
 from collections.abc import Iterator
 
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import State
-from websockets.server import ServerProtocol
+from websockets.protocol import Protocol, State
 
 from tickwire.limits import FRAGMENTS_MAX, MESSAGE_BYTES_MAX
 
@@ -41,7 +40,9 @@ class Messages:
         pings: pings and pongs so far.
     """
 
-    def __init__(self, ws: ServerProtocol) -> None:
+    __slots__ = ("_fragments", "_fragments_seen", "_header", "_owed", "_utf8", "_ws", "opcode", "pings")
+
+    def __init__(self, ws: Protocol) -> None:
         self._ws = ws
         self._header = b""
         """Of a frame, as long as it does not say where the frame ends: nine bytes at most."""

@@ -28,11 +28,13 @@ from tickwire.protocol.orders import Submit
 from tickwire.protocol.rate import RateLimited
 from tickwire.protocol.render import Renderer
 from tickwire.protocol.served import ServedSession
+from tickwire.protocol.service import Service
 from tickwire.protocol.session import Session
 from tickwire.server.admission import Admission, Refusal
 from tickwire.server.auth import Authenticator
 from tickwire.server.caller import Callers
 from tickwire.server.front import Openings
+from tickwire.server.shared import SharedSegment
 from tickwire.server.socket import Connection
 from tickwire.streams.hub import Hub
 
@@ -108,10 +110,8 @@ class Gateway:
         self._welcome = welcome
         self.connections: set[Connection] = set()
         self.openings = Openings()
+        self.shared = SharedSegment()
         self._market = market
-        self._renderer = renderer
-        self._epoch = epoch
-        self._now = now
         self._subscribed = asyncio.Event()
         self.callers = Callers(settings.trusted_proxies, settings.origins, settings.host)
         self.admission = Admission(
@@ -119,6 +119,21 @@ class Gateway:
             connections_per_ip=settings.connections_per_ip,
             upgrades_per_second=settings.upgrades_per_second,
             requests_per_second=settings.requests_per_second,
+        )
+        self._service = Service(
+            epoch=epoch,
+            version=__version__,
+            market=market,
+            hub=hub,
+            renderer=renderer,
+            history=history,
+            now=now,
+            in_force=authenticator.in_force,
+            submit=lambda records, done: self.submit(records, done),
+            require_key=settings.require_key,
+            requests_per_second=settings.requests_per_second,
+            demo=authenticator.demo,
+            meters=self.meters,
         )
         self.dialects = all_dialects()
         self.services = Services(
@@ -206,7 +221,12 @@ class Gateway:
             if key_id is not None and not self._authenticator.in_force(key_id):
                 connection.close(4403, "the session's key was revoked")
 
-    def _login(self, params: LoginParams, challenge: str, connection: Connection, ip: str) -> Identity:
+    def login(self, params: LoginParams, challenge: str, connection: Connection, ip: str) -> Identity:
+        """Who a client's login stands for, on a connection that may have it.
+
+        Raises:
+            InvalidInput: `login_failed`, `rate_limited`, `busy` or `too_many_connections`.
+        """
         identity = self._proved(ip, lambda: self._authenticator.login(params, challenge=challenge, ip=ip))
         for other in self.admission.others(identity.key_id, connection):
             if params.takeover in (True, other.about.get("session")):
@@ -274,32 +294,20 @@ class Gateway:
             self.submit(records, lambda _: None)
         return identity
 
-    def new_session(self, connection: Connection, identity: Identity | None, ip: str) -> Session:
+    def new_session(self, connection: Connection, identity: Identity | None) -> Session:
         """The session of an accepted connection.
 
         Args:
-            identity: who the upgrade's header stood for. ip: address of the client.
+            identity: who the upgrade's header stood for.
         """
         return Session(
+            self._service,
             session_id=secrets.token_hex(8),
-            epoch=self._epoch,
-            version=__version__,
             challenge=secrets.token_urlsafe(24),
             encoding=WIRE_ENCODINGS[connection.encoding],
-            market=self._market,
-            hub=self.hub,
-            renderer=self._renderer,
             sink=connection,
-            now=self._now,
-            authenticate=lambda params, challenge: self._login(params, challenge, connection, ip),
-            in_force=self._authenticator.in_force,
-            submit=self.submit,
+            authenticate=connection.login,
             identity=identity,
-            meters=self.meters,
-            require_key=self._settings.require_key,
-            requests_per_second=self._settings.requests_per_second,
-            history=self.services.history,
-            demo=self._authenticator.demo,
         )
 
     def new_dialect_session(

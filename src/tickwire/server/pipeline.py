@@ -271,10 +271,10 @@ class Pipeline:
         seq = self._tape.append(transaction)
         self._meters.commit_ns.add(time.perf_counter_ns() - began)
         self._meters.transaction_records.add(len(transaction))
-        events = market.apply(clock)
-        hub.publish(events)
-        if history is not None and (closed := [event for event in events if isinstance(event, Candle)]):
-            history.add(closed)
+        if events := market.apply(clock):
+            hub.publish(events)
+            if history is not None:
+                history.add(event for event in events if isinstance(event, Candle))
         while batch:
             records, done = batch[0]
             outcomes: list[Outcome | None] = []

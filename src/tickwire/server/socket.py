@@ -17,7 +17,7 @@ from websockets.datastructures import Headers
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
-from websockets.protocol import State
+from websockets.protocol import Protocol, Side, State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
@@ -30,10 +30,12 @@ from tickwire.limits import (
     SEND_BUFFER_HIGH_BYTES,
     SEND_BUFFER_LOW_BYTES,
     SEND_BUFFER_MAX_BYTES,
+    SHARED_SEGMENT_BYTES_MIN,
 )
 from tickwire.model.identity import Identity
 from tickwire.protocol.codec import ENCODINGS, JSON
 from tickwire.protocol.deflate import WINDOW_BITS, deflated
+from tickwire.protocol.messages import LoginParams
 from tickwire.protocol.served import ServedSession
 from tickwire.server.admission import Refusal
 from tickwire.server.frames import Messages
@@ -49,27 +51,62 @@ _DEFLATE = [ServerPerMessageDeflateFactory(server_no_context_takeover=True, clie
 _SUBPROTOCOLS = [Subprotocol(name) for name in ENCODINGS]
 
 
-def _select_subprotocol(_: ServerProtocol, offered: Any) -> Subprotocol | None:
-    """The first offered one that is ours; none, which means JSON, when there is none."""
-    return next((name for name in offered if name in ENCODINGS), None)
+class _Handshake(ServerProtocol):
+    """The library's end of a connection until that is open."""
+
+    def __init__(self, *, deflate: bool) -> None:
+        super().__init__(
+            subprotocols=_SUBPROTOCOLS, extensions=_DEFLATE if deflate else None, max_size=MESSAGE_BYTES_MAX
+        )
+
+    def select_subprotocol(self, offered: Any) -> Subprotocol | None:
+        """The first offered one that is ours; none, which means JSON, when there is none."""
+        return next((name for name in offered if name in ENCODINGS), None)
+
+    def opened(self) -> Protocol:
+        """The library's end from now on, which holds no request any more."""
+        ws = Protocol(Side.SERVER, max_size=MESSAGE_BYTES_MAX)
+        ws.extensions = self.extensions
+        self.parser.close()  # it holds what holds it: that would wait for the garbage collector
+        return ws
 
 
 class Connection(asyncio.Protocol):
     """A client's socket, and the `Sink` that the hub hands segments to."""
 
+    __slots__ = (
+        "_beat",
+        "_beats_per_ping",
+        "_beats_unanswered",
+        "_fileno",
+        "_finishing",
+        "_gateway",
+        "_identity",
+        "_ip",
+        "_is_closing",
+        "_messages",
+        "_paused",
+        "_session",
+        "_transport",
+        "_uvicorn_connections",
+        "_ws",
+        "encoding",
+        "lag_told",
+        "lagging",
+        "out",
+        "ready",
+        "writes",
+    )
+
     def __init__(self, gateway: Gateway, uvicorn_connections: set[Any]) -> None:
         self._gateway = gateway
         self._uvicorn_connections = uvicorn_connections
-        self._ws = ServerProtocol(
-            subprotocols=_SUBPROTOCOLS,
-            select_subprotocol=_select_subprotocol,
-            extensions=_DEFLATE if gateway.deflate else None,
-            max_size=MESSAGE_BYTES_MAX,
-        )
+        self._ws: Protocol = _Handshake(deflate=gateway.deflate)
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._session: ServedSession | None = None
         self._identity: Identity | None = None
-        self._messages = Messages(self._ws)
+        self._messages: Messages = None  # type: ignore[assignment]
+        self._fileno = -1
         self._paused = False
         self._finishing = False
         self._beat: asyncio.TimerHandle | None = None
@@ -102,7 +139,8 @@ class Connection(asyncio.Protocol):
             self._ws.receive_data(data)
             for event in self._ws.events_received():
                 assert isinstance(event, Request)
-                self._upgrade(event)
+                assert isinstance(self._ws, _Handshake)
+                self._upgrade(self._ws, event)
         else:
             pings = self._messages.pings
             for message in self._messages.received(data):
@@ -160,6 +198,11 @@ class Connection(asyncio.Protocol):
         """Whether it is open, and logged in with this key."""
         return self._ws.state is State.OPEN and self.key_id == key_id
 
+    def login(self, params: LoginParams, challenge: str) -> Identity:
+        """Who a login stands for; see `Gateway.login`."""
+        assert self._ip is not None  # it has a session
+        return self._gateway.login(params, challenge, self, self._ip)
+
     @property
     def unsent_bytes(self) -> int:
         """What waits until the socket has room."""
@@ -200,7 +243,11 @@ class Connection(asyncio.Protocol):
         self.writes += 1
         try:
             if len(out) == 1:
-                self._transport.write(out[0])
+                data = out[0]
+                if len(data) >= SHARED_SEGMENT_BYTES_MIN:
+                    data = data[self._share(data) :]
+                if data:
+                    self._transport.write(data)
             else:
                 self._transport.writelines(out)
         except Exception:  # whatever is wrong with this socket must not reach the others
@@ -208,6 +255,12 @@ class Connection(asyncio.Protocol):
             self.ready = False
             self._transport.abort()
         out.clear()
+
+    def _share(self, data: bytes) -> int:
+        """Send what others are given too, past the transport if that has nothing unsent; how many bytes that were."""
+        if self._fileno < 0 or self._transport.get_write_buffer_size() or self._transport.is_closing():
+            return 0
+        return self._gateway.shared.send(self._fileno, data)
 
     def fail(self) -> None:
         """Close: there is a fault in what it reads."""
@@ -244,7 +297,7 @@ class Connection(asyncio.Protocol):
         self._transport.close()
         self._beat = asyncio.get_running_loop().call_later(CLOSING_SECONDS_MAX, self._transport.abort)
 
-    def _refuse(self, refusal: Refusal, ip: str) -> None:
+    def _refuse(self, handshake: _Handshake, refusal: Refusal, ip: str) -> None:
         body = refusal.text.encode()
         headers = Headers(
             [
@@ -254,23 +307,23 @@ class Connection(asyncio.Protocol):
                 ("Connection", "close"),
             ]
         )
-        self._ws.send_response(Response(refusal.status, HTTPStatus(refusal.status).phrase, headers, body))
+        handshake.send_response(Response(refusal.status, HTTPStatus(refusal.status).phrase, headers, body))
         self._send_pending()
         self._refused(ip, refusal.status)
 
-    def _upgrade(self, request: Request) -> None:
+    def _upgrade(self, handshake: _Handshake, request: Request) -> None:
         peer = self._transport.get_extra_info("peername")
         secure = self._transport.get_extra_info("sslcontext") is not None
         admitted = self._gateway.admit(request, connection=self, peer=peer[0] if peer else "", secure=secure)
         if isinstance(admitted, Refusal):
-            self._refuse(admitted, peer[0] if peer else "")
+            self._refuse(handshake, admitted, peer[0] if peer else "")
             return
         self._ip = admitted.ip
         if admitted.dialect is not None:  # which knows of no other encodings than its own
-            self._ws.available_subprotocols = self._ws.available_extensions = None
-        accepted = self._ws.accept(request)
+            handshake.available_subprotocols = handshake.available_extensions = None
+        accepted = handshake.accept(request)
         if accepted.status_code != 101:
-            self._ws.send_response(accepted)
+            handshake.send_response(accepted)
             self._send_pending()
             self._refused(admitted.ip, accepted.status_code)
             return
@@ -278,18 +331,23 @@ class Connection(asyncio.Protocol):
             self.encoding = admitted.dialect.name
             session = self._gateway.new_dialect_session(self, admitted.dialect, request, admitted)
             if isinstance(session, Refused):
-                self._refuse(Refusal(session.status, f"{session.text}\n"), admitted.ip)
+                self._refuse(handshake, Refusal(session.status, f"{session.text}\n"), admitted.ip)
                 return
             self._session = session
         else:
-            self.encoding = self._ws.subprotocol or JSON.name
-            if any(getattr(each, "local_max_window_bits", 0) == WINDOW_BITS for each in self._ws.extensions):
+            self.encoding = handshake.subprotocol or JSON.name
+            if any(getattr(each, "local_max_window_bits", 0) == WINDOW_BITS for each in handshake.extensions):
                 self.encoding = deflated(self.encoding)
-            self._session = self._gateway.new_session(self, admitted.identity, admitted.ip)
+            self._session = self._gateway.new_session(self, admitted.identity)
         self._beats_per_ping = max(1, PING_INTERVAL_SECONDS * 1000 // self._session.beat_ms)
         accepted.headers.update(self._session.headers)
-        self._ws.send_response(accepted)
+        handshake.send_response(accepted)
         self._send_pending()
+        own_socket = self._transport.get_extra_info("socket")
+        if not secure and own_socket is not None:
+            self._fileno = own_socket.fileno()
+        self._ws = handshake.opened()
+        self._messages = Messages(self._ws)
         self._gateway.connections.add(self)
         log.debug("session opened", extra={**self.about, "ip": admitted.ip, "encoding": self.encoding})
         self._note_login(self._session)
