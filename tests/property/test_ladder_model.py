@@ -1,11 +1,15 @@
-"""One side of the book against a plain dict, sorted whenever it is asked."""
+"""One side of the book, and the checksum of both, against plain dicts, sorted whenever they are asked."""
 
 from __future__ import annotations
+
+from typing import Any
+from zlib import crc32
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tickwire.book.ladder import CHECKSUM_DEPTH, BookSide
+from tickwire.book.checksum import book_checksum
+from tickwire.book.ladder import CHECKSUM_DEPTH, BookSide, Ladder
 
 Levels = list[tuple[int, int]]
 
@@ -47,3 +51,48 @@ def test_a_side_is_a_sorted_dict(
         assert side.worst() == (expected[-1][0] if expected else None)
         # asked after every change, so that the text that is kept is always one that a change has to question
         assert side.top_text(price_units, size_units) == checksum_text(expected, price_units, size_units)
+
+
+# Prices for more than ten levels, so that changes are above, at and below the tenth.
+sides, prices, sizes = st.sampled_from(("buy", "sell")), st.integers(-3, 30), st.integers(1, 900)
+books = st.dictionaries(prices, sizes, max_size=30)
+sets = st.tuples(st.just("set"), sides, prices, st.just(0) | sizes)
+resizes = st.tuples(st.just("change"), sides, prices, sizes)
+anew = st.tuples(st.just("replace"), books, books) | st.just(("clear",))
+steps = st.lists(st.tuples(st.one_of(sets, sets, resizes, resizes, anew), st.booleans()), max_size=60)
+
+
+@settings(max_examples=400, derandomize=True, deadline=None)
+@given(books, books, steps, units, units)
+def test_the_checksum_is_that_of_the_levels(
+    bids: dict[int, int],
+    asks: dict[int, int],
+    changed: list[tuple[tuple[Any, ...], bool]],
+    price_units: int,
+    size_units: int,
+) -> None:
+    ladder = Ladder()
+    model: dict[str, dict[int, int]] = {}
+    # not asked after every step: several changes may meet before the text is wanted again
+    for step, asked in [(("replace", bids, asks), True), *changed, (("set", "buy", 0, 7), True)]:
+        match step:
+            case "set", side, price, 0:
+                ladder.side(side).set(price, 0)
+                model[side].pop(price, None)
+            case "set", side, price, size:
+                ladder.side(side).set(price, size)
+                model[side][price] = size
+            case "change", side, price, size if price in model[side]:
+                ladder.side(side).change(price, size - model[side][price])
+                model[side][price] = size
+            case "replace", bids, asks:
+                ladder.replace(list(bids.items()), list(asks.items()))
+                model = {"buy": dict(bids), "sell": dict(asks)}
+            case ("clear",):
+                ladder.clear()
+                model = {"buy": {}, "sell": {}}
+        if asked:
+            levels = best_first(model["sell"], -1), best_first(model["buy"], +1)
+            assert (ladder.asks.top(), ladder.bids.top()) == levels
+            text = "".join(checksum_text(side, price_units, size_units) for side in levels)
+            assert book_checksum(ladder, price_units=price_units, size_units=size_units) == crc32(text.encode())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tickwire.book.l3 import L3Book, RestingOrder
+from tickwire.book.l3 import L3Book
+from tickwire.model.order import RestingOrder
 
 
 def order(order_id: int | str, side: str, price: int, size: int) -> RestingOrder:
@@ -24,7 +25,7 @@ def book() -> L3Book:
         order(3, "buy", 100, 7),
         order(4, "sell", 103, 8),
         order(5, "sell", 102, 9),
-        order(6, "sell", 103, 1),
+        order(6, "sell", 103, 3),
     ):
         book.add(resting)
     return book
@@ -35,7 +36,7 @@ def test_priority_is_price_then_time(book: L3Book) -> None:
     assert ids(book, "sell") == [5, 4, 6]
     assert list(book.queue("buy", 100)) == [1, 3]
     assert book.queue("buy", 102) == {}
-    assert (book.ladder.bids.top(), book.ladder.asks.top()) == ([(101, 6), (100, 12)], [(102, 9), (103, 9)])
+    assert (book.ladder.bids.top(), book.ladder.asks.top()) == ([(101, 6), (100, 12)], [(102, 9), (103, 11)])
 
 
 def test_reduce_keeps_the_place(book: L3Book) -> None:

@@ -6,11 +6,12 @@ from typing import Literal
 
 import pytest
 
-from tickwire.book.l3 import L3Book, RestingOrder
+from tickwire.book.l3 import L3Book
 from tickwire.engine.digest import book_digest
 from tickwire.engine.events import Canceled, EngineEvent, Matched, Reduced, Rejected, Rested
 from tickwire.engine.matcher import Matcher
 from tickwire.engine.reference import ReferenceMatcher
+from tickwire.model.order import RestingOrder
 from tickwire.model.records import OrderType, SelfTradePrevention, Side, TimeInForce
 
 BAD_SIZES = (0, -1)

@@ -8,31 +8,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TypeAlias
 
-import msgspec
-
 from tickwire.book.ladder import Ladder
-
-
-class RestingOrder(msgspec.Struct, eq=False, gc=False):
-    """An order on the book.
-
-    Attributes:
-        order_id: the engine's integer or the venue's string.
-        account: the owner, "" where unknown.
-        side: `buy` or `sell`.
-        price: ticks. size: what remains of it in sight, lots.
-        hidden: lots of an iceberg that do not show yet; in no level total.
-        display: size of an iceberg's slices, lots; 0 for an order that shows whole.
-    """
-
-    order_id: int | str
-    account: str
-    side: str
-    price: int
-    size: int
-    hidden: int = 0
-    display: int = 0
-
+from tickwire.model.order import RestingOrder
 
 _Queues: TypeAlias = dict[int, OrderedDict[int | str, RestingOrder]]
 """price -> the queue there. Not a plain dict: finding its first entry takes longer the more were deleted before
@@ -57,29 +34,36 @@ class L3Book:
 
     def add(self, order: RestingOrder) -> None:
         """Put an order at the back of the queue at its price. Its id must be new and its size positive."""
-        price = order.price
+        price, order_id = order.price, order.order_id
         queues, levels = self._sides[order.side]
         queue = queues.get(price)
         if queue is None:
             queue = queues[price] = OrderedDict()
-        queue[order.order_id] = self.orders[order.order_id] = order
-        levels.set(price, levels.sizes.get(price, 0) + order.size)
+            levels.set(price, order.size)
+        else:
+            levels.change(price, order.size)
+        queue[order_id] = self.orders[order_id] = order
 
     def reduce(self, order: RestingOrder, size: int) -> None:
         """Take `size` lots off an order that is on the book; it leaves when nothing remains."""
-        price = order.price
-        queues, levels = self._sides[order.side]
-        order.size -= size
-        levels.set(price, levels.sizes[price] - size)
-        if order.size == 0:
-            queue = queues[price]
-            del queue[order.order_id], self.orders[order.order_id]
-            if not queue:
-                del queues[price]
+        if size == order.size:
+            self.remove(order)
+        else:
+            order.size -= size
+            self._sides[order.side][1].change(order.price, -size)
 
     def remove(self, order: RestingOrder) -> None:
         """Take an order off the book. `order.size` then reads 0."""
-        self.reduce(order, order.size)
+        price, order_id = order.price, order.order_id
+        queues, levels = self._sides[order.side]
+        queue = queues[price]
+        del queue[order_id], self.orders[order_id]
+        if queue:
+            levels.change(price, -order.size)
+        else:
+            del queues[price]
+            levels.set(price, 0)
+        order.size = 0
 
     def listed(self, side: str) -> list[RestingOrder]:
         """Every order of a side in priority order: best price first, then by place in the queue."""

@@ -6,7 +6,7 @@ nearly all of it happens, touches the end of a list.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import islice
 
@@ -20,13 +20,15 @@ class BookSide:
         sign: +1 for bids (best is highest), -1 for asks (best is lowest).
     """
 
-    __slots__ = ("_keys", "_sign", "_top_text", "sizes")
+    __slots__ = ("_keys", "_sign", "_texts", "_top_text", "sizes")
 
     def __init__(self, sign: int) -> None:
         self._sign = sign
         self._keys: list[int] = []  # sign * price, ascending: the best is last
         self.sizes: dict[int, int] = {}
         """price in ticks -> size in lots, never 0; in no particular order"""
+        self._texts: list[str] = []
+        """of the best levels, best first, as far as they were asked for; "" where the level changed since"""
         self._top_text: str | None = None
 
     def __len__(self) -> int:
@@ -41,23 +43,32 @@ class BookSide:
     def set(self, price: int, size: int) -> None:
         """Make `size` lots rest at `price`; 0 deletes the level, and deleting what is not there is no error."""
         key = self._sign * price
-        keys = self._keys
-        if size:
-            if price not in self.sizes:
-                if keys and key < keys[-1]:
-                    insort(keys, key)
-                else:
-                    keys.append(key)
-            self.sizes[price] = size
-        elif self.sizes.pop(price, 0):
-            if keys[-1] == key:
-                keys.pop()
+        keys, sizes, texts = self._keys, self.sizes, self._texts
+        better = len(keys) - bisect_right(keys, key) if keys and key < keys[-1] else 0  # levels before this one
+        if price in sizes:
+            if size:
+                sizes[price] = size
+                if better < len(texts):
+                    texts[better] = ""
             else:
-                del keys[bisect_left(keys, key)]
-        else:
-            return
-        if self._top_text is not None and (len(keys) < CHECKSUM_DEPTH or key >= keys[-CHECKSUM_DEPTH]):
+                del sizes[price], keys[-1 - better]
+                if better < len(texts):
+                    del texts[better]
+        elif size:
+            sizes[price] = size
+            keys.insert(len(keys) - better, key)
+            if better < len(texts):
+                texts.insert(better, "")
+                del texts[CHECKSUM_DEPTH:]
+        if better < CHECKSUM_DEPTH:
             self._top_text = None
+
+    def change(self, price: int, lots: int) -> None:
+        """Add lots to a level that is there, or take some off; never all of them."""
+        if self._texts:
+            self.set(price, self.sizes[price] + lots)
+        else:
+            self.sizes[price] += lots
 
     def best(self) -> int | None:
         """Best price in ticks, None when the side is empty."""
@@ -75,15 +86,22 @@ class BookSide:
         """Empty the side."""
         self._keys.clear()
         self.sizes.clear()
+        self._texts.clear()
         self._top_text = None
 
     def top_text(self, price_units: int, size_units: int) -> str:
-        """This side's part of the checksum; see `tickwire.book.checksum`. Kept until the top changes."""
+        """This side's part of the checksum; see `tickwire.book.checksum`. Kept until the top changes, as are the texts
+        of its levels: the units must stay the same until the side is cleared."""
         text = self._top_text
         if text is None:
-            sign, sizes = self._sign, self.sizes
-            prices = [sign * key for key in self._keys[: -CHECKSUM_DEPTH - 1 : -1]]
-            text = self._top_text = "".join([f"{p * price_units}{sizes[p] * size_units}" for p in prices])
+            keys, texts = self._keys, self._texts
+            while len(texts) < CHECKSUM_DEPTH and len(texts) < len(keys):
+                texts.append("")
+            while "" in texts:
+                at = texts.index("")
+                price = self._sign * keys[-1 - at]
+                texts[at] = f"{price * price_units}{self.sizes[price] * size_units}"
+            text = self._top_text = "".join(texts)
         return text
 
 

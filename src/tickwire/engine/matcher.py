@@ -2,7 +2,7 @@
 
 An order walks through `place` in three steps: it is checked whole, it takes what it reaches on the other side,
 and what remains rests or is canceled. A refused order stops at the first step, so it changes nothing. Each
-maker is met in exactly one place, the inner loop of `_execute`.
+maker is met in exactly one place, the inner loop of `_take`.
 
 An iceberg shows one slice at a time. When its slice is eaten, the next one joins the back of the queue, so within
 a price all that shows trades before anything hidden. Nobody trades with himself: an order that meets one of its own
@@ -13,8 +13,9 @@ account gives way as its self-trade prevention says.
 
 from __future__ import annotations
 
-from tickwire.book.l3 import L3Book, RestingOrder
+from tickwire.book.l3 import L3Book
 from tickwire.engine.events import Canceled, CancelReason, EngineEvent, Matched, Reduced, Rejected, Rested
+from tickwire.model.order import RestingOrder
 from tickwire.model.records import OrderType, SelfTradePrevention, Side, TimeInForce
 
 
@@ -82,16 +83,26 @@ class Matcher:
             if price is None or price <= 0:
                 return [Rejected(order_id, "invalid_price")]
             limit, rests = price, time_in_force == "gtc" or time_in_force == "gtd"
+        takes = self._takes(side, limit)
         if post_only:
             if not rests:
                 return [Rejected(order_id, "would_not_fill")]
-            if self._takes(side, price):
+            if takes:
                 return [Rejected(order_id, "would_take")]
         elif time_in_force == "fok":
             mode = "cancel_newest" if self_trade_prevention == "decrement" else self_trade_prevention
             if self.reach(account, side, size, limit, mode)[0] < size:
                 return [Rejected(order_id, "would_not_fill")]
-        return self._execute(order_id, account, side, size, price, limit, rests, display_size, self_trade_prevention)
+        events: list[EngineEvent] = []
+        if takes:
+            size = self._take(order_id, account, side, size, price, limit, self_trade_prevention, events)
+        if size and rests:
+            shown = display_size if 0 < display_size < size else size
+            self.book.add(RestingOrder(order_id, account, side, price, shown, size - shown, display_size))
+            events.append(Rested(order_id, side, price, shown))
+        elif size:
+            events.append(Canceled(order_id, side, price, size, False, "not_filled"))
+        return events
 
     def amend(
         self,
@@ -134,10 +145,21 @@ class Matcher:
             return [self._take_off(order, remains - size, "requested")]
         if post_only and self._takes(order.side, price):
             return [Rejected(order_id, "would_take")]
-        side, account, display = order.side, order.account, order.display
+        side: Side = "buy" if order.side == "buy" else "sell"
         return [
             self._take_off(order, remains, "requested"),
-            *self._execute(order_id, account, side, size, price, price, True, display, self_trade_prevention),
+            *self.place(
+                order_id,
+                order.account,
+                side,
+                size,
+                price=price,
+                order_type="limit",
+                time_in_force="gtc",
+                post_only=False,
+                display_size=order.display,
+                self_trade_prevention=self_trade_prevention,
+            ),
         ]
 
     def cancel(self, order_id: int) -> list[EngineEvent]:
@@ -197,15 +219,15 @@ class Matcher:
                 break
         return size - remains, cost
 
-    def _takes(self, side: str, price: int) -> bool:
-        """Whether an order at this price would meet another."""
+    def _takes(self, side: str, limit: int | None) -> bool:
+        """Whether an order with this worst price, None for any, would meet another."""
         if side == "buy":
             best = self.book.ladder.asks.best()
-            return best is not None and best <= price
+            return best is not None and (limit is None or best <= limit)
         best = self.book.ladder.bids.best()
-        return best is not None and best >= price
+        return best is not None and (limit is None or best >= limit)
 
-    def _execute(
+    def _take(
         self,
         order_id: int,
         account: str,
@@ -213,12 +235,10 @@ class Matcher:
         size: int,
         price: int,
         limit: int | None,
-        rests: bool,
-        display: int,
         self_trade_prevention: SelfTradePrevention,
-    ) -> list[EngineEvent]:
-        """Let a checked order take what it reaches, then rest or cancel what remains of it."""
-        events: list[EngineEvent] = []
+        events: list[EngineEvent],
+    ) -> int:
+        """Let a checked order take what it reaches; how many lots of it remain."""
         book = self.book
         buys = side == "buy"
         maker_side, levels = ("sell", book.ladder.asks) if buys else ("buy", book.ladder.bids)
@@ -247,14 +267,7 @@ class Matcher:
                     maker.hidden -= maker.size
                     book.add(maker)
                     events.append(Rested(maker_id, maker_side, best, maker.size))
-        if size:
-            if rests:
-                shown = display if 0 < display < size else size
-                book.add(RestingOrder(order_id, account, side, price, shown, size - shown, display))
-                events.append(Rested(order_id, side, price, shown))
-            else:
-                events.append(Canceled(order_id, side, price, size, False, "not_filled"))
-        return events
+        return size
 
     def _give_way(
         self, maker: RestingOrder, size: int, self_trade_prevention: SelfTradePrevention, events: list[EngineEvent]
