@@ -238,7 +238,7 @@ def all_types() -> Iterator[type[msgspec.Struct]]:
         own = [kind for kind in vars(module).values() if getattr(kind, "__module__", "") == module.__name__]
         for kind in own:
             struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-            if struct and kind not in (messages._Base, messages.StreamMessage):
+            if struct and kind not in (messages._Base, messages.StreamMessage, client_outcomes.Delivered):
                 yield kind
 
 

@@ -271,6 +271,37 @@ def test_a_repeated_message_is_no_less_a_fault_than_a_missing_one(trades: Wire) 
     assert trades.stream(TRADES, "update", 41, TRADE) == [lost(TRADES, 41, "seq 41 came after 41")]
 
 
+def test_the_order_of_the_fields_does_not_matter(trades: Wire) -> None:
+    update = message(TRADES, "update", 42, TRADE)
+    fields = dict(reversed(trades.read(trades.codec.encode(update)).items()))
+    assert next(iter(fields)) == "data"
+    assert trades.say(fields) == [Delivered(TRADES, update, len(trades.codec.encode(fields)))]
+
+
+def test_what_begins_like_one_channel_and_is_of_another_is_read_as_what_it_is(wire: Wire) -> None:
+    wire.subscribe(QUOTES)
+    wire.subscribe(TRADES)
+    wire.stream(TRADES, "snapshot", 41, TradesSnapshot([]))
+    both = msgspec.to_builtins(TRADE) | msgspec.to_builtins(QUOTE)
+    encoded = wire.codec.encode(message(TRADES, "update", 42, both))
+    first = wire.codec.encode({"channel": "quotes", "symbol": ""})
+    if wire.codec is msgspec.json:
+        twice = first[:-1] + b"," + encoded[1:]
+    else:
+        twice = bytes([encoded[0] + 2]) + first[1:] + encoded[1:]
+    [delivered] = wire.session.received(twice, 2000)
+    assert isinstance(delivered, Delivered)
+    assert (delivered.key, delivered.message.data) == (TRADES, TRADE)
+
+
+def test_a_snapshot_in_mid_stream_is_none_of_the_updates(wire: Wire) -> None:
+    wire.subscribe(BOOK)
+    wire.stream(BOOK, "snapshot", 41, BookData([], [], 0))
+    [delivered] = wire.stream(BOOK, "snapshot", 41, BookData([], [], 7))
+    assert isinstance(delivered, Delivered)
+    assert (delivered.message.type, delivered.message.data) == ("snapshot", BookData([], [], 7))
+
+
 def test_a_latest_stream_may_jump_but_not_go_back(wire: Wire) -> None:
     wire.subscribe(DEPTH)
     wire.stream(DEPTH, "snapshot", 5, BookData([], [], 0))

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tickwire.book.checksum import book_checksum
-from tickwire.book.l3 import L3Book, RestingOrder
+from tickwire.book.l3 import L3Book
 from tickwire.book.ladder import BookSide, Ladder
 from tickwire.client.queue import Queue
 from tickwire.client.subscription import Consumer, Owner
@@ -16,6 +16,7 @@ from tickwire.client.waiting import Waiters, final
 from tickwire.errors import BookInvalid, InvalidInput, InvalidNumber
 from tickwire.frames import Backend, Column, data_frame, html_table
 from tickwire.model.channel import StreamKey
+from tickwire.model.order import RestingOrder
 from tickwire.model.units import Scale, scale
 from tickwire.protocol.client_outcomes import ClientStats, Notice, Resumed
 from tickwire.protocol.messages import (
@@ -25,7 +26,6 @@ from tickwire.protocol.messages import (
     OrderChangeData,
     OrderRow,
     OrdersData,
-    PriceSize,
     Skipped,
     StreamMessage,
 )
@@ -223,8 +223,9 @@ class Live(Consumer):
             self._reason = f"{message.type} {message.seq} does not fit: {error}"
             return self._reason
         self._seq, self._ts = message.seq, message.ts
-        for queue in tuple(self._readers):
-            queue.put(message, size)
+        if self._readers:
+            for queue in tuple(self._readers):
+                queue.put(message, size)
         self._catch_up()
         return None
 
@@ -303,21 +304,16 @@ class LiveBook(Live):
         if data is None:
             self._book.clear()
             return
-        bids, asks = self._ticks(data.bids), self._ticks(data.asks)
         if message.type == "snapshot" or not self._full:
-            self._book.replace(bids, asks)
-        else:
-            for side, levels in ((self._book.bids, bids), (self._book.asks, asks)):
-                for price, size in levels:
-                    side.set(price, size)
+            self._book.clear()
+        for side, levels in ((self._book.bids, data.bids), (self._book.asks, data.asks)):
+            for price, size in levels:
+                side.set(self._price.parse(price), self._lots(size))
         if self._full:
             checksum = book_checksum(self._book, price_units=self._price.units, size_units=self._size.units)
             if checksum != data.checksum:
                 self._stats.checksum_mismatches += 1
                 raise _Wrong(f"its checksum is {data.checksum}, the book's is {checksum}")
-
-    def _ticks(self, levels: list[PriceSize]) -> list[tuple[int, int]]:
-        return [(self._price.parse(price), self._lots(size)) for price, size in levels]
 
 
 class LiveOrders(Live):

@@ -172,6 +172,8 @@ class Connection:
             if request_id:
                 self.session.forget(request_id)
                 del self._replies[request_id]
+                if not self.lost.done():
+                    self._send_own()  # what waited for room
 
     # ---- streams ---------------------------------------------------------------------------------
 
@@ -242,7 +244,12 @@ class Connection:
         self._act(self.session.closed(str(error)))
 
     def _take(self, data: bytes) -> None:
-        self._act(self.session.received(data, monotonic_ns()))
+        outcomes = self.session.received(data, monotonic_ns())
+        if len(outcomes) == 1 and isinstance(outcome := outcomes[0], Delivered):
+            # nearly every message comes to this, which leaves the session nothing to send
+            self._handler.delivered(outcome.key, outcome.message, outcome.size)
+            return
+        self._act(outcomes)
         self._send_own()
 
     def _act(self, outcomes: list[SessionOutcome]) -> None:

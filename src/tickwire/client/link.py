@@ -30,6 +30,9 @@ _REFUSALS = (401, 403, 429, 503)
 SUBPROTOCOLS: dict[Encoding, str] = {"json": SUBPROTOCOL_JSON, "msgpack": SUBPROTOCOL_MSGPACK}
 
 
+_TEXT, _BINARY = WSMsgType.TEXT, WSMsgType.BINARY
+
+
 class Receiver(Protocol):
     """Whoever gets what a link receives."""
 
@@ -93,7 +96,11 @@ class _PicowsLink(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
         data = frame.get_payload_as_bytes()
-        if self._closing is None and (frame.rsv1 or frame.rsv2 or frame.rsv3):
+        reserved = frame.rsv1 or frame.rsv2 or frame.rsv3
+        whole = frame.fin and not reserved and self._message is None and self._closing is None
+        if whole and (kind == _BINARY or (kind == _TEXT and data.isascii())):
+            self._receiver.received(data)  # nearly all frames need no more than this
+        elif self._closing is None and reserved:
             self.close(1002, "a reserved bit is set")
         elif kind == WSMsgType.CLOSE:
             code = int.from_bytes(data[:2], "big") if len(data) >= 2 else 1005

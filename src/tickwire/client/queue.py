@@ -39,9 +39,10 @@ class Queue(Generic[T]):
 
     def put(self, item: T, size: int = 0) -> None:
         """Add an item that was `size` bytes on the wire."""
+        if not self._items:
+            self._changed.set()
         self._items.append((item, size))
         self._bytes += size
-        self._changed.set()
         if not self._full and (len(self._items) >= QUEUE_MAX or self._bytes >= QUEUE_BYTES_MAX):
             self._full = True
             self._flow(self, True)

@@ -35,6 +35,8 @@ class Waiters(Generic[S]):
 
     def changed(self, state: S) -> None:
         """There is a new state."""
+        if not self._waiting:
+            return
         for future, predicate in tuple(self._waiting.items()):
             if not future.done():
                 try:

@@ -68,6 +68,12 @@ class Scale:
         Raises:
             InvalidNumber: malformed, not a whole multiple of the step, or more than `UNITS_MAX` steps.
         """
+        whole, _, fraction = text.partition(".")
+        plain = whole + fraction
+        # nearly all are written like this, and need no more than this
+        if self.units == 1 and whole and len(fraction) == self.decimals > 0 and len(plain) < 18:  # noqa: SIM102
+            if plain.isdigit() and plain.isascii():
+                return int(plain)
         negative = text.startswith("-")
         parts = _parts(text[1:] if negative else text)
         if parts is None:

@@ -40,7 +40,7 @@ class Resumed(msgspec.Struct, frozen=True, tag_field="type", tag="resumed"):
 Notice: TypeAlias = Gap | Skipped | Lost | Resumed
 
 
-class Delivered(NamedTuple):
+class Delivered(msgspec.Struct, frozen=True, gc=False):
     """The next message of a stream, `data` typed. `size` is its length on the wire in bytes."""
 
     key: StreamKey

@@ -171,6 +171,9 @@ class ClientSession:
         if self.hello is not None:  # until then nothing but a hello will do
             self._heard_ns = now_ns
         self.stats.messages += 1
+        message = self._codec.update(data)
+        if message is not None:
+            return self._streams.update(message, len(data))
         try:
             incoming = self._codec.incoming(data)
             kind = incoming.type
@@ -246,13 +249,10 @@ class ClientSession:
             else:
                 self.stats.unknown += 1
             return []
-        delivered = Delivered(key, self._codec.typed(incoming), size)  # where this raises, the stream must not move
-        if incoming.type == "snapshot":
-            return [*streams.snapshot(key, incoming.seq), delivered]
-        taken = streams.update(key, incoming.seq)
-        if taken is True:
-            return [delivered]
-        return [taken] if taken else []
+        message = self._codec.typed(incoming)  # where this raises, the stream must not move
+        if message.type == "update":
+            return streams.update(message, size)
+        return [*streams.snapshot(key, message.seq), Delivered(key, message, size)]
 
     def _control(self, kind: str, data: bytes, now_ns: int) -> list[Outcome]:
         if kind == "heartbeat":

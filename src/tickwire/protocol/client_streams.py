@@ -21,8 +21,17 @@ from typing import Literal, NamedTuple
 
 from tickwire.model.channel import StreamKey
 from tickwire.protocol.client_codec import by_request
-from tickwire.protocol.client_outcomes import Broken, ClientStats, Interrupted, Lost, Noticed, Outcome, Resumed
-from tickwire.protocol.messages import Gap, Heartbeat, Position, Skipped, StreamState
+from tickwire.protocol.client_outcomes import (
+    Broken,
+    ClientStats,
+    Delivered,
+    Interrupted,
+    Lost,
+    Noticed,
+    Outcome,
+    Resumed,
+)
+from tickwire.protocol.messages import Gap, Heartbeat, Position, Skipped, StreamMessage, StreamState
 
 SYMBOLS_PER_REQUEST_MAX = 256
 """Symbols of one re-subscription: keeps it below any sensible `message_bytes`."""
@@ -112,16 +121,22 @@ class ClientStreams:
 
     # ---- messages --------------------------------------------------------------------------------
 
-    def update(self, key: StreamKey, seq: int) -> bool | Noticed:
-        """Whether an update that has been read is to be delivered, or that the stream is lost."""
-        stream = self._streams[key]
+    def update(self, message: StreamMessage, size: int) -> list[Outcome]:
+        """An update has come: it is delivered, or the stream is lost."""
+        # equal to the `StreamKey` that it is looked up by, and made in a fraction of the time
+        key = (message.channel, message.symbol, message.depth, message.interval_ms, message.interval)
+        stream: _Stream | None = self._streams.get(key)  # type: ignore[call-overload]
+        if stream is None or not stream.granted:
+            self._stats.unexpected += 1
+            return []
         last = stream.seq
         if last is None:
-            return False  # between a loss and its snapshot nothing can be placed
+            return []  # between a loss and its snapshot nothing can be placed
+        seq = message.seq
         if seq != last + 1 if stream.lossless else seq <= last:
-            return self._lose(stream, last, f"seq {seq} came after {last}")
+            return [self._lose(stream, last, f"seq {seq} came after {last}")]
         stream.seq = seq
-        return True
+        return [Delivered(stream.key, message, size)]
 
     def snapshot(self, key: StreamKey, seq: int) -> list[Outcome]:
         """A snapshot has come: what it skips without a word is lost."""

@@ -6,12 +6,21 @@ integer nanoseconds. A field that is absent has its default.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias
 
 import msgspec
 
 from tickwire.limits import HISTORY_ROWS_MAX
 from tickwire.model.records import OrderType, SelfTradePrevention, Side, TimeInForce
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    D = TypeVar("D", default=Any)
+else:
+    from typing import TypeVar
+
+    D = TypeVar("D")
 
 SUBPROTOCOL_JSON = "tickwire.v1.json"
 SUBPROTOCOL_MSGPACK = "tickwire.v1.msgpack"
@@ -613,7 +622,7 @@ StreamData: TypeAlias = (
 )
 
 
-class StreamMessage(_Base, frozen=True):
+class StreamMessage(_Base, Generic[D], frozen=True):
     """One message of one stream. `data` is null in a snapshot of something that has not happened yet; `symbol` is the
     account in a private stream. `epoch` stands in the answer to `snapshot` only: a stream's is in `hello`."""
 
@@ -622,7 +631,7 @@ class StreamMessage(_Base, frozen=True):
     type: Literal["snapshot", "update"]
     seq: int
     ts: int
-    data: Any
+    data: D
     depth: int = 0
     interval_ms: int = 0
     interval: str = ""
