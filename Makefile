@@ -8,8 +8,9 @@ COMPILE := $(BIN)/pip-compile -q --no-emit-index-url --no-emit-find-links --no-e
 CLIENTS := $(patsubst requirements/clients/%.in,.clients/%/.installed,$(wildcard requirements/clients/*.in))
 npm = $(if $(shell command -v npm),npm --silent $(1),@echo "no npm here: the dashboard and the TypeScript client are left out")
 PAGE := src/tickwire/page/index.html
+COMPILED := .compiled/.built
 
-.PHONY: demo test check wheel browser recorded clients crash bots simulate autobahn fuzz bench hostile schemas soak format lock clean
+.PHONY: demo test test-compiled check compiled wheel browser recorded clients crash bots simulate autobahn fuzz bench hostile schemas soak format lock clean
 
 demo: $(VENV)/.run $(PAGE)  ## a server with the built-in market on port 8000
 	$(BIN)/tickwire serve --data-dir data
@@ -23,6 +24,11 @@ check: $(VENV)/.dev node_modules/.installed  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(call npm,run check)
+
+compiled: $(COMPILED)  ## the hot modules as machine code, in a copy of the package in .compiled; see docs/decisions/0014-compiled.md
+
+test-compiled: $(COMPILED)  ## the tests of the core, on the compiled copy
+	$(PYTEST) -n 2 -o "pythonpath=.compiled . tests" -m "not interpreted" tests/unit tests/contract tests/property
 
 browser: $(VENV)/.dev $(PAGE)  ## the dashboard in Chromium, on a real server; MINUTES lets the search for leaks take longer
 	$(PYTEST) tests/browser -n 2
@@ -80,7 +86,7 @@ lock: $(VENV)/.dev  ## pin the newest versions that pyproject.toml and requireme
 	for client in requirements/clients/*.in; do $(COMPILE) --allow-unsafe -o $${client%.in}.txt $$client || exit 1; done
 
 clean:
-	rm -rf $(VENV) .clients node_modules dist src/tickwire/page .autobahn .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .clients .compiled node_modules dist src/tickwire/page .autobahn .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # ---- environments: one stamp for each set of requirements -------------------------------------------
 
@@ -94,6 +100,12 @@ $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@
+
+$(COMPILED): pyproject.toml $(shell find src -name '*.py') | $(VENV)/.dev  # from an sdist: the compiler writes beside what it compiles
+	rm -rf .compiled
+	$(BIN)/python -m hatchling build -t sdist -d .compiled/sdist
+	HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --target .compiled .compiled/sdist/*.tar.gz
 	touch $@
 
 .clients/%/.installed: requirements/clients/%.txt | $(VENV)/.dev

@@ -496,6 +496,7 @@ async def test_the_pipeline_keeps_what_the_fold_closes() -> None:
     store.close()
 
 
+@pytest.mark.interpreted
 async def test_clients_are_told_first_and_can_read_what_closed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     store = CandleStore(None)
     setup = Setup(history=store)

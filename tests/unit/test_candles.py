@@ -29,16 +29,11 @@ class Traded(NamedTuple):
     number: int
 
 
-class Told(CandleSet):
-    """Candles that number their trades and keep them."""
-
-    def __init__(self) -> None:
-        super().__init__(SYMBOL)
-        self.told: list[Traded] = []
-
-    def tell(self, ts: int, price: int, size: int, side: str = "") -> None:
-        self.told.append(Traded(ts, price, size, side, self.trade + 1))
-        self.add(*self.told[-1])
+def tell(candles: CandleSet, ts: int, price: int, size: int, side: str = "") -> Traded:
+    """Add a trade with its number."""
+    made = Traded(ts, price, size, side, candles.trade + 1)
+    candles.add(*made)
+    return made
 
 
 def row(candle: Candle | None) -> tuple[int, ...]:
@@ -58,8 +53,8 @@ def close(candles: CandleSet, ts: int) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("offset", ["first", "inside", "last"])
 def test_a_candle_covers_its_start_and_not_its_end(interval: int, offset: str) -> None:
     start = NOON - NOON % interval
-    candles = Told()
-    candles.tell(start + {"first": 0, "inside": interval // 3, "last": interval - 1}[offset], 100, 1)
+    candles = CandleSet(SYMBOL)
+    tell(candles, start + {"first": 0, "inside": interval // 3, "last": interval - 1}[offset], 100, 1)
     candle = candles.view(interval, NOON)
     assert candle is not None
     assert (candle.interval, candle.start) == (interval, start)
@@ -68,27 +63,27 @@ def test_a_candle_covers_its_start_and_not_its_end(interval: int, offset: str) -
 
 
 def test_what_trades_make_of_a_candle() -> None:
-    candles = Told()
-    candles.tell(NOON, 100, 2)
+    candles = CandleSet(SYMBOL)
+    tell(candles, NOON, 100, 2)
     assert row(candles.view(MINUTE, NOON)) == (100, 100, 100, 100, 2, 200, 1)
-    candles.tell(NOON + 1, 104, 1, "buy")
+    tell(candles, NOON + 1, 104, 1, "buy")
     assert row(candles.view(MINUTE, NOON)) == (100, 104, 100, 104, 3, 304, 2)
-    candles.tell(NOON + 2, 97, 5, "sell")
+    tell(candles, NOON + 2, 97, 5, "sell")
     assert row(candles.view(MINUTE, NOON)) == (100, 104, 97, 97, 8, 789, 3)
-    candles.tell(NOON + 3, 101, 1, "buy")
+    tell(candles, NOON + 3, 101, 1, "buy")
     assert candles.view(MINUTE, NOON + 4) == Candle(
         SYMBOL, 4, NOON + 4, MINUTE, NOON, 100, 104, 97, 101, 9, 890, 4, False, 2, 205, 1, 4, NOON, NOON + 3
     )  # fmt: skip
 
 
 def test_a_candle_goes_on_from_the_shorter_ones_that_are_closed() -> None:
-    candles = Told()
+    candles = CandleSet(SYMBOL)
     for second, (price, side) in enumerate([(100, "buy"), (90, "sell"), (120, ""), (110, "buy")]):
-        candles.tell(NOON + second * SECOND, price, 1, side)
+        tell(candles, NOON + second * SECOND, price, 1, side)
         assert close(candles, NOON + (second + 1) * SECOND) == [(SECOND, NOON + second * SECOND)]
     at = NOON + 4 * SECOND
     assert candles.view(SECOND, at) is None
-    candles.tell(at, 95, 10, "buy")
+    tell(candles, at, 95, 10, "buy")
     part = (100, 120, 90, 95, 14, 1370, 5, False, 12, 1160, 1, 5, NOON, at)
     assert candles.view(5 * SECOND, at) == Candle(SYMBOL, 5, at, 5 * SECOND, NOON, *part)
     assert candles.view(DAY, at) == Candle(SYMBOL, 5, at, DAY, NOON - DAY // 2, *part)
@@ -99,20 +94,20 @@ def test_a_candle_goes_on_from_the_shorter_ones_that_are_closed() -> None:
 
 
 def test_the_next_candle_starts_from_nothing() -> None:
-    candles = Told()
-    candles.tell(NOON, 100, 2, "buy")
-    candles.tell(NOON, 200, 2)
+    candles = CandleSet(SYMBOL)
+    tell(candles, NOON, 100, 2, "buy")
+    tell(candles, NOON, 200, 2)
     assert len(candles.due(NOON + MINUTE)) == 3
     at = NOON + MINUTE
-    candles.tell(at, 150, 7)
+    tell(candles, at, 150, 7)
     assert candles.view(MINUTE, at) == Candle(
         SYMBOL, 4, at, MINUTE, at, 150, 150, 150, 150, 7, 1050, 1, False, 0, 0, 3, 3, at, at
     )
 
 
 def test_all_intervals_count_the_same_trade_and_each_is_due_at_its_own_end() -> None:
-    candles = Told()
-    candles.tell(NOON, 100, 2)
+    candles = CandleSet(SYMBOL)
+    tell(candles, NOON, 100, 2)
     views = {row(candles.view(interval, NOON)) for interval in CANDLE_INTERVALS_NS.values()}
     assert views == {(100, 100, 100, 100, 2, 200, 1)}
     assert close(candles, NOON + SECOND - 1) == []
@@ -124,13 +119,13 @@ def test_all_intervals_count_the_same_trade_and_each_is_due_at_its_own_end() -> 
 
 
 def test_a_clock_that_comes_late_closes_each_candle_once_and_makes_none_up() -> None:
-    candles = Told()
-    candles.tell(NOON, 100, 2)
+    candles = CandleSet(SYMBOL)
+    tell(candles, NOON, 100, 2)
     late = NOON + 17 * MINUTE
     assert close(candles, late) == [(SECOND, NOON), (5 * SECOND, NOON), (MINUTE, NOON), (5 * MINUTE, NOON),
                                     (15 * MINUTE, NOON)]  # fmt: skip
     assert close(candles, late) == []
-    candles.tell(late, 105, 1)
+    tell(candles, late, 105, 1)
     candle = candles.view(15 * MINUTE, late)
     assert candle is not None
     assert candle.start == NOON + 15 * MINUTE
@@ -139,18 +134,18 @@ def test_a_clock_that_comes_late_closes_each_candle_once_and_makes_none_up() -> 
 
 
 def test_a_state_is_loaded_as_it_was_dumped() -> None:
-    candles = Told()
-    candles.tell(NOON, 100, 2)
+    candles = CandleSet(SYMBOL)
+    tell(candles, NOON, 100, 2)
     close(candles, NOON + 5 * SECOND)
-    candles.tell(NOON + 5 * SECOND, 90, 1, "buy")
+    tell(candles, NOON + 5 * SECOND, 90, 1, "buy")
     close(candles, NOON + 6 * SECOND)
-    loaded = Told()
+    loaded = CandleSet(SYMBOL)
     loaded.load(candles.dump(), 2)
     assert loaded.dump() == candles.dump()
     assert loaded.view(SECOND, NOON) is None
     for both in (candles, loaded):
         at = NOON + 7 * SECOND
-        both.tell(at, 120, 3, "buy")
+        tell(both, at, 120, 3, "buy")
         assert row(both.view(5 * SECOND, at)) == (90, 120, 90, 120, 4, 450, 2)
         assert row(both.view(MINUTE, at)) == (100, 120, 90, 120, 6, 650, 3)
         assert [candle.seq for candle in both.due(NOON + 10 * SECOND)] == [3 + 3, 3 + 2]
@@ -158,13 +153,13 @@ def test_a_state_is_loaded_as_it_was_dumped() -> None:
 
 
 def test_counting_on_where_another_set_left_off() -> None:
-    candles, after = Told(), Told()
-    candles.tell(NOON, 100, 2)
+    candles, after = CandleSet(SYMBOL), CandleSet(SYMBOL)
+    tell(candles, NOON, 100, 2)
     candles.due(NOON + SECOND)
     after.count_on(candles)
     assert (after.seq(SECOND), after.seq(MINUTE)) == (2, 1)
     assert after.view(MINUTE, NOON) is None
-    after.tell(NOON + MINUTE, 7, 1)
+    tell(after, NOON + MINUTE, 7, 1)
     candle = after.view(DAY, NOON + MINUTE)
     assert candle is not None
     assert (candle.seq, candle.first_trade, candle.last_trade, candle.trades) == (2, 2, 2, 1)
@@ -206,7 +201,8 @@ trades = st.tuples(st.integers(-5, 200), st.integers(1, 10**20), st.sampled_from
 def test_every_candle_is_what_its_trades_add_up_to(
     begin: int, steps: list[tuple[int, tuple[int, int, str] | None]], restart: int
 ) -> None:
-    candles, now = Told(), NOON + begin
+    candles, now = CandleSet(SYMBOL), NOON + begin
+    told: list[Traded] = []
     seqs = dict.fromkeys(CANDLE_INTERVALS_NS.values(), 0)
     for index, (wait, trade) in enumerate(steps):
         before, now = now, now + wait
@@ -215,22 +211,22 @@ def test_every_candle_is_what_its_trades_add_up_to(
             seqs[candle.interval] += 1
             assert before < candle.start + candle.interval <= now
             assert (candle.seq, candle.ts, candle.closed) == (seqs[candle.interval], now, True)
-            assert bare(candle) == bare(by_hand(candles.told, candle.interval, candle.start))
+            assert bare(candle) == bare(by_hand(told, candle.interval, candle.start))
         expected = [
             (interval, before - before % interval)
             for interval in seqs
-            if before // interval != now // interval and by_hand(candles.told, interval, before - before % interval)
+            if before // interval != now // interval and by_hand(told, interval, before - before % interval)
         ]
         assert [(candle.interval, candle.start) for candle in closed] == expected
         if trade is not None:
-            candles.tell(now, *trade)
+            told.append(tell(candles, now, *trade))
             seqs = {interval: seq + 1 for interval, seq in seqs.items()}
         if index == restart:
-            again = Told()
+            again = CandleSet(SYMBOL)
             again.load(candles.dump(), candles.trade)
-            again.told, candles = candles.told, again
+            candles = again
         for interval, seq in seqs.items():
             view = candles.view(interval, now)
             assert candles.seq(interval) == seq
-            assert bare(view) == bare(by_hand(candles.told, interval, now - now % interval))
+            assert bare(view) == bare(by_hand(told, interval, now - now % interval))
             assert view is None or (view.seq, view.ts, view.closed) == (seq, now, False)

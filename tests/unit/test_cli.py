@@ -22,6 +22,7 @@ from tickwire.cli.session import chosen, first_of
 from tickwire.cli.watch import State
 from tickwire.config import FeedSpec, ServerSettings
 from tickwire.errors import ConfigError, InvalidInput, RequestRefused, TapeError
+from tickwire.market import market
 from tickwire.protocol.client_outcomes import Notice
 from tickwire.protocol.messages import Gap, InstrumentInfo, StatusData, StreamMessage
 
@@ -50,7 +51,8 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_version() -> None:
-    assert run("--version") == (0, f"tickwire {__version__}\n", "")
+    compiled = "" if market.__file__.endswith(".py") else ", compiled"
+    assert run("--version") == (0, f"tickwire {__version__}{compiled}\n", "")
 
 
 def test_no_command_shows_the_help() -> None:
@@ -183,12 +185,12 @@ def test_one_value_will_do_where_several_can_be_given() -> None:
         (
             "[srve]\n",
             "tickwire.toml: 'srve' is no table of a command; there are "
-            "[serve], [watch], [instruments], [tail], [record], [replay], [doctor]",
+            "[serve], [watch], [instruments], [tail], [record], [replay], [doctor], [bench]",
         ),
         (
             "replay = 1\n",
             "tickwire.toml: 'replay' is no table of a command; there are "
-            "[serve], [watch], [instruments], [tail], [record], [replay], [doctor]",
+            "[serve], [watch], [instruments], [tail], [record], [replay], [doctor], [bench]",
         ),
         (
             "[watch]\nurl_ = 1\n",

@@ -104,13 +104,14 @@ def test_write_publishes_nothing() -> None:
     assert seqs(decoded(b"".join(sink.writes[1]))) == [1]
 
 
+@pytest.mark.interpreted
 def test_a_fault_in_the_encoding_leaves_nobody_with_half_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     world, sink = World(), ListSink()
     for key in (BOOK, TRADES):
         world.hub.subscribe(key, sink)
     world.do(order("buy", 100, 5))
     sink.messages()
-    monkeypatch.setattr(world.renderer, "message", lambda key, *_, **__: {} if key == BOOK else 1 // 0)
+    monkeypatch.setattr(world.renderer, "data_of", lambda key: lambda _: None if key == BOOK else 1 // 0)
     world.hub.hand(sink, ANSWERS[0])
     with pytest.raises(CodecFailed):
         world.do(order("sell", 100, 5))

@@ -158,6 +158,7 @@ async def test_an_answer_comes_before_what_everyone_sees_and_is_refused_where_to
     assert len(sink.messages()) == OPEN_ORDERS_MAX
 
 
+@pytest.mark.interpreted
 async def test_a_fault_in_the_fold_is_answered_and_half_a_transaction_is_not_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

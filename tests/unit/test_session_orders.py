@@ -576,6 +576,7 @@ def test_fills_that_can_not_be_recovered_are_answered_with_a_snapshot(
     assert [row["size"] for row in snapshot["data"]["fills"]] == ["0.001", "0.002", "0.003"]
 
 
+@pytest.mark.interpreted
 def test_fills_that_are_no_longer_held(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     fill_twice(client)
     asked: list[tuple[str, int]] = []

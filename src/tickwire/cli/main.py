@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,14 +79,16 @@ def _say(message: str) -> None:
 app = typer.Typer(cls=_Commands, rich_markup_mode="rich", pretty_exceptions_enable=False)
 for command in (serve, watch, instruments, tail, record, replay, doctor):
     app.command()(command)
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(bench)
 app.add_typer(plot, name="plot")
 app.add_typer(keys, name="keys")
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tickwire {__version__}")
+        market = find_spec("tickwire.market.market")  # of the modules that can be compiled, one
+        compiled = market is not None and not str(market.origin).endswith(".py")
+        typer.echo(f"tickwire {__version__}{', compiled' if compiled else ''}")
         raise typer.Exit
 
 

@@ -21,8 +21,9 @@ from math import ceil, exp, floor, log, sqrt
 from random import Random
 from typing import NamedTuple, Protocol
 
-from tickwire.book.l3 import L3Book, RestingOrder
+from tickwire.book.l3 import L3Book
 from tickwire.model.instrument import Instrument
+from tickwire.model.order import RestingOrder
 from tickwire.model.records import AmendOrder, CancelOrder, Command, PlaceOrder, Side
 
 MAKERS = ("sim-maker-1", "sim-maker-2", "sim-maker-3")

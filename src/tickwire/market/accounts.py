@@ -6,52 +6,14 @@ from collections import OrderedDict, deque
 from copy import copy
 from itertools import islice
 
-import msgspec
-
 from tickwire.engine.ledger import Balance
 from tickwire.limits import CLIENT_ORDER_IDS_MAX, CLOSED_ORDERS_MAX, FILLS_KEPT_MAX, FILLS_SHOWN_MAX
+from tickwire.market.state import AccountState, PositionBook
 from tickwire.model.channel import PRIVATE_CHANNELS
 from tickwire.model.events import Balances, Event, Fill, OpenOrders, Position, Positions, RecentFills
 from tickwire.model.order import Order
 from tickwire.model.outcome import Outcome
 from tickwire.model.records import PlaceOrder
-
-
-class PositionBook(msgspec.Struct, gc=False):
-    """What the fills on one instrument add up to; `Position` says what the numbers mean."""
-
-    size: int = 0
-    cost: int = 0
-    realised: int = 0
-    fees: int = 0
-
-    def fill(self, side: str, price: int, size: int, fee: int) -> None:
-        """Count a fill. What it closes is realised at the average price, rounded down to a tick x lot; the cost that
-        stays makes up for the rounding, so that no unit is lost in the sum."""
-        self.fees += fee
-        signed = size if side == "buy" else -size
-        if self.size * signed < 0:
-            closed = min(size, abs(self.size))
-            cost = self.cost * closed // abs(self.size)
-            self.cost -= cost
-            self.realised += price * closed - cost if self.size > 0 else cost - price * closed
-            size -= closed
-        self.size += signed
-        self.cost += price * size
-
-
-class AccountState(msgspec.Struct, frozen=True):
-    """An account as a snapshot keeps it."""
-
-    name: str
-    seq: dict[str, int]
-    live: list[Order]
-    closed: list[Order]
-    answers: list[tuple[str, PlaceOrder, Outcome]]
-    fills: list[Fill]
-    positions: dict[str, PositionBook]
-    killed: bool
-    dead_man: int
 
 
 class Account:
@@ -95,6 +57,13 @@ class Account:
         self.positions: dict[str, PositionBook] = {}
         self.killed = False
         self.dead_man = 0
+
+    def balance(self, asset: str) -> Balance:
+        """What it has of an asset, empty where it never had any."""
+        balance = self.balances.get(asset)
+        if balance is None:
+            balance = self.balances[asset] = Balance()
+        return balance
 
     def opened(self, order: Order) -> None:
         """A new order."""

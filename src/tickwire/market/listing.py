@@ -14,11 +14,12 @@ from itertools import islice
 import msgspec
 
 from tickwire.book.checksum import book_checksum
-from tickwire.book.l3 import L3Book, RestingOrder
+from tickwire.book.l3 import L3Book
 from tickwire.limits import RECENT_TRADES_MAX, TRADES_KEPT_MAX
-from tickwire.market.candles import CandleSet, CandleState
+from tickwire.market.candles import CandleSet
 from tickwire.market.out import Out
-from tickwire.market.window import BucketState, RollingWindow
+from tickwire.market.state import ListingState
+from tickwire.market.window import RollingWindow
 from tickwire.model.channel import CANDLE_INTERVALS_NS, CHANNELS, StreamKey
 from tickwire.model.events import (
     Book,
@@ -34,29 +35,7 @@ from tickwire.model.events import (
     Trade,
 )
 from tickwire.model.instrument import Instrument
-from tickwire.model.records import BookOrder, FeedState, Level, Record, TradingState
-
-
-class ListingState(msgspec.Struct, frozen=True):
-    """A listing as a snapshot keeps it. `orders` are in the order in which they came onto the book; `levels` are
-    bids, then asks, and only there where no orders are known."""
-
-    instrument: Instrument
-    seq: dict[str, int]
-    trading: TradingState
-    feed: FeedState
-    feed_reason: str
-    problem: str
-    last_price: int | None
-    quote: Quote
-    rate: Rate | None
-    recent: list[Trade]
-    candles: list[CandleState]
-    window: list[BucketState]
-    orders: list[RestingOrder]
-    levels: tuple[list[Level], list[Level]]
-    extra: msgspec.Raw
-    """What only a mirrored listing has, in its own form."""
+from tickwire.model.records import BookOrder, FeedState, Record, TradingState
 
 
 class Listing:
@@ -93,7 +72,7 @@ class Listing:
 
     def clock(self, ts: int, out: Out) -> None:
         """The tape's clock has entered a new second."""
-        out.extend(self.candles.due(ts))
+        out.events += self.candles.due(ts)
         if self.window.roll(ts):
             self.seq["ticker"] += 1
 

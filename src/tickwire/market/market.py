@@ -9,42 +9,42 @@ It reads no clock and knows no one who listens. Time is the last `Clock` record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
-from tickwire.book.l3 import L3Book, RestingOrder
+from tickwire.book.l3 import L3Book
 from tickwire.engine.ledger import Ledger
 from tickwire.errors import InvalidInput, TapeError, UnknownSymbol
 from tickwire.limits import INSTRUMENTS_MAX
 from tickwire.market.accounts import Account
-from tickwire.market.listing import Listing, ListingState
+from tickwire.market.listing import Listing
 from tickwire.market.matched import MatchedListing
 from tickwire.market.mirrored import MirroredListing
 from tickwire.market.out import Heard, Out
 from tickwire.market.portfolio import portfolio
-from tickwire.market.trading import Trading, TradingState
+from tickwire.market.state import MarketState, Version
+from tickwire.market.trading import Trading
 from tickwire.model.channel import PRIVATE_CHANNELS, StreamKey
 from tickwire.model.events import Event, Fill
 from tickwire.model.instrument import Instrument
-from tickwire.model.order import Order
+from tickwire.model.order import Order, RestingOrder
 from tickwire.model.outcome import Done, Outcome, Refused
-from tickwire.model.records import COMMANDS, Clock, FeedState, FeedStatus, ListInstrument, Record, TradingStatus
+from tickwire.model.records import (
+    COMMANDS,
+    Clock,
+    Command,
+    FeedState,
+    FeedStatus,
+    ListInstrument,
+    Record,
+    TradingStatus,
+)
 
 SECOND_NS = 1_000_000_000
 _VERSION = 4
-
-
-class _Version(msgspec.Struct, frozen=True):
-    version: int
-
-
-class _MarketState(_Version, frozen=True):
-    now: int
-    feeds: dict[str, tuple[FeedState, str]]
-    listings: list[ListingState]
-    trading: TradingState
 
 
 class Market:
@@ -67,6 +67,14 @@ class Market:
         self._listings: dict[str, Listing] = {}
         self._trading = Trading(self._listings, self.changed)
         self._feeds: dict[str, tuple[FeedState, str]] = {}
+        self._folds: dict[type, Callable[[Any, Out], None]] = {
+            Clock: self._clock,
+            ListInstrument: self._list,
+            FeedStatus: self._feed_status,
+            TradingStatus: self._trading_status,
+            **dict.fromkeys(COMMANDS, self._command),
+        }
+        """What is done with a record. `isinstance` takes long to find that a Struct is of another type."""
 
     def apply(self, record: Record) -> list[Event]:
         """Fold one record and return what it makes public, in order.
@@ -75,28 +83,33 @@ class Market:
         holds what was asked, the market decides.
         """
         out = Out(self.heard)
-        if isinstance(record, Clock):
-            self._clock(record.ts, out)
-        elif isinstance(record, ListInstrument):
-            self._list(record.instrument, out)
-        elif isinstance(record, FeedStatus):
-            self._feeds[record.feed] = (record.state, record.reason)
-            for listing in self._listings.values():
-                if listing.instrument.feed == record.feed:
-                    listing.set_feed(record.state, record.reason, self.now, out)
-        elif isinstance(record, COMMANDS):
-            self.outcome = self._trading.apply(record, out)
-        elif isinstance(record, TradingStatus):
-            self.outcome = Refused("unknown_symbol", f"no instrument {record.symbol!r}", "symbol")
-            if record.symbol in self._listings:
-                self.outcome = Done([])
-                self._listings[record.symbol].set_trading(record.state, self.now, out)
-        elif record.symbol in self._listings:
-            self.changed.add(record.symbol)
-            self._listings[record.symbol].apply(record, self.now, out)
-        return out
+        self._folds.get(type(record), self._report)(record, out)
+        return out.events
 
-    def _clock(self, ts: int, out: Out) -> None:
+    def _report(self, record: Any, out: Out) -> None:
+        """What a venue says of one instrument."""
+        listing = self._listings.get(record.symbol)
+        if listing is not None:
+            self.changed.add(record.symbol)
+            listing.apply(record, self.now, out)
+
+    def _command(self, record: Command, out: Out) -> None:
+        self.outcome = self._trading.apply(record, out)
+
+    def _feed_status(self, record: FeedStatus, out: Out) -> None:
+        self._feeds[record.feed] = (record.state, record.reason)
+        for listing in self._listings.values():
+            if listing.instrument.feed == record.feed:
+                listing.set_feed(record.state, record.reason, self.now, out)
+
+    def _trading_status(self, record: TradingStatus, out: Out) -> None:
+        self.outcome = Refused("unknown_symbol", f"no instrument {record.symbol!r}", "symbol")
+        if record.symbol in self._listings:
+            self.outcome = Done([])
+            self._listings[record.symbol].set_trading(record.state, self.now, out)
+
+    def _clock(self, record: Clock, out: Out) -> None:
+        ts = record.ts
         if ts <= self.now:
             return
         new_second = ts // SECOND_NS != self.now // SECOND_NS
@@ -109,7 +122,8 @@ class Market:
                 if listing.seq["ticker"] != before:
                     self.changed.add(symbol)
 
-    def _list(self, instrument: Instrument, out: Out) -> None:
+    def _list(self, record: ListInstrument, out: Out) -> None:
+        instrument = record.instrument
         symbol = instrument.symbol
         known = self._listings.get(symbol)
         if known is not None and known.instrument == instrument:
@@ -239,7 +253,7 @@ class Market:
 
     def snapshot(self) -> bytes:
         """The whole state as JSON, which has integers of any size. Equal states give equal bytes."""
-        state = _MarketState(
+        state = MarketState(
             _VERSION,
             self.now,
             self._feeds,
@@ -257,10 +271,10 @@ class Market:
         """
         market = cls()
         try:
-            version = msgspec.json.decode(snapshot, type=_Version).version
+            version = msgspec.json.decode(snapshot, type=Version).version
             if version != _VERSION:
                 raise TapeError(f"the snapshot has version {version}, this tickwire reads {_VERSION}")
-            state = msgspec.json.decode(snapshot, type=_MarketState)
+            state = msgspec.json.decode(snapshot, type=MarketState)
             for row in state.listings:
                 listing = market._listings[row.instrument.symbol] = _new_listing(row.instrument)
                 listing.load(row)

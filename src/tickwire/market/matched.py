@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from tickwire.book.l3 import RestingOrder
 from tickwire.engine.events import Canceled, EngineEvent, Matched, Reduced, Rested
 from tickwire.engine.matcher import Matcher
 from tickwire.engine.stops import StopBook
@@ -15,6 +14,7 @@ from tickwire.market.listing import Listing
 from tickwire.market.out import Out
 from tickwire.model.events import L3Action
 from tickwire.model.instrument import Instrument
+from tickwire.model.order import RestingOrder
 from tickwire.model.records import Record
 
 

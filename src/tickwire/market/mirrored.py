@@ -13,12 +13,13 @@ from typing import Any
 
 import msgspec
 
-from tickwire.book.l3 import RestingOrder
 from tickwire.limits import HELD_CHANGES_MAX, HELD_SECONDS_MAX
 from tickwire.market.listing import Listing
 from tickwire.market.out import Out
+from tickwire.market.state import MirrorState
 from tickwire.model.events import L3Action
 from tickwire.model.instrument import BookDetail, Instrument
+from tickwire.model.order import RestingOrder
 from tickwire.model.records import (
     Level,
     Record,
@@ -36,14 +37,6 @@ from tickwire.model.records import (
 CROSSED = "the venue's book is crossed"
 MISMATCH = "the venue's checksum disagrees"
 NO_BOOK = "no whole book from the venue yet"
-
-
-class _MirrorState(msgspec.Struct, frozen=True):
-    held: dict[str, dict[int, int]]
-    held_orders: list[RestingOrder]
-    held_since: int
-    depth: int
-    venue_quotes: bool
 
 
 class MirroredListing(Listing):
@@ -142,11 +135,13 @@ class MirroredListing(Listing):
     # ---- by level --------------------------------------------------------------------------------
 
     def _set_levels(self, bids: list[Level], asks: list[Level]) -> None:
+        held = self._held
         for side, levels in (("buy", bids), ("sell", asks)):
             for price, size in levels:
                 self._set_level(side, price, size)
-        self._release_levels()
-        while self._trim():
+        if held["buy"] or held["sell"]:
+            self._release_levels()
+        while self._depth and self._trim():
             self._release_levels()
 
     def _set_level(self, side: str, price: int, size: int) -> None:
@@ -156,9 +151,11 @@ class MirroredListing(Listing):
             return
         if held:
             held.pop(price, None)
-        levels = self.ladder.side(side)
+        levels = self.ladder.bids if side == "buy" else self.ladder.asks
         before = levels.sizes.get(price, 0)
-        self._touched[side].setdefault(price, before)
+        touched = self._touched[side]
+        if price not in touched:
+            touched[price] = before
         if size != before:
             levels.set(price, max(size, 0))
 
@@ -173,7 +170,7 @@ class MirroredListing(Listing):
         trimmed = False
         for side, held in self._held.items():
             levels = self.ladder.side(side)
-            while self._depth and len(levels) + len(held) > self._depth:
+            while len(levels) + len(held) > self._depth:
                 worst = levels.worst()
                 if worst is None:
                     worst = min(held) if side == "buy" else max(held)
@@ -258,6 +255,8 @@ class MirroredListing(Listing):
     def _moved(self, side: str) -> list[int]:
         """The prices whose size is another than before the record."""
         touched, sizes = self._touched[side], self.ladder.side(side).sizes
+        if not touched:
+            return []
         moved = [price for price, before in touched.items() if sizes.get(price, 0) != before]
         touched.clear()
         return moved
@@ -280,12 +279,12 @@ class MirroredListing(Listing):
     def dump_extra(self) -> msgspec.Raw:
         """What is held, and what the venue's next records are judged by."""
         orders = list(self._held_orders.values())
-        state = _MirrorState(self._held, orders, self._held_since, self._depth, self._venue_quotes)
+        state = MirrorState(self._held, orders, self._held_since, self._depth, self._venue_quotes)
         return msgspec.Raw(msgspec.json.encode(state))
 
     def load_extra(self, extra: msgspec.Raw) -> None:
         """Inverse of `dump_extra`."""
-        state = msgspec.json.decode(extra, type=_MirrorState)
+        state = msgspec.json.decode(extra, type=MirrorState)
         self._held = state.held
         self._held_orders = {order.order_id: order for order in state.held_orders}
         self._held_since, self._depth, self._venue_quotes = state.held_since, state.depth, state.venue_quotes

@@ -7,16 +7,17 @@ the command is over: once for each order, and once an account for its balances a
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import copy
 
 from tickwire.engine.events import Canceled, EngineEvent, Matched, Reduced
 from tickwire.engine.ledger import FEES, Ledger
 from tickwire.limits import ACCOUNTS_MAX
-from tickwire.market.accounts import Account, PositionBook
+from tickwire.market.accounts import Account
 from tickwire.market.listing import Listing
 from tickwire.market.matched import MatchedListing
 from tickwire.market.out import Out
+from tickwire.market.state import PositionBook
 from tickwire.model.events import Balances, Fill, OrderUpdate, Positions
 from tickwire.model.order import Order, OrderStatus, Reason
 from tickwire.model.outcome import Executed, Refused
@@ -49,8 +50,8 @@ class Settlement:
         self._timers: list[Timer] = []  # ascending
         # what the command under way has changed
         self._orders_changed: dict[int, Order] = {}
-        self._balances_changed: dict[tuple[str, str], None] = {}
-        self._positions_changed: dict[tuple[str, str], None] = {}
+        self._balances_changed: dict[str, dict[str, None]] = {}  # assets of each account
+        self._positions_changed: dict[str, dict[str, None]] = {}  # symbols of each account
         self._fills: list[Fill] = []
 
     # ---- accounts and orders ---------------------------------------------------------------------
@@ -103,7 +104,9 @@ class Settlement:
         if taker.remaining == 0 and taker.status == "open":
             self._end(taker, "filled", taker.reason)
         for name in concerned:
-            self._trim(self.accounts[name], listing, out)
+            account = self.accounts[name]
+            if account.reducing:
+                self._trim(account, listing, out)
 
     def _publish(self, listing: MatchedListing, events: list[EngineEvent], out: Out) -> None:
         listing.publish(events, self.now, out)
@@ -111,11 +114,11 @@ class Settlement:
 
     def _fill(self, listing: MatchedListing, match: Matched, order: Order, liquidity: str) -> None:
         terms, instrument, name = listing.terms, listing.instrument, order.account
+        account = self.accounts[name]
         price, size = match.price, match.size
         amount = price * size * terms.notional_value
         fee = terms.fee(amount, terms.maker_ppm if liquidity == "maker" else terms.taker_ppm)
-        base = self.ledger.balance(name, instrument.base)
-        quote = self.ledger.balance(name, instrument.quote)
+        base, quote = account.balance(instrument.base), account.balance(instrument.quote)
         order.remaining -= size
         order.filled += size
         order.cost += price * size
@@ -132,15 +135,14 @@ class Settlement:
             quote.available += amount - fee
         order.held = held
         self.ledger.balance(FEES, instrument.quote).available += fee
-        account = self.accounts[name]
         position = account.positions.get(order.symbol)
         if position is None:
             position = account.positions[order.symbol] = PositionBook()
         position.fill(order.side, price, size, fee)
-        account.seq["fills"] += 1
+        seq = account.seq["fills"] = account.seq["fills"] + 1
         fill = Fill(
             name,
-            account.seq["fills"],
+            seq,
             self.now,
             order.symbol,
             str(match.trade_id),
@@ -155,9 +157,9 @@ class Settlement:
         account.fills.append(fill)
         self._fills.append(fill)
         self._orders_changed[order.order_id] = order
-        self._balances_changed[name, instrument.base] = None
-        self._balances_changed[name, instrument.quote] = None
-        self._positions_changed[name, order.symbol] = None
+        changed = self._balances_of(name)
+        changed[instrument.base] = changed[instrument.quote] = None
+        self._positions_changed.setdefault(name, {})[order.symbol] = None
         if order.remaining == 0 and liquidity == "maker":
             self._end(order, "filled", order.reason)
 
@@ -186,11 +188,18 @@ class Settlement:
     def _release(self, listing: MatchedListing, order: Order, amount: int) -> None:
         if amount:
             asset = listing.terms.pays(order.side)
-            balance = self.ledger.balance(order.account, asset)
+            balance = self.accounts[order.account].balance(asset)
             balance.held -= amount
             balance.available += amount
             order.held -= amount
-            self._balances_changed[order.account, asset] = None
+            self._balances_of(order.account)[asset] = None
+
+    def _balances_of(self, name: str) -> dict[str, None]:
+        """The assets of an account that the command has changed."""
+        changed = self._balances_changed.get(name)
+        if changed is None:
+            changed = self._balances_changed[name] = {}
+        return changed
 
     def _reducible(self, account: Account, order: Order, rests: bool) -> int:
         """Lots by which an order may reduce the position. One that rests shares it with all that rest beside it, or
@@ -229,7 +238,8 @@ class Settlement:
 
     def _executed(self, order: Order, first_fill: int) -> Executed:
         order.updated = self.now
-        return Executed(copy(order), [fill for fill in self._fills[first_fill:] if fill.order_id == order.order_id])
+        order_id, fills = order.order_id, self._fills[first_fill:]
+        return Executed(copy(order), [fill for fill in fills if fill.order_id == order_id])
 
     def _say(self, out: Out) -> None:
         """Publish what the command has changed, on the private streams."""
@@ -243,31 +253,24 @@ class Settlement:
             seq = account.seq["orders"] = account.seq["orders"] + 1
             if out.hears("orders", account.name):
                 out.append(OrderUpdate(account.name, seq, now, copy(order)))
-        for name, assets in _by_account(self._balances_changed).items():
+        for name, assets in self._balances_changed.items():
             account = self.accounts[name]
             seq = account.seq["balances"] = account.seq["balances"] + 1
             if out.hears("balances", name):
                 rows = account.listed({asset: account.balances[asset] for asset in assets})
                 out.append(Balances(name, seq, now, rows))
-        for name, symbols in _by_account(self._positions_changed).items():
+        for name, symbols in self._positions_changed.items():
             account = self.accounts[name]
             seq = account.seq["positions"] = account.seq["positions"] + 1
             if out.hears("positions", name):
                 positions = [account.position(symbol, self._listings[symbol].last_price) for symbol in symbols]
                 out.append(Positions(name, seq, now, positions))
-        self._fills = []
-        self._orders_changed = {}
-        self._balances_changed = {}
-        self._positions_changed = {}
+        self._fills.clear()
+        self._orders_changed.clear()
+        self._balances_changed.clear()
+        self._positions_changed.clear()
 
 
 def _holds(listing: MatchedListing, order: Order) -> int:
     """What a limit order, or a sale, has to hold for what remains of it."""
     return listing.terms.hold(order.side, order.remaining, order.remaining * (order.price or 0))
-
-
-def _by_account(changed: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for name, what in changed:
-        grouped.setdefault(name, []).append(what)
-    return grouped

@@ -11,19 +11,19 @@ from bisect import insort
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 
-import msgspec
 from msgspec.structs import replace
 
 from tickwire.engine.events import Rejected
 from tickwire.engine.stops import direction, reached
 from tickwire.errors import InvalidNumber
 from tickwire.limits import OPEN_ORDERS_MAX, TRANSFER_IDS_MAX
-from tickwire.market.accounts import Account, AccountState
+from tickwire.market.accounts import Account
 from tickwire.market.listing import Listing
 from tickwire.market.matched import MatchedListing
 from tickwire.market.out import Out
 from tickwire.market.refusals import NO_CHANGE, contradiction, rejected, short_of, thin_iceberg, unknown_symbol
 from tickwire.market.settlement import DEAD_MAN, ORDER, Settlement
+from tickwire.market.state import AccountsState
 from tickwire.model.events import Position, Positions
 from tickwire.model.order import Order, Reason
 from tickwire.model.outcome import Done, Outcome, Refused
@@ -40,17 +40,6 @@ from tickwire.model.records import (
     Transfer,
 )
 from tickwire.model.units import asset_units
-
-
-class TradingState(msgspec.Struct, frozen=True):
-    """All accounts as a snapshot keeps them."""
-
-    next_order_id: int
-    balances: dict[str, dict[str, tuple[int, int]]]
-    accounts: list[AccountState]
-    guards: dict[str, tuple[str, GuardScope]]
-    killed: list[str]
-    transfers: list[tuple[str, tuple[str, str, str]]]
 
 
 class Trading(Settlement):
@@ -277,7 +266,7 @@ class Trading(Settlement):
         )
         if events and isinstance(events[0], Rejected):
             return rejected(events[0])
-        balance = self.ledger.balance(account.name, asset)
+        balance = account.balance(asset)
         balance.available -= need
         balance.held += need
         order.held = need
@@ -286,7 +275,7 @@ class Trading(Settlement):
         if order.reduce_only:
             account.reducing[order.order_id] = order
         self._orders_changed[order.order_id] = order
-        self._balances_changed[account.name, asset] = None
+        self._balances_of(account.name)[asset] = None
         self._settle(listing, events, order, out)
         return None
 
@@ -364,7 +353,7 @@ class Trading(Settlement):
                 text = f"the order may reduce the position by {listing.instrument.size.format(possible)} at most"
                 return Refused("would_increase", text, "size")
         need, asset = terms.hold(order.side, remaining, price * remaining), terms.pays(order.side)
-        balance = self.ledger.balance(account.name, asset)
+        balance = account.balance(asset)
         more = need - order.held
         if more > balance.available:
             return short_of(asset, more, balance.available)
@@ -382,7 +371,7 @@ class Trading(Settlement):
         order.held = need
         order.price, order.remaining = price, remaining
         self._orders_changed[order.order_id] = order
-        self._balances_changed[account.name, asset] = None
+        self._balances_of(account.name)[asset] = None
         self._settle(listing, events, order, out, amended=True)
         return None
 
@@ -441,7 +430,7 @@ class Trading(Settlement):
         if available + amount < 0:
             return short_of(command.asset, -amount, available)
         self.ledger.bring(command.account, command.asset, amount)
-        self._balances_changed[command.account, command.asset] = None
+        self._balances_of(command.account)[command.asset] = None
         self._transfers[command.transfer_id] = body
         if len(self._transfers) > TRANSFER_IDS_MAX:
             self._transfers.popitem(last=False)
@@ -479,9 +468,9 @@ class Trading(Settlement):
 
     # ---- snapshots -------------------------------------------------------------------------------
 
-    def dump(self) -> TradingState:
+    def dump(self) -> AccountsState:
         """The whole state; equal states give equal bytes once encoded."""
-        return TradingState(
+        return AccountsState(
             self._next_order_id,
             self.ledger.dump(),
             [account.dump() for account in self.accounts.values()],
@@ -490,7 +479,7 @@ class Trading(Settlement):
             list(self._transfers.items()),
         )
 
-    def load(self, state: TradingState) -> None:
+    def load(self, state: AccountsState) -> None:
         """Inverse of `dump`; the listings are there already, with their books."""
         self._next_order_id = state.next_order_id
         self.ledger.load(state.balances)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+PARTIES_MAX = 4_096
+"""Addresses of which it is remembered whose they are: a client's is looked at four times while it connects."""
 
 
 def parse_address(text: str) -> Address | None:
@@ -18,6 +22,7 @@ def parse_address(text: str) -> Address | None:
     return address
 
 
+@lru_cache(maxsize=PARTIES_MAX)
 def party(ip: str) -> str:
     """Whose an address is, as far as that can be told: a v6 host has a whole /64 (RFC 6177) to choose its own from."""
     address = parse_address(ip)

@@ -68,3 +68,24 @@ class Order(msgspec.Struct, eq=False, array_like=True, gc=False):
     def live(self) -> bool:
         """Whether it may still fill."""
         return self.status == "open" or self.status == "waiting"
+
+
+class RestingOrder(msgspec.Struct, eq=False, gc=False):
+    """An order on the book.
+
+    Attributes:
+        order_id: the engine's integer or the venue's string.
+        account: the owner, "" where unknown.
+        side: `buy` or `sell`.
+        price: ticks. size: what remains of it in sight, lots.
+        hidden: lots of an iceberg that do not show yet; in no level total.
+        display: size of an iceberg's slices, lots; 0 for an order that shows whole.
+    """
+
+    order_id: int | str
+    account: str
+    side: str
+    price: int
+    size: int
+    hidden: int = 0
+    display: int = 0

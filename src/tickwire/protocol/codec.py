@@ -10,7 +10,7 @@ import msgspec
 
 from tickwire.model.channel import StreamKey
 from tickwire.model.events import Book, Event, Orders
-from tickwire.protocol.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, Gap, Lagging, Skipped
+from tickwire.protocol.messages import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, Gap, Lagging, Skipped, StreamMessage
 from tickwire.protocol.render import Renderer
 
 T = TypeVar("T")
@@ -117,11 +117,15 @@ class NativeCodec:
 
     def updates(self, key: StreamKey, events: list[Event]) -> bytes:
         """See `tickwire.streams.log.Codec`."""
-        message, lossless = self.message, key.lossless
-        frames = [
-            message(key, event, kind=_kind(event) if lossless else "update", seq=event.seq, ts=event.ts)
-            for event in events
-        ]
+        frame, lossless = self._encoding.frame, key.lossless
+        channel, symbol, depth, interval_ms, interval = key
+        data_of = self._renderer.data_of(key)
+        frames = []
+        for event in events:
+            kind = _kind(event) if lossless else "update"
+            data = data_of(event)
+            message = StreamMessage(channel, symbol, kind, event.seq, event.ts, data, depth, interval_ms, interval)
+            frames.append(frame(message))
         return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def snapshot(self, key: StreamKey, event: Event | None, *, seq: int, ts: int) -> bytes:
@@ -143,5 +147,5 @@ class NativeCodec:
 
 def _kind(event: Event) -> Literal["snapshot", "update"]:
     """A pushed book that was replaced whole is a snapshot in mid-stream; all else that is published, an update."""
-    replaced = event.snapshot if isinstance(event, Book) else isinstance(event, Orders)
+    replaced = event.snapshot if type(event) is Book else type(event) is Orders
     return "snapshot" if replaced else "update"

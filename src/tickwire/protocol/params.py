@@ -70,14 +70,13 @@ def _field_of(message: str) -> str:
 def check_combination(params: PlaceParams) -> None:
     """Which fields go with which type and time in force."""
     kind, time_in_force = params.type, params.time_in_force
-    rests = kind in PRICED_TYPES and time_in_force in ("gtc", "gtd")
-    for field, given, wanted in (
-        ("price", params.price is not None, kind in PRICED_TYPES),
-        ("stop_price", params.stop_price is not None, kind in WAITING_TYPES),
-    ):
-        if given != wanted:
-            raise InvalidInput(f"a {kind} order {'needs' if wanted else 'has no'} {field}", field=field)
-    if kind not in PRICED_TYPES and time_in_force == "gtd":
+    priced, waits = kind in PRICED_TYPES, kind in WAITING_TYPES
+    rests = priced and time_in_force in ("gtc", "gtd")
+    if (params.price is not None) != priced:
+        raise InvalidInput(f"a {kind} order {'needs' if priced else 'has no'} price", field="price")
+    if (params.stop_price is not None) != waits:
+        raise InvalidInput(f"a {kind} order {'needs' if waits else 'has no'} stop_price", field="stop_price")
+    if not priced and time_in_force == "gtd":
         raise InvalidInput(f"a {kind} order does not rest, so it can't be gtd", field="time_in_force")
     if (params.expires_at is not None) != (time_in_force == "gtd"):
         text = "a gtd order needs expires_at" if time_in_force == "gtd" else "expires_at belongs to gtd"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from tickwire.model.channel import CANDLE_NAMES, StreamKey
+from tickwire.model.channel import CANDLE_NAMES, PRIVATE_CHANNELS, StreamKey
 from tickwire.model.events import (
     Balances,
     Book,
@@ -108,14 +108,22 @@ class Renderer:
         private = self._private.get(type(event))
         if private is not None:
             return private(event)
-        symbol = event.symbol
-        instrument = self._instrument_of(symbol)
+        return self._methods[type(event)](event, self._formats_of(event.symbol))
+
+    def data_of(self, key: StreamKey) -> Callable[[Event], StreamData]:
+        """What makes the `data` of the messages that a stream says now."""
+        if key.channel in PRIVATE_CHANNELS:
+            return self.data
+        methods, formats = self._methods, self._formats_of(key.symbol)
+        return lambda event: methods[type(event)](event, formats)
+
+    def _formats_of(self, symbol: str) -> _Formats:
+        i = self._instrument_of(symbol)
         formats = self._formats.get(symbol)
-        if formats is None or formats.instrument is not instrument:
-            i = instrument
+        if formats is None or formats.instrument is not i:
             formats = _Formats(i, i.price.format, i.size.format, i.notional.format, i.rate.format)
             self._formats[symbol] = formats
-        return self._methods[type(event)](event, formats)
+        return formats
 
     def message(
         self, key: StreamKey, event: Event | None, *, kind: Literal["snapshot", "update"], seq: int, ts: int

@@ -214,7 +214,7 @@ class Hub:
     def publish(self, events: Iterable[Event]) -> None:
         """Take the events of one record."""
         for event in events:
-            interval = CANDLE_NAMES[event.interval] if isinstance(event, Candle) else ""
+            interval = CANDLE_NAMES[event.interval] if type(event) is Candle else ""
             if self._restart_over_at and self._may_be_missed(event):
                 self._log_from(event, self._market.now)
             for stream in self._pushed.get((event.channel, event.symbol, interval), ()):
@@ -503,4 +503,4 @@ def _take_out(streams: dict[_K, list[_Stream]], name: _K, stream: _Stream) -> No
 
 
 def _same_levels(event: Event, shown: Event | None) -> bool:
-    return isinstance(event, Book) and isinstance(shown, Book) and event.bids == shown.bids and event.asks == shown.asks
+    return type(event) is Book and type(shown) is Book and event.bids == shown.bids and event.asks == shown.asks

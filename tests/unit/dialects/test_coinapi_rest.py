@@ -160,7 +160,8 @@ def test_exchanges(client: RestClient) -> None:
 def test_assets(client: RestClient) -> None:
     rows = client.get("/v1/assets")
     assert [row["asset_id"] for row in rows] == ["BTC", "USDT", "EUR", "USD", "IBM"]
-    assert client.get("/v1/assets", "filter_asset_id=eur,IBM") == [rows[2], rows[4]]
+    for names in ("eur,IBM", "IBM;EUR;ibm"):
+        assert client.get("/v1/assets", f"filter_asset_id={names}") == [rows[2], rows[4]]
     assert client.get("/v1/assets/btc") == [rows[0]]
     assert client.get("/v1/assets/icons/32") == []
     assert error(client, "/v1/assets/DOGE") == (550, "there is no asset 'DOGE'")

@@ -42,15 +42,14 @@ class Names:
 
     def __init__(self, market: Market) -> None:
         self._market = market
-        self._listed: list[Instrument] = []
+        self._listed = -1
         self._table: dict[str, Instrument] = {}
 
     def table(self) -> Mapping[str, Instrument]:
         """All of them as they are now, in the order of listing. To be asked for once a request."""
-        listed = self._market.instruments
-        if listed != self._listed:
-            self._listed, self._table = listed, {}
-            for instrument in listed:
+        if self._listed != self._market.listed:
+            self._listed, self._table = self._market.listed, {}
+            for instrument in self._market.instruments:
                 name = name_of(instrument)
                 holder = self._table.setdefault(name, instrument)
                 if holder.kind != "matched" and instrument.kind == "matched":

@@ -207,6 +207,23 @@ class Catalog:
             self._facts_of(each)
         return all(each.symbol in self._facts for each in unknown)
 
+    def assets_named(self, names: Collection[str]) -> dict[str, list[Listing]]:
+        """The assets of these names in upper case, each with its instruments, in the order of listing."""
+        found = [asset for name in dict.fromkeys(names) for asset in self._spelled.get(name, ())]
+        return {asset: self.by_asset[asset] for asset in sorted(found, key=self._ranks.__getitem__)}
+
+    @cached_property
+    def _spelled(self) -> Mapping[str, list[str]]:
+        """The assets by name in upper case."""
+        spelled: dict[str, list[str]] = {}
+        for asset in self.by_asset:
+            spelled.setdefault(asset.upper(), []).append(asset)
+        return spelled
+
+    @cached_property
+    def _ranks(self) -> Mapping[str, int]:
+        return {asset: rank for rank, asset in enumerate(self.by_asset)}
+
     def exchange(self, exchange_id: str) -> ExchangeObject | None:
         """An exchange; None when there is none."""
         listings = self.by_exchange.get(exchange_id)

@@ -99,7 +99,7 @@ def iex_messages(_: Call) -> list[object]:
 def _assets(call: Call, wanted: list[str]) -> list[AssetObject]:
     """Those that are wanted; none means all."""
     objects = catalog(call.view)
-    found = {name: listings for name, listings in objects.by_asset.items() if not wanted or name.upper() in wanted}
+    found = objects.assets_named(wanted) if wanted else objects.by_asset
     call.charge(len(found), "filter_asset_id")
     _look_at(objects, [each for listings in found.values() for each in listings])
     return [shown for name in found if (shown := objects.asset(name)) is not None]
