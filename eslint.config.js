@@ -18,5 +18,5 @@ export default defineConfig(
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
     },
   },
-  { files: ["*.js"], extends: [ts.configs.disableTypeChecked] },
+  { files: ["*.js", "benchmarks/**/*.mjs"], extends: [ts.configs.disableTypeChecked] },
 );

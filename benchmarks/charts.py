@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.results import Bars, Lines, shown
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from benchmarks.results import Bars, Lines, shown
 from tickwire import plots
 
 SIZE = (1080, 560)
@@ -41,8 +42,8 @@ def _lines(axes: Axes, chart: Lines) -> None:
         axes.set_yscale("log")
     else:
         axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_formatter(FuncFormatter(_number))
-    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+    _numbered(axes.xaxis)
+    _numbered(axes.yaxis)
 
 
 def _bars(axes: Axes, chart: Bars) -> None:
@@ -56,7 +57,12 @@ def _bars(axes: Axes, chart: Bars) -> None:
     if chart.log:
         axes.set_yscale("log")
     axes.grid(False, axis="x")
-    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+    _numbered(axes.yaxis)
+
+
+def _numbered(axis: Axis) -> None:
+    axis.set_major_formatter(FuncFormatter(_number))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _number(value: float, _: object) -> str:

@@ -16,8 +16,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fanout import Failed
 from websockets.asyncio.client import ClientConnection, connect
+
+from benchmarks.results import Wrong
 
 WAIT_SECONDS_MAX = 60
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -47,7 +48,7 @@ class Tab:
         """A command of the DevTools protocol, to the tab or to the browser.
 
         Raises:
-            Failed: it was refused, or takes longer than a minute.
+            Wrong: it was refused, or takes longer than a minute.
         """
         number = next(self._ids)
         to = {} if browser or self.session is None else {"sessionId": self.session}
@@ -57,35 +58,35 @@ class Tab:
                 while (message := json.loads(await self._ws.recv())).get("id") != number:
                     pass
         except TimeoutError:
-            raise Failed(f"{method} takes too long: {params}") from None
+            raise Wrong(f"{method} takes too long: {params}") from None
         if "error" in message:
-            raise Failed(f"{method}: {message['error']['message']}")
+            raise Wrong(f"{method}: {message['error']['message']}")
         return message["result"]
 
     async def run(self, script: str) -> Any:
         """What an expression comes to in the page; a promise is waited for.
 
         Raises:
-            Failed: it throws.
+            Wrong: it throws.
         """
         result = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in result:
             details = result["exceptionDetails"]
-            raise Failed(details.get("exception", {}).get("description", details["text"]))
+            raise Wrong(details.get("exception", {}).get("description", details["text"]))
         return result["result"].get("value")
 
     async def until(self, condition: str) -> None:
         """Wait until an expression is true in the page. It may be loading: what waits in a page goes with it.
 
         Raises:
-            Failed: that takes longer than a minute.
+            Wrong: that takes longer than a minute.
         """
         try:
             async with asyncio.timeout(WAIT_SECONDS_MAX):
                 while not await self.run(f"Boolean({condition})"):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            raise Failed(f"the page never came to {condition}") from None
+            raise Wrong(f"the page never came to {condition}") from None
 
     async def cpu_seconds(self) -> float:
         """Processor time of all renderers so far: of the page, and of the spare one that waits for a next page."""
@@ -98,10 +99,10 @@ async def opened(url: str, *, width: int = 1440, height: int = 900) -> AsyncIter
     """A browser of its own with one tab, in which a page was opened; ended with the block.
 
     Raises:
-        Failed: there is no Chromium, or it does not start.
+        Wrong: there is no Chromium, or it does not start.
     """
     if PROGRAM is None:
-        raise Failed(MISSING)
+        raise Wrong(MISSING)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         arguments = [*OPTIONS, *HEADLESS, f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"]
         quiet = asyncio.subprocess.DEVNULL
@@ -136,6 +137,6 @@ async def _devtools(browser: asyncio.subprocess.Process, folder: Path) -> str:
         while True:
             await asyncio.sleep(0.05)
             if browser.returncode is not None:
-                raise Failed(f"Chromium has ended with {browser.returncode}")
+                raise Wrong(f"Chromium has ended with {browser.returncode}")
             if said.exists() and len(lines := said.read_text().split()) == 2:
                 return f"ws://127.0.0.1:{lines[0]}{lines[1]}"

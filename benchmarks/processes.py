@@ -6,10 +6,13 @@ One says something as a line of JSON on its stdout, and is told something by a l
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +22,11 @@ from benchmarks.results import Wrong
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER_CORE, LOAD_CORE = 0, 1
+PR_SET_PDEATHSIG = 1
+CPUCLOCK_SCHED = 2
+"""With a process, the clock that clock_getcpuclockid(3) returns."""
+
+_libc = ctypes.CDLL(None)
 
 
 def pin(core: int) -> None:
@@ -38,14 +46,31 @@ def pinned(core: int) -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
+def cpu_seconds_of(pid: int) -> float:
+    """The processor time that a process has used, of all its threads; /proc/PID/stat has it to 10 ms only."""
+    return time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)
+
+
 def started(module: str, *arguments: object) -> subprocess.Popen[str]:
     """A process that runs a module of this project. It ends when its stdin is closed."""
     return started_program(sys.executable, "-m", module, *arguments)
 
 
-def started_program(*command: object) -> subprocess.Popen[str]:
-    """A process that runs any program, with pipes to talk to it."""
-    return subprocess.Popen([*map(str, command)], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def started_program(*command: object, core: int | None = None) -> subprocess.Popen[str]:
+    """A process that runs any program, with pipes to talk to it. It ends at once when its parent is killed.
+
+    Args:
+        core: where it is to stay; on all of its parent's if None.
+    """
+
+    def prepare() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if core is not None:
+            pin(core)
+
+    return subprocess.Popen(
+        [*map(str, command)], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=prepare
+    )
 
 
 def said(process: subprocess.Popen[str]) -> dict[str, Any]:

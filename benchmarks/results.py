@@ -131,9 +131,10 @@ def machine() -> dict[str, Cell]:
     info = Path("/proc/cpuinfo")
     if info.exists():
         processor = re.search(r"model name\s*: (.*)", info.read_text())
+    cores = len(os.sched_getaffinity(0))
     return {
         "processor": processor[1] if processor else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores if cores > 1 else "1, which server and load share",
         "kernel": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }

@@ -38,7 +38,6 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for when this file is run as a script
 
 from benchmarks.soak_clients import Totals
-
 from tickwire.server.keys import KeyStore
 from tickwire.server.pipeline import restore
 from tickwire.tape.sqlite import open_tape

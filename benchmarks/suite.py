@@ -14,6 +14,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+import traceback
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+
 from benchmarks import page
 from benchmarks.names import NAMES
 from benchmarks.results import Measured, Result, Wrong, in_columns, machine, shown
@@ -51,7 +53,7 @@ def load(name: str) -> Benchmark:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run what the command line names; 1 if an answer was wrong."""
+    """Run what the command line names; 1 if an answer was wrong or something failed."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     name = argv[0] if argv else ""
@@ -81,21 +83,26 @@ def _run(name: str, argv: Sequence[str]) -> int:
     benchmark.options(parser)
     given = parser.parse_args(argv)
     print(f"\n== {name}: {(benchmark.__doc__ or '').partition(chr(10))[0]}", flush=True)
+    file = given.results / f"{name}.json" if given.results else None
+    if file:
+        file.unlink(missing_ok=True)  # what is there tells of this run, or nothing
     began = time.perf_counter()
     try:
         measured = benchmark.measure(given)
     except Wrong as wrong:
         print(f"WRONG: {wrong}", file=sys.stderr)
         return 1
+    except Exception:
+        traceback.print_exc()
+        return 1
     seconds = round(time.perf_counter() - began, 1)
     command = " ".join(["python -m benchmarks", name, *argv]).partition(" --results")[0]
     date = datetime.now(UTC).date().isoformat()
     result = Result(name, command, date, seconds, machine(), measured)
     _show(result)
-    if given.results:
-        given.results.mkdir(parents=True, exist_ok=True)
-        data = msgspec.json.format(msgspec.json.encode(result), indent=1)
-        (given.results / f"{name}.json").write_bytes(data + b"\n")
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     return 0
 
 

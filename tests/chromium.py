@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from benchmarks.chromium import MISSING, OPTIONS, PROGRAM
 from playwright.async_api import Browser, async_playwright
+
+from benchmarks.chromium import MISSING, OPTIONS, PROGRAM
 
 needs_chromium = pytest.mark.skipif(PROGRAM is None, reason=MISSING)
 

@@ -63,7 +63,7 @@ def options(parser: ArgumentParser) -> None:
     """What can be set."""
     parser.add_argument("--clients", type=int, nargs="+", default=[200, 1000], metavar="N", help="(%(default)s)")
     parser.add_argument(
-        "--messages", type=int, default=10_000_000, metavar="N", help="delivered in a run, over all (%(default)s)"
+        "--messages", type=int, default=8_000_000, metavar="N", help="delivered in a run, over all (%(default)s)"
     )
     parser.add_argument("--turn", type=int, default=120, metavar="N", help="messages per turn (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="(%(default)s)")

@@ -19,7 +19,6 @@ from tickwire.market.market import Market
 from tickwire.model.records import ListInstrument
 from tickwire.protocol.codec import JSON, NativeCodec
 from tickwire.protocol.render import Renderer
-from tickwire.server.socket import Connection
 from tickwire.streams.hub import Hub
 
 
@@ -37,11 +36,8 @@ async def main(given: Namespace) -> None:
             hub.publish([trades[n]])
         hub.flush()
 
-    def is_full(connection: Connection) -> bool:
-        return not connection.ready
-
     async with listening(market, gateway) as port:
-        await serve(given, port, publish=publish, clients=lambda: gateway.connections, is_full=is_full)
+        await serve(given, port, publish=publish, clients=lambda: gateway.connections, is_full=lambda c: not c.ready)
 
 
 if __name__ == "__main__":

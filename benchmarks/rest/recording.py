@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from benchmarks.bench_fold import Sink, inputs
-from benchmarks.load import frame_size, header_size
+from benchmarks.fold.workloads import built_in
+from benchmarks.frames import payloads
+from benchmarks.sink import Sink
 from tickwire.feeds.formats.tickwire import Header
 from tickwire.market.market import Market
 from tickwire.model.channel import StreamKey
@@ -41,13 +41,13 @@ def digest(bids: object, asks: object) -> str:
 
 def record(path: Path, seconds: float) -> None:
     """Write what the built-in market does to one book in its first seconds, as `tickwire record` would."""
-    opening, commands = inputs(int(COMMANDS_PER_SECOND * seconds))
+    opening, commands = built_in(int(COMMANDS_PER_SECOND * seconds))
     market = Market()
     for each in opening:
         market.apply(each)
     renderer = Renderer(lambda symbol: market.listing(symbol).instrument)
     hub = Hub(market, {JSON.name: NativeCodec(JSON, renderer)})
-    sink = Sink(keep=True)
+    sink = Sink()
     _, snapshot = hub.subscribe(StreamKey("book", SYMBOL), sink)
     status = market.view(StreamKey("status", SYMBOL))
     assert isinstance(status, Status)
@@ -56,21 +56,13 @@ def record(path: Path, seconds: float) -> None:
     began = commands[0][0]
     with path.open("wb") as file:
         file.write(msgspec.json.encode(header) + b"\n")
-        file.write(b'{"at":%d,"message":%b}\n' % (began, next(_payloads(snapshot))))
+        file.write(b'{"at":%d,"message":%b}\n' % (began, next(payloads(snapshot))))
         for at, command in commands:
             if at > began + seconds * 1e9:
                 return
             hub.publish(market.apply(Clock(at)) + market.apply(command))
             hub.flush()
-            assert sink.kept is not None
-            for message in _payloads(b"".join(sink.kept)):
+            for message in payloads(b"".join(sink.taken)):
                 file.write(b'{"at":%d,"message":%b}\n' % (at, message))
-            sink.kept.clear()
+            sink.taken.clear()
     raise AssertionError("the built-in market gives more in a second than was thought")
-
-
-def _payloads(frames: bytes) -> Iterator[bytes]:
-    at = 0
-    while size := frame_size(frames[at : at + 10]):
-        yield frames[at + header_size(frames[at : at + 2]) : at + size]
-        at += size

@@ -23,8 +23,8 @@ class Staleness:
     """Of one client or several.
 
     Attributes:
-        changes: published in the measurement, up to the one that a client knew last.
-        missed: of these, replaced before the client heard of them.
+        changes: published in the measurement.
+        missed: of these, never heard of.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Staleness:
         """Take in a client.
 
         Args:
-            held: when it had which number, in order; the first at `begin` or before.
+            held: when it had which number, in order; the first at `begin` or before, the last maybe after `end`.
             published: number and time of every change, in order.
             begin, end: of the measurement. All times are ns of one clock.
         """
@@ -53,7 +53,7 @@ class Staleness:
                 self._ramps.append(Ramp(first - due, last - due))
         self._total += end - begin
         seen = {number for _, number in held}
-        counted = [number for number, at in published if at >= begin and number <= held[-1][1]]
+        counted = [number for number, at in published if begin <= at < end]
         self.changes += len(counted)
         self.missed += sum(number not in seen for number in counted)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
+
 from benchmarks import page
 from benchmarks.charts import drawn
 from benchmarks.results import Aim, Bars, Cell, Lines, Measured, Result, Table, in_columns, shown
@@ -71,6 +72,13 @@ def test_a_chart_is_drawn_with_its_names() -> None:
         labels = {each.text for each in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")}
         assert labels >= {"ours", "theirs", *words}
         assert drawn(chart) == svg
+
+
+@pytest.mark.parametrize(
+    "chart", [Lines("", "", "", {"ours": [(2, 2), (3, 3)]}, "xy"), Bars("", "", {"": {"ours": 3}}, True)]
+)
+def test_an_axis_of_less_than_a_decade_has_no_raw_labels(chart: Lines | Bars) -> None:
+    assert "mathdefault" not in drawn(chart)
 
 
 def test_what_is_published_is_what_was_measured() -> None:

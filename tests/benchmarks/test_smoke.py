@@ -7,12 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
+
+from benchmarks import suite
 from benchmarks.names import NAMES
-from benchmarks.results import Result
+from benchmarks.results import Measured, Result
 from benchmarks.suite import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +53,22 @@ def test_what_is_not_a_benchmark_is_answered_with_those_that_are() -> None:
     run = bench("speed")
     assert (run.returncode, run.stderr) == (2, "")
     assert [line.split()[0] for line in run.stdout.splitlines() if line.startswith("  ")] == list(NAMES)
+
+
+def test_what_fails_leaves_no_result_and_lets_the_others_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: Namespace) -> Measured:
+        raise ValueError("no room")
+
+    good = SimpleNamespace(__doc__="Good?", options=lambda _: None, measure=lambda _: Measured({}, []))
+    bad = SimpleNamespace(__doc__="Bad?", options=lambda _: None, measure=fails)
+    monkeypatch.setattr(suite, "NAMES", ("bad", "good"))
+    monkeypatch.setattr(suite, "load", {"bad": bad, "good": good}.get)
+    (tmp_path / "bad.json").write_text("of another day")
+    assert suite.main(["all", "--results", str(tmp_path)]) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["good.json"]
+    assert "ValueError: no room" in capsys.readouterr().err
 
 
 def test_the_command_runs_a_benchmark_with_its_options(tmp_path: Path) -> None:
