@@ -20,11 +20,10 @@ def drawn(chart: Lines | Bars) -> str:
     """A chart as SVG; the same chart gives the same bytes."""
     with plots.drawing("light", SIZE) as (picture, _):
         axes = picture.add_subplot()
+        plots.titled(axes, chart.title, chart.y)
         if isinstance(chart, Lines):
-            plots.titled(axes, chart.title, chart.y)
             _lines(axes, chart)
         else:
-            plots.titled(axes, chart.title, chart.y)
             _bars(axes, chart)
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return picture.rendered("svg").decode()

@@ -31,12 +31,11 @@ from typing import NamedTuple
 from benchmarks.latency.arrivals import FULL_CORE, Behind, read
 from benchmarks.load import connect, receive, stream_of
 from benchmarks.memory import KIB, resident
-from benchmarks.peers import PEERS, serving
+from benchmarks.peers import OURS, PEERS, serving
 from benchmarks.percentiles import quantiles
 from benchmarks.processes import LOAD_CORE, pinned
 from benchmarks.results import Aim, Bars, Cell, Measured, Table, Wrong
 
-OURS = "tickwire"
 NAMES = (OURS, "socketify", "picows", "websockets", "aiohttp", "starlette", "ws", "nats")
 CROWDED = (OURS, "socketify", "limit")
 GREETINGS = {OURS: 1, "nats": 1}

@@ -30,14 +30,13 @@ from typing import NamedTuple
 from benchmarks.latency.arrivals import Behind, read
 from benchmarks.load import receive, stream_of
 from benchmarks.memory import KIB, watched
-from benchmarks.peers import PEERS, serving
+from benchmarks.peers import OURS, PEERS, serving
 from benchmarks.peers.workload import frame
 from benchmarks.percentiles import quantiles
 from benchmarks.processes import LOAD_CORE, pinned
 from benchmarks.results import Aim, Cell, Lines, Measured, Table, Wrong
 from benchmarks.storm.arriving import Arriving, Loop, arrive
 
-OURS = "tickwire"
 NAMES = (OURS, "socketify", "websockets", "ws", "nats")
 PAYLOAD_BYTES = 600
 UNREAD_BYTES = 32_768

@@ -11,8 +11,8 @@ from asyncio import Runner
 import uvloop
 
 from benchmarks.dialects.trades import INSTRUMENT, trade
-from benchmarks.peers.tickwire import listening, open_gateway
-from benchmarks.peers.workload import arguments, serve
+from benchmarks.peers.tickwire import open_gateway, serve_turns
+from benchmarks.peers.workload import arguments
 from benchmarks.processes import SERVER_CORE, pin
 from tickwire.clock import wall_clock_ns
 from tickwire.market.market import Market
@@ -36,8 +36,7 @@ async def main(given: Namespace) -> None:
             hub.publish([trades[n]])
         hub.flush()
 
-    async with listening(market, gateway) as port:
-        await serve(given, port, publish=publish, clients=lambda: gateway.connections, is_full=lambda c: not c.ready)
+    await serve_turns(given, market, gateway, publish)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.encodings.played import opened, saved
-from benchmarks.peers.tickwire import listening, open_gateway
-from benchmarks.peers.workload import serve
+from benchmarks.peers.tickwire import open_gateway, serve_turns
 from benchmarks.processes import SERVER_CORE, pin
 from tickwire.clock import wall_clock_ns
 from tickwire.model.channel import StreamKey
@@ -47,10 +46,7 @@ async def main() -> None:
             server.transaction(transactions[n])
 
     production = Namespace(messages=len(transactions), turn=1, rate=0, lose=-1)
-    async with listening(server.market, gateway) as port:
-        await serve(
-            production, port, publish=publish, clients=lambda: gateway.connections, is_full=lambda c: not c.ready
-        )
+    await serve_turns(production, server.market, gateway, publish)
 
 
 if __name__ == "__main__":

@@ -28,9 +28,9 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks.latency.arrivals import FULL_CORE, LATE_SECONDS_MAX, Behind, read
-from benchmarks.latency.contestants import OURS, Sent, contestant
+from benchmarks.latency.contestants import Sent, contestant
 from benchmarks.latency.trades import trade_bytes
-from benchmarks.peers import PEERS
+from benchmarks.peers import OURS, PEERS
 from benchmarks.percentiles import SHARES, quantiles, tail
 from benchmarks.processes import LOAD_CORE, pinned
 from benchmarks.results import Aim, Cell, Lines, Measured, Table, Wrong

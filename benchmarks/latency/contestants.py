@@ -11,10 +11,8 @@ from typing import NamedTuple
 from benchmarks.latency.arrivals import Reader
 from benchmarks.latency.trades import SUBSCRIBE, Trades, TradesReader, trade_bytes
 from benchmarks.load import connect, stream_of
-from benchmarks.peers import serving
+from benchmarks.peers import OURS, serving
 from benchmarks.processes import said, started, tell
-
-OURS = "tickwire"
 
 
 class Sent(NamedTuple):

@@ -85,6 +85,8 @@ def _python(module: str) -> Sequence[str]:
     return (sys.executable, "-m", f"benchmarks.peers.{module}")
 
 
+OURS = "tickwire"
+
 PEERS = {
     "tickwire": Peer(
         _python("tickwire"),

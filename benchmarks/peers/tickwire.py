@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -88,11 +88,15 @@ async def main(given: Namespace) -> None:
             hub.publish([trades[n]])
         hub.flush()
 
-    def is_full(connection: Connection) -> bool:
-        return not connection.ready
+    await serve_turns(given, market, gateway, publish)
 
+
+async def serve_turns(
+    given: Namespace, market: Market, gateway: Gateway, publish: Callable[[list[int]], Awaitable[None]]
+) -> None:
+    """Serve what `publish` hands out, as `benchmarks.peers.workload.serve` says."""
     async with listening(market, gateway) as port:
-        await serve(given, port, publish=publish, clients=lambda: gateway.connections, is_full=is_full)
+        await serve(given, port, publish=publish, clients=lambda: gateway.connections, is_full=lambda c: not c.ready)
 
 
 def open_gateway(market: Market, hub: Hub, renderer: Renderer, now: NowNs) -> Gateway:

@@ -28,12 +28,12 @@ from time import monotonic_ns, process_time
 from typing import NamedTuple
 
 from benchmarks.load import receive, stream_of
-from benchmarks.peers import PEERS, serving
+from benchmarks.peers import OURS, PEERS, serving
 from benchmarks.percentiles import SHARES, quantile, quantiles
 from benchmarks.processes import LOAD_CORE, pinned
 from benchmarks.results import Bars, Cell, Measured, Table, Wrong
 from benchmarks.storm.arriving import Arriving, Loop, arrive
-from benchmarks.storm.resuming import OURS, Plan, Resumed, resume_storm
+from benchmarks.storm.resuming import Plan, Resumed, resume_storm
 
 NAMES = (OURS, "socketify", "picows", "websockets", "aiohttp", "starlette", "ws", "nats")
 MESSAGES = 20

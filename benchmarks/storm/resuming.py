@@ -13,13 +13,12 @@ from functools import partial
 from typing import NamedTuple
 
 from benchmarks.load import AFTERMATH_SECONDS, Reader, Stream
-from benchmarks.peers import PEERS, serving
+from benchmarks.peers import OURS, PEERS, serving
 from benchmarks.peers.workload import frame
 from benchmarks.processes import LOAD_CORE, pinned
 from benchmarks.results import Wrong
 from benchmarks.storm.arriving import Arriving, Loop, arrive
 
-OURS = "tickwire"
 BUFFER_BYTES = 1 << 18
 
 
