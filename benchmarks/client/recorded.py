@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from benchmarks.frames import frames, payload
 from benchmarks.sink import Sink
 from tickwire.feeds.simulated import PROFILES, SimulatedFeed
 from tickwire.market.market import Market
@@ -140,20 +140,3 @@ def as_binance(native: Recording) -> Recording:
     first = JSON.decode(native.snapshots["book"], _Message)
     snapshot = {"lastUpdateId": first.seq, "bids": first.data["bids"], "asks": first.data["asks"]}
     return msgspec.structs.replace(native, snapshots={"book": msgspec.json.encode(snapshot)}, frames=changes)
-
-
-def frames(segment: bytes) -> Iterator[bytes]:
-    """The unmasked frames that are joined in a segment."""
-    at = 0
-    while at < len(segment):
-        size = segment[at + 1]
-        head = {126: 4, 127: 10}.get(size, 2)
-        if head > 2:
-            size = int.from_bytes(segment[at + 2 : at + head], "big")
-        yield segment[at : at + head + size]
-        at += head + size
-
-
-def payload(framed: bytes) -> bytes:
-    """What an unmasked frame carries."""
-    return framed[{126: 4, 127: 10}.get(framed[1], 2) :]

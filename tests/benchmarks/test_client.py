@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from benchmarks import client
-from benchmarks.client.recorded import BINANCE, SYMBOL, Recording, Workload, frames, payload, record
+from benchmarks.client.recorded import BINANCE, SYMBOL, Recording, Workload, record
 from benchmarks.client.server import segments
 from benchmarks.compiled import COMPILED, INTERPRETED, LEFT_OUT, packages
+from benchmarks.frames import frames, payload
 from benchmarks.results import Wrong
 from tickwire.model.channel import StreamKey
 from tickwire.protocol.client_outcomes import Delivered
